@@ -1,4 +1,4 @@
-"""The caption under a figure, and the text that replaces a figure for readers who do not see it."""
+"""Write the caption under a figure, and the text that replaces a figure."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from taskaffinity.atomic import write_atomic
 
 
 def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
-    """Return the graph with every arrow as an edge from source to target, with the columns of ``edges_frame``.
+    """Return the graph: an edge per arrow, with the columns of ``edges_frame``.
 
     Values are str, int, float or bool. Unknown values are omitted, because GraphML has no empty number. Gains and
     scores are in points. An unmeasured arrow is an edge too: "inconclusive", with an ``untested_reason``.

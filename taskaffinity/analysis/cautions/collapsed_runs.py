@@ -51,7 +51,7 @@ class CollapsedRun:
 
 
 def trained_with(spec: RunSpec, target: str, order: Mapping[str, int]) -> list[str]:
-    """Return the other tasks of a run's training in the suite's order, then the partner that it imitates."""
+    """Return the other tasks of a run in the suite's order, then its imitated partner."""
     others = sorted((name for name in spec.trained_as.task_names if name != target), key=order.__getitem__)
     return others + ([spec.partner[0]] if spec.partner else [])
 
@@ -93,7 +93,7 @@ def find_collapsed_runs(study: Study, store: RunStore, arms: Arms | None = None)
 
 
 def _beside_arms(study: Study, store: RunStore) -> Iterator[CollapsedRun]:
-    """Yield the collapsed runs that no gain is made of: runs of the whole set, and those of another stage."""
+    """Yield the collapsed runs outside all arms: runs of the whole set or of another stage."""
     order = {card.name: place for place, card in enumerate(study.tasks)}
     pools: dict[tuple[str, bool, bool], dict[tuple[str, str], list[CollapsedRun]]] = {}
     for spec in study.plan:

@@ -59,7 +59,7 @@ def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
 
     Undertrained tasks are named and leaks are counted. The list is empty without a note.
 
-    Other sentences of the caption tell of collapsed runs, documents and rare classes.
+    Other sentences of the caption describe collapsed runs, documents and rare classes.
     """
     titles = dict(zip(matrix.tasks, matrix.titles, strict=True))
     parts = []

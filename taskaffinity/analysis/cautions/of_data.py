@@ -1,4 +1,6 @@
-"""What limits the data of a study: leaks, long rows, sampled examples. Planning found it; the study stores it.
+"""Describe limits of a study's data: leaks, long rows, sampled examples.
+
+Planning finds them, and the study stores them.
 
 Commands say it before they train, so this module loads no library.
 """

@@ -1,4 +1,4 @@
-"""What limits the verdicts of a study: collapsed runs, few documents, rare classes. Each is said where it applies."""
+"""Describe limits of a study's verdicts: collapsed runs, few documents, rare classes."""
 
 from __future__ import annotations
 

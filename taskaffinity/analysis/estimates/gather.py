@@ -65,7 +65,7 @@ class Gathered:
 
     @cached_property
     def baselines(self) -> dict[RunSpec, RunSpec]:
-        """The probe of the target alone, by finished probe."""
+        """Finished probe -> the probe without its source."""
         return {spec: target_only(spec, result.scores.rounds) for spec, result in self.found.items()}
 
     def rows(self) -> list[Estimate]:

@@ -1,7 +1,7 @@
 """Estimates of gains from probes: sign, standard error and interval of every arrow.
 
 The estimate of an arrow is the target's dev score after updates with the source, less that after the same updates
-without it. It tells the sign of a gain, and not its size: a probe is short. A gain is 1 to ``RATIO`` times its
+without it. It estimates the sign of a gain, not its size: a probe is short. A gain is 1 to ``RATIO`` times its
 estimate, and the interval covers that.
 """
 
@@ -35,7 +35,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Probed:
-    """A probe with a source, and the probe of its target alone with the same updates on the target."""
+    """A probe with a source, and one without it that has the same updates on the target."""
 
     source: str
     target: str
@@ -130,7 +130,10 @@ def _difference(one: Probed) -> tuple[float, FloatArray]:
 
 
 def _variance_over_seeds(found: Mapping[tuple[str, str], Sequence[tuple[float, FloatArray]]], target: str) -> float:
-    """Mean variance over seeds of one probe, over the arrows into a target; 0 if every arrow has one probe."""
+    """Return the mean variance over seeds of one probe, over the arrows into a target.
+
+    It is 0 if every arrow has one probe.
+    """
     variances = [
         np.var([gain for gain, _ in several], ddof=1)
         for (_, into), several in found.items()

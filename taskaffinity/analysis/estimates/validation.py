@@ -1,7 +1,7 @@
 """How well estimates agree with measured gains.
 
 An estimator gives every arrow a score. It is judged by its rank of arrows (area under the ROC curve), by signs, by its
-order of sources for each target, and by the coverage of its intervals. Cheap estimators stand beside the probes.
+order of sources for each target, and by the coverage of its intervals. Cheap estimators are compared with the probes.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class _Score:
 
 
 def scores_of_estimators(scores: Mapping[str, Array], names: Sequence[str]) -> pd.DataFrame:
-    """Return one row per estimator and arrow, with the columns of ``estimators.csv``; arrows without a score have none.
+    """Return one row per estimator and arrow that has a score, as in ``estimators.csv``.
 
     Parameters
     ----------
@@ -101,7 +101,9 @@ def scores_of_estimators(scores: Mapping[str, Array], names: Sequence[str]) -> p
 
 
 def estimator_scores(frame: pd.DataFrame, study: Study, root: Path) -> dict[str, pd.Series]:
-    """Return the scores of every estimator, indexed by source and target: the probes, the sizes, and those stored.
+    """Return the scores of every estimator, indexed by source and target.
+
+    The estimators are the probes, the sizes, and those that are stored.
 
     Parameters
     ----------
@@ -170,7 +172,9 @@ def agreement(
 
 
 def auroc(scores: Array, is_one: npt.NDArray[np.bool_]) -> float:
-    """Area under the ROC curve by the rank sum (Mann & Whitney 1947); NaN if a class is empty.
+    """Return the area under the ROC curve, in [0, 1]; NaN if a class is empty.
+
+    It is computed from the rank sum (Mann & Whitney 1947).
 
     Examples
     --------

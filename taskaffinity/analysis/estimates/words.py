@@ -1,4 +1,4 @@
-"""Estimates of pairs that were not measured, in words: for captions, and for readers who do not see a figure."""
+"""Describe estimates of pairs that were not measured, for captions and alternative texts."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
 
 
 def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteName = "paper") -> Figure:
-    """Draw one small axes per target with a mean curve per source, in the line of its verdict.
+    """Draw one small axes per target, with a mean curve per source in its verdict's style.
 
     The mean of the single-task runs is black; a thin line shows each of these runs. Names stand at the ends of the
     single-task mean and of the sources: of more than ``NAMED`` sources, of those that improve or degrade.

@@ -113,7 +113,10 @@ Seeds = dict[tuple[str, str], list[tuple[int, float, bool]]]
 
 
 def _seeds(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> Seeds | None:
-    """Return the runs behind each gain; a search of the frame for every row would take minutes for 100 tasks."""
+    """Return the runs behind each gain, indexed once.
+
+    A search of the frame for every row would take minutes for 100 tasks.
+    """
     if gains is None:
         return None
     arm = "finetune" if matrix.study.evaluate_after == "finetune" else "pair"
@@ -248,7 +251,10 @@ def _label(ax: Axes, y: float, words: str, ink: str, *, bold: bool) -> None:
 
 
 def _estimate(ax: Axes, matrix: AffinityMatrix, arrow: tuple[int, int], y: float, look: Look) -> None:
-    """Draw an estimate: a hollow marker at the probe, and the interval of the gain, which does not widen the figure."""
+    """Draw an estimate: a hollow marker at the probe, and the interval of the gain.
+
+    The interval does not widen the figure.
+    """
     found, style = matrix.estimates, look.style
     assert found is not None  # it has a look
     name = f"{matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}"

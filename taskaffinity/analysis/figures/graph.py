@@ -1,4 +1,4 @@
-"""The affinity graph: nodes on a circle, and an arrow from source to target in the style of its verdict.
+"""Draw the affinity graph: nodes on a circle, and arrows in the style of their verdicts.
 
 Up to six tasks stand in the suite's order and every measured arrow is drawn. With more tasks only arrows that improve
 or degrade are drawn, and tasks are placed so that few arrows cross. Estimates, of pairs that were not measured, are

@@ -1,4 +1,4 @@
-"""Labels of figures: on the curves of arrows, in nodes, around a circle and in a column, without overlap."""
+"""Place labels without overlap: on arrows, in nodes, around a circle and in a column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a figure shows an arrow: a measured gain by its verdict, or an estimate, hollow, without one."""
+"""Choose how a figure shows an arrow: by its verdict, or hollow for an estimate."""
 
 from __future__ import annotations
 

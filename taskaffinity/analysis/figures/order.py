@@ -1,4 +1,4 @@
-"""Orders of tasks: around the circle with few crossings, and along the axes with similar tasks side by side."""
+"""Order tasks: around the circle with few crossings, along the axes by similar gains."""
 
 from __future__ import annotations
 

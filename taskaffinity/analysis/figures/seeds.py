@@ -98,7 +98,10 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
 
 
 def _seeds_of(matrix: AffinityMatrix, s: int, t: int) -> tuple[int, ...]:
-    """Return the seeds of a pair behind an arrow: of a sequential design, those of the analysis that it shows."""
+    """Return the seeds of a pair behind an arrow.
+
+    In a sequential design, these are the seeds of the analysis that the arrow shows.
+    """
     state = matrix.sequential
     return matrix.study.seeds if state is None else matrix.study.seeds[: int(state.n_shown[s, t])]
 

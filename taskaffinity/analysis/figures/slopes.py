@@ -1,4 +1,4 @@
-"""The slope chart of a study in stages: one line per task over single-task, multi-task and fine-tuned scores."""
+"""Draw the slope chart of a study in stages: one line per task over its stages."""
 
 from __future__ import annotations
 
@@ -177,7 +177,10 @@ def _seeds(ax: Axes, score: StageScore, place: int) -> None:
 
 
 def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str, str], colours: Palette) -> None:
-    """Write names and scores left of the first stage, and scores and gains right of the others, without overlap."""
+    """Write names and scores left of the first stage, scores and gains right of the others.
+
+    The labels do not overlap.
+    """
     shown = [cell for cell in cells if cell.scores]
     low, high = ax.get_ylim()
     gap = (high - low) * 0.17 / (ax.bbox.height / ax.figure.dpi)

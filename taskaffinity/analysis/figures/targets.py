@@ -1,4 +1,7 @@
-"""One small graph per target with every arrow into it, also those that the large graph leaves out."""
+"""Draw one small graph per target, with every arrow into it.
+
+It also has the arrows that the large graph omits.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ STEEPEST = 0.9  # largest sine of the angle between the outermost arrows and the
 
 
 def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figure:
-    """Draw one small graph per target: its sources in a column with their gains, and an arrow from each.
+    """Draw one small graph per target: a column of sources with gains and arrows.
 
     Sources have the order of the suite. A gain stands beside its source, so labels do not overlap.
     """

@@ -1,4 +1,4 @@
-"""Groups of tasks chosen from a study: the choice, how sure it is, and what other choices are worth."""
+"""Choose groups of tasks from a study; measure how certain and how good the choice is."""
 
 from __future__ import annotations
 

@@ -66,5 +66,5 @@ class HelperResults:
         return [self.matrix.tasks[step.source] for step in self.helpers if step.is_chosen]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per helper: its gain, and the predicted gain with it and all before it, in points."""
+        """Return one row per helper: its gain, and the predicted gain up to it, in points."""
         return helpers_frame(self.matrix, self.gains, self.target, self.helpers)

@@ -125,7 +125,10 @@ def _compared(chosen: ChosenGroups, arms: dict[Key, Arm], task: int, group: tupl
 
 
 def _half_width(chosen: ChosenGroups, task: int, group: tuple[int, ...], se: float, df: float) -> float:
-    """Return half the interval of realised less predicted gain; the errors of the prediction go the same way."""
+    """Return half the interval of realised less predicted gain.
+
+    It is as wide as if all errors of the prediction had the same sign.
+    """
     members = np.zeros((1, len(chosen.tasks)), dtype=np.bool_)
     members[0, list(group)] = True
     predicted = float(group_values(members, chosen.gains.se)[0, task])

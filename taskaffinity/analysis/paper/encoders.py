@@ -1,4 +1,7 @@
-"""One suite with several encoders: fine-tuned scores and gains over the first (the paper's Tables 4 and 5)."""
+"""Compare encoders on one suite: fine-tuned scores and gains over the first encoder.
+
+These are the paper's Tables 4 and 5.
+"""
 
 from __future__ import annotations
 

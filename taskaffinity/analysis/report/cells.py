@@ -1,4 +1,4 @@
-"""Frames as tables of a page: every cell holds the text of the CSV file and the text that is shown."""
+"""Turn frames into tables of a page; a cell has the text of the CSV file and the shown text."""
 
 from __future__ import annotations
 

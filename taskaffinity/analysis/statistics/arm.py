@@ -1,4 +1,4 @@
-"""One arm of a comparison: the runs of a task under one condition, reduced to what a standard error needs."""
+"""An arm: the runs of a task under one condition, reduced to what a standard error needs."""
 
 from __future__ import annotations
 

@@ -127,7 +127,10 @@ class Arms:
 
     @cached_property
     def prior(self) -> StudyPrior:
-        """Priors of the variance over seeds, from all arms of arrows; controls and collapsed runs do not contribute."""
+        """Priors of the variance over seeds, from all arms of arrows.
+
+        Controls and collapsed runs do not contribute.
+        """
         used: dict[Key, Arm] = {}
         for key, arm in (self if self.test == "satterthwaite" else self.trained).by_key.items():
             known = key[1] == "matched" and any(_same_runs(arm, other) for other in used.values())
@@ -231,7 +234,10 @@ def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None
 
 
 def arms_of(by_key: Mapping[Key, Arm], rule: Rule) -> Arms:
-    """Return arms whose comparisons are no arrows: ``single`` for a baseline, ``pair`` for what is compared with it."""
+    """Return the arms of comparisons that are no arrows.
+
+    The kind of a baseline is ``single``; the arm that is compared with it is ``pair``.
+    """
     seeds = {key: tuple(range(arm.n_runs)) for key, arm in by_key.items()}
     names = tuple(dict.fromkeys(key[0] for key in by_key))
     return Arms(names, by_key, seeds, test=rule.test, estimand=rule.estimand)

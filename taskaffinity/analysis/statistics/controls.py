@@ -1,4 +1,4 @@
-"""Controls of a study: arrows with a known truth, measured like all others but never part of the graph.
+"""Measure the controls of a study: arrows with a known truth, outside the graph.
 
 A *placebo* cannot change its target, so the share of significant placebos is the study's false positive rate. A
 *positive control* trains a target on half of its examples, with the other half as a second task. Without a gain there,

@@ -23,7 +23,9 @@ times.
 
 
 def effective_number(sizes: npt.ArrayLike) -> float:
-    """Return the number of documents of equal size with as many degrees of freedom: ``(sum w^2)^2 / sum w^4``.
+    """Return the effective number of documents, ``(sum w^2)^2 / sum w^4``.
+
+    So many documents of equal size have as many degrees of freedom.
 
     ``w`` is a document's share of the gold items that the score counts (``Metric.items``). The variance between
     documents of unequal size is estimated mainly from the large ones (Satterthwaite's degrees of freedom of

@@ -81,7 +81,10 @@ def power_analysis(
 
 
 def minimum_detectable(evidence: VarianceComponents, alpha: float, rule: Rule) -> FloatArray:
-    """Return the smallest gain of each arrow that is significant with a power of 80%, in the unit of the gain."""
+    """Return each arrow's smallest gain that is significant with a power of 80%.
+
+    It has the unit of the gain.
+    """
     return np.asarray(_significance(alpha).least(standard_error(evidence, rule.estimand, rule.test)))
 
 

@@ -1,4 +1,4 @@
-"""The distance from zero that a gain needs so that a test finds it with a stated power."""
+"""Compute the gain that a test detects with a stated power."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""All runs of a task are scored on the same test examples with the same gold labels; if not, a gain means nothing."""
+"""Check that all runs of a task have the same test examples with the same gold labels.
+
+Otherwise a gain means nothing.
+"""
 
 from __future__ import annotations
 

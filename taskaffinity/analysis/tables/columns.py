@@ -159,20 +159,20 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "the other tasks of the model; 0 for a single-task model. Empty if it is not served here.",
         "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. "
         "Empty if it is not served here, and with --risk none.",
-        "estimated": "Whether the predicted gain has an estimate of estimates.csv in it, because a pair was not "
+        "estimated": "Whether the predicted gain includes an estimate of estimates.csv, because a pair was not "
         "measured: true or false.",
         "share": "Share of draws in which this model is part of the best grouping, 0 to 1; empty if a gain has no "
         "standard error.",
         "hours": "Expected hours of one training of the model; empty if runs do not record their time.",
         "method": "How the groups were found: exact (the best of all groupings), or greedy and swap (above 12 tasks).",
-        "risk": "Probability that a gain is below the bound that the choice counts (--risk); empty for none.",
+        "risk": "Probability that a gain is below the bound that the choice uses (--risk); empty for none.",
         "synthetic": _SYNTHETIC,
     },
     "estimates.csv": {
         "source": _SOURCE,
         "target": _TARGET,
         "probe": "Dev score of the target after a few updates with the source less that after the same updates without "
-        "it, in points; the mean over the probes. It estimates the sign of a gain, and not its size.",
+        "it, in points; the mean over the probes. It estimates the sign of a gain, not its size.",
         "se": "Standard error of the probe over seeds and dev examples, in points.",
         "low": "Lower end of the gain's 90% interval, in points: a gain is 1 to 6 times its probe.",
         "high": "Upper end of the same interval, in points.",
@@ -197,15 +197,15 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "task": "Task that is served by a model of two tasks or more; a name of the suite.",
         "tasks": "Tasks that the model is trained on, joined by +.",
         "predicted": "Gain of groups.csv, in points.",
-        "estimated": "Whether the predicted gain has an estimate in it, whose size is not that of a gain: true or "
-        "false.",
+        "estimated": "Whether the predicted gain includes an estimate, which does not have the size of a gain: true "
+        "or false.",
         "realised": "Mean test score of the model with fresh seeds less that of single-task training with the same "
         "seeds, in points.",
         "low": "Lower end of the realised gain's 1 - alpha interval, in points, not adjusted for multiple comparisons.",
         "high": "Upper end of the same interval, in points.",
         "difference": "Realised less predicted gain, in points.",
-        "difference_low": "Lower end of its 1 - alpha interval, with the errors of both, in points; the errors of the "
-        "prediction are taken to go the same way.",
+        "difference_low": "Lower end of its 1 - alpha interval, with the errors of both, in points; as if all errors "
+        "of the prediction had the same sign.",
         "difference_high": "Upper end of the same interval, in points.",
         "seeds": "Finished runs of the model, one per fresh seed.",
         "untested_reason": _UNTESTED,

@@ -1,4 +1,4 @@
-"""A table of words as text for a terminal, as Markdown and as LaTeX, with the sentence that explains it.
+"""Format a table of texts for a terminal, as Markdown and as LaTeX, with its caption.
 
 LaTeX comes from pandas' ``Styler``. Markdown is written here: pandas needs another package for it.
 """

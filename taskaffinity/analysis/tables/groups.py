@@ -1,4 +1,4 @@
-"""The chosen groups as rows, as a table for a terminal, and in words; the helpers of one target likewise."""
+"""Format the chosen groups, and the helpers of a target, as rows, table and text."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.grouping.helpers import Helper
 
 ESTIMATE_MARK = "~"
-"""Stands after a predicted gain that has an estimate in it."""
+"""Mark after a predicted gain that includes an estimate."""
 GROUPS_COLUMNS = tuple(COLUMNS["groups.csv"])
 HELPERS_COLUMNS = tuple(PRINTED_COLUMNS["helpers"])
 
@@ -111,7 +111,7 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
 
 
 def describe_evidence(chosen: ChosenGroups) -> list[str]:
-    """Return a line on the verdicts of the measured gains that the choice rests on; none if it rests on no gain.
+    """Return a line on the verdicts of the measured gains behind the choice, if there are any.
 
     If no verdict says that a task improves, the line offers single-task training.
     """
@@ -142,8 +142,8 @@ def describe_estimated(gains: GroupGains) -> list[str]:
         return []
     return [
         f"{ESTIMATE_MARK} with estimates: {number} of {plural(int(gains.arrows.sum()), 'gain')} come from "
-        "estimates.csv, because their pair has no two measured seeds. An estimate has the sign of a gain and not its "
-        "size."
+        "estimates.csv, because their pair was not measured with two seeds. An estimate has the sign of a gain, not "
+        "its size."
     ]
 
 
@@ -213,20 +213,20 @@ def describe_helpers(gains: GroupGains, target: int, helpers: Sequence[Helper], 
     chosen = any(step.is_chosen for step in helpers)
     first = "* chosen." if chosen else "None chosen: no task is shown to help this one." if risk else "None chosen."
     lines = [
-        f"{first} With those before: the mean of the gains in pairs, so a second helper never raises it. Whether two "
-        "helpers are better than one, only training with both can show."
+        f"{first} With those before: the mean of the gains in pairs, so a second helper never raises it. Only "
+        "training with both can show whether two helpers are better than one."
     ]
     unknown, estimated = int(gains.unknown[:, target].sum()), int(gains.estimated[:, target].sum())
     if estimated:
         lines.append(
-            f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv, because the pair has no two measured "
-            "seeds. An estimate has the sign of a gain and not its size."
+            f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv, because the pair was not measured with "
+            "two seeds. An estimate has the sign of a gain, not its size."
         )
     return lines + ([f"{plural(unknown, 'task')} left out: no gain with a lower bound is known."] if unknown else [])
 
 
 def _worth(chosen: ChosenGroups, grouping: Grouping) -> str:
-    """Return what a grouping is worth and costs, as ``3 models, +8.9 points per task, 1.2 h of training``."""
+    """Return the value and cost of a grouping: ``3 models, +8.9 points per task, 1.2 h of training``."""
     gain, bound = (grouping.values(worth) for worth in (chosen.gains.gain, chosen.gains.bound))
     words = [plural(len(grouping.groups), "model")]
     if np.isnan(bound).any():
