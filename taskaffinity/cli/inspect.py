@@ -90,7 +90,8 @@ def command(
         for split in task.splits:
             if n := n_contradictions(task, split):
                 print(
-                    f"contradiction: {n:,} rows of {task.name} {split} have a text that is there with another label too"
+                    f"contradiction: {n:,} rows of {task.name} {split} have a text that also occurs "
+                    "there with another label"
                 )
     _print_overlaps(tasks)
     for path in written:
@@ -145,7 +146,7 @@ def _overlap_rows(tasks: Sequence[Task]) -> list[dict[str, object]]:
 
 
 def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], str]:
-    """Return the length of each example of a split, and how many are cut."""
+    """Return the length of each example of a split, and how many are truncated."""
     if tokenizer is not None:
         from taskaffinity.training.inputs.tokenize import token_counts
 
@@ -153,7 +154,7 @@ def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], st
         longer = sum(n > (task.reading.max_length or REFINE.max_length) for n in tokens)
         return tokens, "0" if task.reading.has_windows else f"{longer:,}"
     words = [n_words(example) for example in task.examples[split]]
-    if task.kind == "ner":  # long sentences are several rows
+    if task.kind == "ner":  # a long sentence has several rows
         return words, "?"
     if task.reading.has_windows:
         return words, "0"

@@ -198,7 +198,7 @@ class _RayProcess:
             self._send((yield message))
 
     def end(self, *, in_order: bool = False) -> None:
-        """End everything; ``in_order`` lets the running runs write checkpoints first."""
+        """End all processes; with ``in_order``, running runs write checkpoints first."""
         if self._has_started and (in_order or self._resources.address is not None):
             self._leave()
         stop_mps(self._folder)

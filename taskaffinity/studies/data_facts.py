@@ -1,4 +1,7 @@
-"""What planning finds in the data of a study: sizes in use, long rows, leaks. It is stored with the study."""
+"""Find facts about the data of a study: sizes in use, long rows, leaks.
+
+They are stored with the study.
+"""
 
 from __future__ import annotations
 
@@ -26,17 +29,20 @@ from taskaffinity.training.setup import encoded_folder
 
 
 def find_leaks(suite: Suite, suite_file: Path | None) -> tuple[Leak, ...]:
-    """Return the evaluation examples that are also training examples; none unless the suite is the user's."""
+    """Return the evaluation examples that are also training examples.
+
+    The list is empty unless the suite is the user's.
+    """
     if suite_file is None:
         return ()
     return tuple(Leak(found.task, found.other, found.described()) for found in leaks(suite.tasks))
 
 
 def with_data_facts(study: Study, suite: Suite, encoder: Encoder, root: Path, leaked: Sequence[Leak] = ()) -> Study:
-    """Return the study with what is known about its data.
+    """Return the study with facts about its data.
 
-    Lengths are read from the cache of tokenized tasks. If the cache lacks a task, which happens if no run is pending,
-    they are those that the results folder stored.
+    Lengths are read from the cache of tokenized tasks. If no run is pending, the cache may lack a task. Then they are
+    the lengths stored in the results folder.
     """
     stored = _stored_lengths(study, root)
     cards = []
@@ -72,7 +78,7 @@ def used_sizes(task: Task, recipe: Recipe) -> dict[str, int]:
 
 
 def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]:
-    """Return what limits the data of a study, one line each, before anything is trained."""
+    """Return lines on the limits of a study's data, before training."""
     leaked = describe_leaks(study)
     if leaked:
         leaked.append(f"all leaks: taskaffinity data inspect {suite_file}")
@@ -86,9 +92,9 @@ def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]
 
 
 def few_documents_lines(suite: Suite, study: Study) -> list[str]:
-    """Name tasks with few effective test documents or examples, before anything is trained.
+    """Name tasks with few effective test documents or examples, before training.
 
-    With ``max_eval_examples`` the documents of the test set are known only after training.
+    With ``max_eval_examples``, the documents of the test set are known only after training.
     """
     if study.recipe.max_eval_examples is not None or study.rule.estimand != "population":
         return []
@@ -114,14 +120,14 @@ def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]
     for split in task.splits:
         try:
             lengths = np.diff(np.load(io.BytesIO(read_regular(folder / split / "bounds.npy"))))
-        except (OSError, ValueError):  # training reports a broken cache
+        except (OSError, ValueError):  # training will report a broken cache
             return {}
         shares[split] = round(float((lengths >= longest).mean()), 4) if len(lengths) else 0.0
     return shares
 
 
 def _stored_lengths(study: Study, root: Path) -> dict[str, Mapping[str, float]]:
-    """Return the ``long_rows`` that the results folder stored for the same data, encoder and lengths, by task."""
+    """Return the stored ``long_rows`` of the same data, encoder and lengths, by task."""
     if not (root / FILES[study.design]).is_file():
         return {}
     stored, recipe = Study.load(root, study.design), study.recipe

@@ -231,7 +231,7 @@ def _resolved(
     *,
     needs_test: bool = True,
 ) -> tuple[Suite, Path | None]:
-    """Return the suite, or the named tasks of it, and the file that describes it or None.
+    """Return the suite, or its named tasks, and its suite file or None.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def _resolved(
 
 
 def _whole(suite: str | Path | Suite, data: str | Path | None, *, needs_test: bool) -> tuple[Suite, Path | None]:
-    """Return the whole suite, and the file that describes it or None."""
+    """Return the whole suite, and its suite file or None."""
     if not isinstance(suite, str | Path):
         return load_suite(suite, data), None
     if isinstance(suite, Path) or suite.endswith((".yaml", ".yml")):

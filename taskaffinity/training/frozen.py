@@ -1,4 +1,7 @@
-"""Read frozen models: the tokens of a task, the states that its head would read, and gradients. Nothing is trained."""
+"""Read frozen models: tokens of a task, states that its head reads, and gradients.
+
+Nothing is trained.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from taskaffinity.training.setup import read_tasks, setup_run
 MOST_ROWS = 1000
 """Most units of a task that states are read of."""
 MOST_STATES = 2000
-"""Most states of a task; tagging has one per word."""
+"""Largest number of states of a task; tagging has one per word."""
 GRADIENT_ROWS = 256
 """Units of a task in a mean gradient."""
 _ROWS = 32
@@ -30,7 +33,7 @@ _ROWS = 32
 
 @dataclass(frozen=True)
 class FrozenModels:
-    """Where the encoder and the encoded tasks of a study are."""
+    """The folders of a study's encoder and encoded tasks."""
 
     encoder_folder: Path
     cache: Path
@@ -43,12 +46,14 @@ class FrozenModels:
     def states(
         self, spec: RunSpec, start: Path | None = None
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Return the states that the head of a single-task run reads of its training examples, and their targets.
+        """Return the states that a single-task head reads, and their targets.
+
+        The states are those of the training examples.
 
         Parameters
         ----------
         start : Path, optional
-            Encoder weights, of any task. Default: the encoder's own.
+            Encoder weights of any task. Default: those in the encoder's folder.
 
         Returns
         -------
@@ -77,19 +82,20 @@ class FrozenModels:
         return inputs, of_them
 
     def gradient_cosine(self, spec: RunSpec, target: str, start: Path, heads: Mapping[str, Path]) -> float:
-        """Return the cosine of the gradients of two tasks over the shared weights, at the target's own weights.
+        """Return the cosine, in [-1, 1], of two tasks' gradients over the shared weights.
 
-        The gradient of the target is that of its dev examples, that of the source of its training examples; without
-        dropout.
+        The weights are those of the target's single-task run.
+
+        The target's gradient is over its dev examples, the source's over its training examples, both without dropout.
 
         Parameters
         ----------
         spec : RunSpec
-            Trains both tasks.
+            The run of both tasks.
         start : Path
             Encoder weights of the target's single-task run.
         heads : mapping of Path
-            The head of each task from its own single-task run.
+            The head of each task from its single-task run.
         """
         setup = setup_run(spec, encoder_folder=self.encoder_folder, cache=self.cache, start=start, scored=("dev",))
         model, gradients = setup.model, []

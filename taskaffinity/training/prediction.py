@@ -18,13 +18,15 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.updates.steps import on_gpu
 
 EVALUATION_TOKENS = {"cpu": 1024, "cuda": 16384}
-"""Tokens in a batch of predictions: enough to keep a core busy, few enough for its cache. Larger batches were slower
-on a CPU; the GPU value is not measured."""
+"""Tokens in a batch of predictions: enough to keep a core busy, few enough for its cache. Larger batches were slower on
+a CPU. The GPU value is not measured."""
 
 
 @torch.inference_mode()
 def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
-    """One predicted label per example: a score, a class, a list of classes, or the tags of a sentence.
+    """Return one predicted label per example.
+
+    A label is a score, a class, a list of classes, or the tags of a sentence.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
         predicted.append(outputs_to_predictions(task.kind, raw))
         finite.append(torch.isfinite(raw).all())
         order.append(batch.rows)
-    found = torch.cat(predicted).cpu().numpy()  # only here, the CPU waits for a GPU
+    found = torch.cat(predicted).cpu().numpy()  # only here the CPU waits for a GPU
     if not bool(torch.stack(finite).all()):  # the last step can break the weights after the last loss
         raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
     rows = np.concatenate(order)
@@ -85,7 +87,7 @@ def batches_by_tokens(lengths: IntArray, max_tokens: int) -> Iterator[IntArray]:
 def tags_of_sentences(
     tags: Sequence[str], split: EncodedSplit, outputs: Sequence[np.ndarray[Any, Any]]
 ) -> list[list[str]]:
-    """The tags of each sentence, from the tag numbers predicted for each row's words."""
+    """Return the tags of each sentence, from the predicted tag numbers of each row's words."""
     sentences = [["O"] * len(gold) for gold in split.gold]
     for row, predicted in enumerate(outputs):
         sentence = sentences[split.examples_of_rows[row]]

@@ -477,7 +477,7 @@ def test_inspect_names_frequent_labels_pieces_and_contradictions(
         assert "reviews often 60 (56%) 60 (56%) 60 (56%)" in said
         assert ("reviews and 5 less frequent (--all-labels)" in said) == (not options)
         assert "mentions: 1 sentence of more than 30 words, trained and scored in pieces" in said
-        assert "contradiction: 16 rows of reviews dev have a text that is there with another label too" in said
+        assert "contradiction: 16 rows of reviews dev have a text that also occurs there with another label" in said
 
 
 def test_inspect_says_how_long_texts_are_read(

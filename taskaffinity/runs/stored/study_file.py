@@ -103,7 +103,7 @@ def _check(study: Any, design: str) -> None:
     if (design == "full" or study.evaluate_after == "finetune") and set(study.finetune) != set(names):
         raise ValueError("finetune lacks a task")
     if design == "full" and study.baseline == "compute-matched":
-        raise ValueError("baseline is compute-matched, which the design full has not")
+        raise ValueError("baseline is compute-matched, which the design full does not have")
     if design == "train" and (study.baseline, study.init_from) != ("single", "encoder"):
         raise ValueError("the design train has no baseline and starts from the encoder")
     planned = study.interim_seeds

@@ -49,7 +49,10 @@ class CudaGraphs:
         return graph.replay
 
     def recover(self) -> None:
-        """Give torch's generator a new state; before torch 2.13, a failure leaves the old one as if in a capture."""
+        """Give torch's generator a new state.
+
+        Before torch 2.13, a failed capture leaves the old state in capture mode.
+        """
         self.n_recovered += 1
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         fresh = torch.Generator(device="cuda")
