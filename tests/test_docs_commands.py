@@ -46,7 +46,14 @@ SCORES = "target,source,seed,score\n" + "".join(
     for source in ("", other)
     for seed in range(2)
 )
-"""The file of the page on runs that were trained elsewhere."""
+"""The files of the page on runs that were trained elsewhere."""
+PREDICTIONS = "target,source,seed,id,gold,predicted,document\n" + "".join(
+    f"{target},{source},{seed},e{number},yes,{'yes' if (number + seed) % 3 else 'no'},d{number % 9}\n"
+    for target, other in (("rte", "mnli"), ("mnli", "rte"))
+    for source in ("", other)
+    for seed in range(2)
+    for number in range(30)
+)
 ESTIMATED = "results/estimates"
 LONG_ENOUGH = [
     *LOCAL,
@@ -196,6 +203,7 @@ def test_the_blocks_of_a_page_run(page: Path, world: Path, tmp_path: Path, monke
     monkeypatch.setattr(taskaffinity, "retrain", partial(taskaffinity.retrain, executor="local"), raising=False)
     monkeypatch.chdir(folder)
     (folder / "scores.csv").write_text(SCORES)
+    (folder / "predictions.csv").write_text(PREDICTIONS)
     rows = [{"review": f"text {n}", "stars": n % 2} for n in range(40)]
     more_rows, test_rows = ([{"review": f"{word} {n}", "stars": n % 2} for n in range(20)] for word in ("one", "two"))
     pairs = {

@@ -89,7 +89,14 @@ OLD_NAMES = [
     "received_and_given",
     "conduct",
 ]
-COMMANDS = {"pairwise": "api", "full": "api", "tune": "api", "estimate": "estimates/api", "train": "train"}
+COMMANDS = {
+    "pairwise": "api",
+    "full": "api",
+    "tune": "api",
+    "estimate": "estimates/api",
+    "train": "train",
+    "verdicts": "verdicts",
+}
 """Functions with the options of the command of their name, and their modules in ``studies/``."""
 
 GIVEN_ELSEWHERE = {"packed_attention"}

@@ -184,8 +184,8 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None) -> Affinity
     if study.interim_seeds and rule not in (None, study.rule):
         raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
     rule = rule or study.rule
-    check_estimand(study, rule)
     arms, margins = read_arms(study, store, rule=rule), margins_of(study, rule)
+    check_estimand(arms)
     state: SequentialState | None = None
     if study.interim_seeds:
         state = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)

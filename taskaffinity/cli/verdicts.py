@@ -2,56 +2,58 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
-
-import typer
-
+from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_pairwise
-from taskaffinity.cli.options.rule import Alpha, CorrectionOption, Margin, TestOption
-from taskaffinity.cli.options.run import DATA, OUTPUT, Quiet, Results
+from taskaffinity.cli.options.external import (
+    MetricOption,
+    Negative,
+    OverwriteTables,
+    PredictionsFile,
+    ScaleOption,
+    ScoresFile,
+    StudyName,
+)
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
+from taskaffinity.cli.options.run import Json, Quiet, Results
+from taskaffinity.runs.rule import Rule
 from taskaffinity.studies.settings import make_rule
-from taskaffinity.studies.verdicts import write_verdicts
+from taskaffinity.studies.verdicts import check_options, publish_tables
 
 
 def command(
-    scores: Annotated[
-        Path, typer.Argument(help="CSV or parquet file with the columns target, source, seed and score.")
-    ],
-    scale: Annotated[
-        Literal["fraction", "point"] | None,
-        typer.Option(
-            help="Unit of the scores (default: fraction if no score is above 1, else point).", rich_help_panel=DATA
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(help="Name of the study in captions (default: that of the file).", rich_help_panel=OUTPUT),
-    ] = None,
+    scores: ScoresFile = None,
+    predictions: PredictionsFile = None,
+    metric: MetricOption = None,
+    negative: Negative = None,
+    scale: ScaleOption = None,
+    name: StudyName = None,
     alpha: Alpha = None,
     margin: Margin = None,
     correction: CorrectionOption = None,
+    estimand: EstimandOption = None,
     test: TestOption = None,
     results: Results = None,
-    overwrite: Annotated[
-        bool,
-        typer.Option(
-            "--overwrite",
-            help="Replace scores in the results folder that have more tasks or seeds.",
-            rich_help_panel=OUTPUT,
-        ),
-    ] = False,
+    overwrite: OverwriteTables = False,
+    json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Test the gains of runs that you trained elsewhere, from their scores.
+    """Test the gains of runs that you trained elsewhere, from their scores or their predictions.
 
-    One row is one score: of a target trained with a source, or single-task if the source is empty. Verdicts hold for
-    new seeds on exactly this test set, because nothing is known about its examples. Nothing is trained.
+    One row is one run of a target: trained with a source, or single-task if the source is empty. With scores alone,
+    verdicts hold for new seeds on exactly this test set, because nothing is known about its examples; with predictions
+    they hold for other test sets, too. Nothing is trained.
     """
-    rule = make_rule(alpha, margin, correction, None, test)
+    from taskaffinity.runs.external.scoring import Scoring
+    from taskaffinity.runs.external.tables import read_tables  # numpy and pyarrow: not for --help
+
+    check_options(name, scale)
+    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale)
+    rule = make_rule(alpha, margin, correction, estimand, test, default=Rule(estimand=tables.estimand))
     with ConsoleListener(quiet=quiet) as listener:
-        found = write_verdicts(
-            scores, scale=scale, name=name, rule=rule, output_dir=results, overwrite=overwrite, listener=listener
-        )
-    print_pairwise(found)
+        found = publish_tables(tables, name, rule, results, overwrite=overwrite, listener=listener)
+    if json:
+        arrows = found.to_frame().to_dict(orient="records")
+        print_json({"results": str(found.root), "estimand": found.study.rule.estimand, "arrows": arrows})
+    else:
+        print_pairwise(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,17 @@ from taskaffinity.tasks.task import A_NAME, is_name
 if TYPE_CHECKING:
     from taskaffinity.analysis.results import PairwiseResults
     from taskaffinity.runs.external.scores import Scale
+    from taskaffinity.runs.external.tables import Tables
     from taskaffinity.runs.rule import Rule
 
 
 @python_function
 def verdicts(
-    scores: Any,
+    scores: Any = None,
     *,
+    predictions: Any = None,
+    metric: str | Mapping[str, str] | Sequence[str] | None = None,
+    negative: Mapping[str, str] | Sequence[str] | None = None,
     scale: Scale | None = None,
     name: str | None = None,
     rule: Rule | None = None,
@@ -30,23 +34,32 @@ def verdicts(
 ) -> PairwiseResults:
     """Test the gains of runs that were trained elsewhere, and write the results folder of a study of pairs.
 
-    Only scores are known, so verdicts and intervals hold for new seeds on exactly this test set.
+    If only scores are known of a target, verdicts and intervals hold for new seeds on exactly this test set.
 
     Parameters
     ----------
-    scores : path or DataFrame
+    scores : path or DataFrame, optional
         CSV or parquet file, or data frame, with the columns ``target``, ``source`` (empty: single-task), ``seed`` and
-        ``score``. ``test_set`` may name the test set, if it is one.
+        ``score``. ``test_set`` may name the test set, if it is one. Optional with predictions of every target.
+    predictions : path or DataFrame, optional
+        Table with the columns ``target``, ``source``, ``seed``, ``id``, ``gold`` and ``predicted``, one row per test
+        example of each run. ``document`` may name the group of an example.
+    metric : str or mapping, optional
+        Metric of the predictions, for all targets or by target: ``accuracy``, ``micro_f1``, ``macro_f1``, ``pearson``,
+        ``multilabel_f1`` (classes joined by ``|``), ``span_f1`` or ``span_f1_conlleval`` (tags joined by spaces).
+    negative : mapping, optional
+        By target, the class that F1 does not score.
     scale : {"fraction", "point"}, optional
         Unit of the scores. Default: fractions if no score is above 1, else points.
     name : str, optional
         Name of the study in captions. Default: that of the file, or ``scores``.
     rule : Rule, optional
-        Level, margin, correction and test. The estimand is test-set.
+        Level, margin, correction, estimand and test. Default: the usual ones, and the estimand test-set if some target
+        has no predictions.
     output_dir : path, optional
         Results folder. Default: ``results/NAME``. Scores that were read into it before are replaced.
     overwrite : bool
-        Whether tasks and seeds in the folder that the scores lack may be lost.
+        Whether tasks and seeds in the folder that the tables lack may be lost.
     listener : Listener, optional
         Receives messages. Default: the logger ``taskaffinity``.
 
@@ -58,7 +71,8 @@ def verdicts(
     Raises
     ------
     InputError
-        If a row cannot be used, or the folder holds runs that were trained there.
+        If a row cannot be used, the tables contradict each other, the rule needs predictions, or the folder holds runs
+        that were trained there.
 
     Examples
     --------
@@ -69,39 +83,47 @@ def verdicts(
     >>> verdicts(frame, output_dir=mkdtemp()).verdict.loc["mnli", "rte"]
     'improves'
     """
-    return write_verdicts(
-        scores, scale=scale, name=name, rule=rule, output_dir=output_dir, overwrite=overwrite, listener=listener
-    )
+    from taskaffinity.runs.external.scoring import Scoring
+    from taskaffinity.runs.external.tables import read_tables
+
+    check_options(name, scale)
+    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale)
+    return publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=listener)
 
 
-def write_verdicts(
-    scores: Any,
-    *,
-    scale: Scale | None = None,
+def publish_tables(
+    tables: Tables,
     name: str | None = None,
     rule: Rule | None = None,
     output_dir: str | Path | None = None,
+    *,
     overwrite: bool = False,
     listener: Listener | None = None,
 ) -> PairwiseResults:
-    """Do what ``verdicts`` does; its messages name the options of the command line."""
+    """Write the results folder of tables that were read, as ``verdicts`` describes it."""
     from taskaffinity.analysis.publish import publish  # pandas and matplotlib: not for --help
     from taskaffinity.analysis.results import PairwiseResults
-    from taskaffinity.runs.external.scores import read_scores
-    from taskaffinity.runs.external.study import study_of, targets_of, write_external
-    from taskaffinity.runs.rule import Rule
+    from taskaffinity.runs.external.study import write_external
 
-    called = name or (Path(scores).stem if isinstance(scores, str | Path) else "scores")
-    _check(called, scale)
+    called = name or tables.name
+    check_options(called)
     root = _folder(output_dir, called)
-    found = read_scores(scores, scale)
-    study = study_of(found, rule or Rule(), called)
-    write_external(study, targets_of(found), root, overwrite=overwrite)
-    (listener or LogListener()).notice(found.describe_scale())
-    result = PairwiseResults(root, study, replace(study.rule))
+    study = tables.study(rule, called)
+    write_external(study, tables.targets, root, overwrite=overwrite)
+    for line in tables.notices:
+        (listener or LogListener()).notice(line)
+    result = PairwiseResults(root, study, study.rule)
     with as_user_error():
         vars(result)["matrix"] = publish(study, result.store, root)  # so it is not measured again
     return result
+
+
+def check_options(name: str | None = None, scale: str | None = None) -> None:
+    """Raise ``InputError`` for a name that no study can have, or an unknown unit."""
+    if scale not in (None, "fraction", "point"):
+        raise InputError(f"--scale: found {shown(scale)}; expected fraction or point")
+    if name is not None and not is_name(name):
+        raise InputError(f"--name: found {quoted(name)}; expected {A_NAME}")
 
 
 def _folder(given: str | Path | None, name: str) -> Path:
@@ -109,10 +131,3 @@ def _folder(given: str | Path | None, name: str) -> Path:
     if root.exists() and not root.is_dir():
         raise InputError(f"--results {root}: a file; expected a folder, or a name that does not exist")
     return root
-
-
-def _check(name: str, scale: str | None) -> None:
-    if scale not in (None, "fraction", "point"):
-        raise InputError(f"--scale: found {shown(scale)}; expected fraction or point")
-    if not is_name(name):
-        raise InputError(f"--name: found {quoted(name)}; expected {A_NAME}")

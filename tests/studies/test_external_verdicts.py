@@ -71,7 +71,7 @@ def test_scores_of_a_study_give_its_gains(tmp_path: Path) -> None:
 
 def test_without_a_prior_p_is_that_of_a_t_test_by_hand(tmp_path: Path) -> None:
     rows = [row for row in made_up() if row[0] == "rte" and row[1] in ("", "sst")]  # two arms make no prior
-    rule = Rule(test="satterthwaite")
+    rule = Rule(test="satterthwaite", estimand="test-set")
     edge = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), rule=rule, output_dir=tmp_path).to_frame()
     edge = edge.set_index(["source", "target"]).loc["sst", "rte"]
     pair, single = by_arm(rows)["rte", "sst"], by_arm(rows)["rte", ""]
@@ -83,7 +83,9 @@ def test_without_a_prior_p_is_that_of_a_t_test_by_hand(tmp_path: Path) -> None:
 
 def test_with_a_prior_p_is_that_of_smyths_moderated_t_by_hand(tmp_path: Path) -> None:
     rows = made_up()
-    found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), rule=Rule(test="satterthwaite"), output_dir=tmp_path)
+    found = ta.verdicts(
+        pd.DataFrame(rows, columns=COLUMNS), rule=Rule(test="satterthwaite", estimand="test-set"), output_dir=tmp_path
+    )
     arms = by_arm(rows)
     s2 = np.array([scores.var(ddof=1) for scores in arms.values()])
     d = np.array([len(scores) - 1 for scores in arms.values()])

@@ -157,11 +157,15 @@ def describe_ceiling(matrix: AffinityMatrix) -> list[str]:
 
 def describe_given_scores(matrix: AffinityMatrix) -> list[str]:
     """A sentence on scores without predictions: nothing is known about examples; none with predictions."""
-    if GIVEN_SCORE not in matrix.metrics:
+    scored = [place for place, mean in enumerate(matrix.single_mean) if not math.isnan(mean)]
+    given = [matrix.titles[place] for place in scored if matrix.metrics[place] == GIVEN_SCORE]
+    if not given:
         return []
+    named = ", ".join(given) if len(given) <= _MOST_ARROWS else plural(len(given), "task")
+    whose = "" if len(given) == len(scored) else f" for {named}"
     return [
-        "Only scores were given and no predictions, so only seeds vary: intervals and verdicts hold on exactly this "
-        "test set, and there is no standard error over test examples."
+        f"Only scores were given{whose} and no predictions, so only seeds vary: intervals and verdicts hold on exactly "
+        "this test set, and there is no standard error over test examples."
     ]
 
 

@@ -29,7 +29,7 @@ from taskaffinity.runs.rule import Estimand, Rule, Test
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS
+from taskaffinity.tasks.metrics import METRICS
 
 Key = tuple[str, str, str]
 """Target, arm (``RunSpec.arm``; of a fine-tuned run its parent's) and partner (empty without one)."""
@@ -253,9 +253,9 @@ def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
     return dataclasses.replace(arm, constant=arm.constant | np.array(constant))
 
 
-def check_estimand(study: Study, rule: Rule) -> None:
+def check_estimand(arms: Arms) -> None:
     """Raise ``ValueError`` for a gain on other test sets if only scores are known and no example."""
-    if rule.estimand == "population" and any(card.metric == GIVEN_SCORE for card in study.tasks):
+    if arms.estimand == "population" and any(arm.step is not None for arm in arms.by_key.values()):
         raise ValueError("estimand population: only scores are known, and no predictions; expected test-set")
 
 

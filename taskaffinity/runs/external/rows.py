@@ -107,6 +107,8 @@ def _text(cell: object) -> str:
         return cell
     if hasattr(cell, "tolist"):
         cell = cell.tolist()
+    if isinstance(cell, float) and cell.is_integer():  # a column of classes with a missing one is of floats in pandas
+        return str(int(cell))
     if isinstance(cell, list | tuple):
         return " ".join(map(str, cell))
     if cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType"):  # NaN is not itself

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
 from taskaffinity.errors import InputError, input_error, named
+from taskaffinity.runs.external.keys import Key, key_of
 from taskaffinity.runs.external.rows import has_column, read_rows
-from taskaffinity.runs.limits import MOST_SEED, MOST_SEEDS
-from taskaffinity.tasks.numbers import finite_number, whole_number
-from taskaffinity.tasks.task import A_NAME, is_name
+from taskaffinity.tasks.numbers import finite_number
 
 Scale = Literal["fraction", "point"]
 
@@ -19,9 +18,6 @@ COLUMNS = ("target", "source", "seed", "score")
 POINTS = 100.0
 SMALLEST = 1e-9
 """Scores that differ by less are equal: programs add in different orders."""
-
-Key = tuple[str, str, int]
-"""Target, source (empty for a single-task run) and seed."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +31,6 @@ class Scores:
     scale: Scale
     """Unit of the scores in the table."""
     is_scale_given: bool
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Targets in the order of the table, then sources that are no target."""
-        return tuple(dict.fromkeys([*(key[0] for key in self.by_key), *(key[1] for key in self.by_key if key[1])]))
 
     def step(self, target: str) -> float:
         """Return the smallest difference of two scores of a target; 0 if all are equal."""
@@ -55,27 +46,6 @@ class Scores:
         return f"scores are taken as {self.scale}s, because {why}"
 
 
-def key_of(where: str, target: str, source: str, seed: str) -> Key:
-    """Return the target, source and seed of a row.
-
-    Raises
-    ------
-    InputError
-        If a name is no name of a task, the source is the target, or the seed is no whole number.
-    """
-    if "+" in source:
-        raise input_error(f"{where}: source", "several tasks", "one task: only pairs give arrows")
-    for column, name in (("target", target), ("source", source)):
-        if not is_name(name) and (name or column == "target"):
-            raise input_error(f"{where}: {column}", named(name, ()), A_NAME)
-    if source == target:
-        raise input_error(where, "a source that is the target", "another task, or nothing for a single-task run")
-    number = whole_number(seed.removesuffix(".0"))  # a column with missing cells is of floats in pandas
-    if number is None or number > MOST_SEED:
-        raise input_error(f"{where}: seed", named(seed, ()), f"a whole number from 0 to {MOST_SEED}")
-    return target, source, number
-
-
 def read_scores(table: Any, scale: Scale | None = None) -> Scores:
     """Read a table with the columns target, source, seed and score; ``test_set`` may name one test set.
 
@@ -88,8 +58,7 @@ def read_scores(table: Any, scale: Scale | None = None) -> Scores:
     Raises
     ------
     InputError
-        If a cell cannot be read, a row occurs twice, a score is out of range, there are several test sets or fewer than
-        two tasks, or a target has no single-task row.
+        If a cell cannot be read, a row occurs twice, a score is out of range, or there are several test sets.
     """
     given: dict[Key, float] = {}
     places: dict[Key, str] = {}
@@ -110,14 +79,7 @@ def read_scores(table: Any, scale: Scale | None = None) -> Scores:
     unit = scale or _scale_of(given)
     _check(given, places, unit)
     factor = POINTS if unit == "point" else 1.0
-    scores = Scores(
-        {key: score / factor for key, score in given.items()},
-        places,
-        unit,
-        scale is not None,
-    )
-    _check_tasks(scores)
-    return scores
+    return Scores({key: score / factor for key, score in given.items()}, places, unit, scale is not None)
 
 
 def _scale_of(given: Mapping[Key, float]) -> Scale:
@@ -145,29 +107,3 @@ def _check(given: Mapping[Key, float], places: Mapping[Key, str], unit: Scale) -
     for key, score in given.items():
         if abs(score) > most:
             raise input_error(f"{places[key]}: score", named(f"{score:g}", ()), f"a {unit} from {-most:g} to {most:g}")
-
-
-def _check_tasks(scores: Scores) -> None:
-    if not scores.by_key:
-        raise InputError("scores: found no row; expected a row per target, source and seed")
-    if len(scores.tasks) < 2:
-        raise InputError(f"scores: found one task ({scores.tasks[0]}); expected two or more, and rows with a source")
-    singles = {target for target, source, _ in scores.by_key if not source}
-    for target in dict.fromkeys(key[0] for key in scores.by_key):
-        if target not in singles:
-            raise InputError(f"scores: found no single-task row of {target}; expected some, with an empty source")
-    for source in dict.fromkeys(key[1] for key in scores.by_key):
-        _check_number(source, len({key[2] for key in scores.by_key if key[1] == source}))
-    if all(not source for _, source, _ in scores.by_key):
-        raise InputError("scores: found no row with a source; expected pairs to compare with the single-task rows")
-
-
-def _check_number(source: str, n_seeds: int) -> None:
-    if n_seeds > MOST_SEEDS:
-        what = f"with source {source}" if source else "of single-task rows"
-        raise InputError(f"scores: found {n_seeds} seeds {what}; expected at most {MOST_SEEDS}")
-
-
-def seeds_of(keys: Sequence[Key], *, single: bool) -> tuple[int, ...]:
-    """Return the sorted seeds of the single-task rows, or of the rows with a source."""
-    return tuple(sorted({seed for _, source, seed in keys if bool(source) != single}))

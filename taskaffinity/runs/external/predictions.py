@@ -1,0 +1,175 @@
+"""A table of predictions: one row per example of each run that was trained elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from taskaffinity.errors import input_error, shown
+from taskaffinity.runs.external.keys import Key, describe_key, key_of
+from taskaffinity.runs.external.packed_runs import TargetRuns
+from taskaffinity.runs.external.rows import read_rows
+from taskaffinity.runs.external.scoring import TAGGED, Scoring, classes_of, parse_label
+from taskaffinity.runs.studied_task import StudiedTask
+from taskaffinity.tasks.count_checks import compact
+from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.secondary_metrics import documents_of, secondary_metrics
+from taskaffinity.tasks.task import SCORE_KINDS, Label
+
+COLUMNS = ("target", "source", "seed", "id", "gold", "predicted")
+
+
+@dataclass
+class TargetRows:
+    """The rows of one target: its examples, and what each run predicts."""
+
+    name: str
+    metric: str
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Number of each example, by id, in the order of the table."""
+    gold: list[Label] = field(default_factory=list)
+    gold_texts: list[str] = field(default_factory=list)
+    documents: list[str] = field(default_factory=list)
+    predicted: dict[Key, dict[int, Label]] = field(default_factory=dict)
+    """By run, by number of the example."""
+    places: dict[Key, str] = field(default_factory=dict)
+    """The first row of each run, for messages."""
+    _labels: dict[str, Label] = field(default_factory=dict)
+
+    def add(self, where: str, key: Key, cells: Sequence[str]) -> None:
+        """Add a row: id, gold, predicted and document.
+
+        Raises
+        ------
+        InputError
+            If a label cannot be read, the run has the id already, or another row of the id has another gold label or
+            document.
+        """
+        name, gold, predicted, document = cells
+        number = self.numbers.get(name)
+        if number is None:
+            if not name:
+                raise input_error(f"{where}: id", "nothing", "an id of the example, equal in all runs")
+            number = self.numbers[name] = len(self.gold)
+            self.gold.append(self._label(f"{where}: gold", gold))
+            self.gold_texts.append(gold)
+            self.documents.append(document)
+        for what, found, known in (("gold label", gold, self.gold_texts), ("document", document, self.documents)):
+            if found != known[number]:
+                raise input_error(where, f"another {what} of {shown(name)} than before", f"one for all of {self.name}")
+        of_run = self.predicted.setdefault(key, {})
+        if number in of_run:
+            raise input_error(where, f"id {shown(name)} again", f"one row of {describe_key(key)} for each id")
+        if not of_run:
+            self.places[key] = where
+        of_run[number] = label = self._label(f"{where}: predicted", predicted)
+        if self.metric in TAGGED and (n_tags := _n_tags(label)) != (n_gold := _n_tags(self.gold[number])):
+            raise input_error(f"{where}: predicted", f"{n_tags} tags", f"{n_gold}, as in gold")
+
+    def _label(self, where: str, text: str) -> Label:
+        """Return a label; equal texts share one, which saves memory."""
+        label = self._labels.get(text)
+        if label is None:
+            label = parse_label(where, text, self.metric)
+            if self.metric != "pearson":
+                self._labels[text] = label
+        return label
+
+    def check(self) -> None:
+        """Raise ``InputError`` if a run lacks examples, or no prediction is a gold label."""
+        for key, of_run in self.predicted.items():
+            if len(of_run) < len(self.gold):
+                found = f"{len(of_run)} predictions of {describe_key(key)}, from this row on"
+                raise input_error(self.places[key], found, f"{len(self.gold)}, one for each id of {self.name}")
+        if self.metric in ("accuracy", "micro_f1", "macro_f1"):
+            gold = set(self.gold)
+            if not any(label in gold for of_run in self.predicted.values() for label in of_run.values()):
+                raise input_error(
+                    f"predictions of {self.name}", "no predicted label that is a gold label", "both in one spelling"
+                )
+
+
+def read_predictions(table: Any, scoring: Scoring) -> dict[str, TargetRows]:
+    """Read a table with the columns target, source, seed, id, gold and predicted; ``document`` may name a group.
+
+    Parameters
+    ----------
+    table : path or DataFrame
+
+    Raises
+    ------
+    InputError
+        If a row cannot be used, a run lacks examples that another one has, or a target has no metric.
+    """
+    targets: dict[str, TargetRows] = {}
+    keys: dict[tuple[str, ...], Key] = {}
+    for where, (target, source, seed, *cells) in read_rows(table, COLUMNS, ("document",)):
+        key = keys.get((target, source, seed))
+        if key is None:
+            key = keys[target, source, seed] = key_of(where, target, source, seed)
+            if target not in targets:
+                targets[target] = TargetRows(target, scoring.metric_of(target))
+        targets[target].add(where, key, cells)
+    scoring.check_tasks(targets)
+    for rows in targets.values():
+        rows.check()
+    return targets
+
+
+def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, TargetRuns]:
+    """Return what a study knows of a target, and the counts of its runs by its metric and by secondary ones.
+
+    The scored classes are those that occur, gold or predicted, without the negative class.
+
+    Raises
+    ------
+    InputError
+        If the negative class does not occur.
+    """
+    kind, negative = scoring.kind_of(rows.name), scoring.negatives.get(rows.name)
+    every = [*rows.gold, *(label for of_run in rows.predicted.values() for label in of_run.values())]
+    classes = classes_of(every, rows.metric)
+    if negative is not None and negative not in classes:
+        raise input_error(f"--negative {rows.name}", "a class that no row has", "one of its classes")
+    scored = [name for name in classes if name != negative]
+    metrics = (rows.metric, *secondary_metrics(kind, rows.metric, missed_are_known=False))
+    counts: dict[str, list[np.ndarray[Any, Any]]] = {metric: [] for metric in metrics}
+    for of_run in rows.predicted.values():
+        predicted = [of_run[number] for number in range(len(rows.gold))]
+        for metric in metrics:
+            counts[metric].append(compact(METRICS[metric].tally(rows.gold, predicted, scored)))
+    _, sources, seeds = zip(*rows.predicted, strict=True)
+    documents = documents_of(rows.metric, list(rows.numbers), rows.documents)
+    stacked = {metric: np.stack(of_runs) for metric, of_runs in counts.items()}
+    card = StudiedTask(
+        *(rows.name, rows.name, kind, rows.metric, _fingerprint(rows, negative)),
+        sizes={"test": len(rows.gold)},
+        has_negative=None if kind in ("ner", *SCORE_KINDS) else negative is not None,
+    )
+    return card, TargetRuns(rows.metric, sources, seeds, stacked, documents)
+
+
+def scores_of(runs: TargetRuns, target: str) -> Mapping[Key, float]:
+    """Return the score of each run from its counts."""
+    by = METRICS[runs.metric]
+    return {
+        (target, source, seed): float(by.score_examples(array.astype(np.float64)))
+        for source, seed, array in zip(runs.sources, runs.seeds, runs.counts[runs.metric], strict=True)
+    }
+
+
+def _n_tags(label: Label) -> int:
+    return len(label) if isinstance(label, tuple) else 0
+
+
+def _fingerprint(rows: TargetRows, negative: str | None) -> str:
+    """Return a hash of what all runs of the target share; a hash reveals no text."""
+    digest = hashlib.sha256(json.dumps([rows.name, rows.metric, negative]).encode())
+    for row in zip(rows.numbers, rows.gold_texts, rows.documents, strict=True):
+        digest.update(json.dumps(row).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,158 @@
+"""The tables of runs that were trained elsewhere: scores, predictions, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from taskaffinity.errors import InputError, input_error
+from taskaffinity.runs.external.keys import Key, check_keys, describe_key, seeds_of, tasks_of
+from taskaffinity.runs.external.packed_runs import TargetRuns
+from taskaffinity.runs.external.predictions import TargetRows, read_predictions, runs_of_rows, scores_of
+from taskaffinity.runs.external.scores import Scale, Scores, read_scores
+from taskaffinity.runs.external.scoring import Scoring
+from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.rule import Estimand, Rule
+from taskaffinity.runs.spec import EXTERNAL
+from taskaffinity.runs.studied_task import StudiedTask
+from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import GIVEN_SCORE
+
+UNKNOWN: Literal["unknown"] = "unknown"
+ROUNDING = 5e-4
+"""Largest difference of a given score from that of the predictions, because tables round to three digits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """The runs of one or two tables, which make a study of pairs."""
+
+    name: str
+    """Of the first file; ``scores`` for data frames."""
+    tasks: tuple[StudiedTask, ...]
+    """Targets in the order of the first table, then sources that are no target."""
+    targets: Mapping[str, TargetRuns]
+    notices: tuple[str, ...]
+    """Lines that say how the tables were read."""
+
+    @property
+    def has_scores_alone(self) -> bool:
+        """Whether nothing is known of the examples of some target."""
+        return any(runs.metric == GIVEN_SCORE for runs in self.targets.values())
+
+    @property
+    def estimand(self) -> Estimand:
+        """What the verdicts can hold for: other test sets need predictions of every target."""
+        return "test-set" if self.has_scores_alone else "population"
+
+    def study(self, rule: Rule | None = None, name: str | None = None) -> Study:
+        """Return the study of these runs.
+
+        Parameters
+        ----------
+        rule : Rule, optional
+            Default: the default rule with ``estimand``.
+        name : str, optional
+            Default: that of the tables.
+
+        Raises
+        ------
+        InputError
+            If the estimand of the rule needs predictions.
+        """
+        rule = rule or Rule(estimand=self.estimand)
+        if rule.estimand == "population" and self.has_scores_alone:
+            raise InputError(
+                "--estimand population: only scores are known, and no predictions; expected test-set, or --predictions"
+            )
+        keys = [
+            (target, source, seed)
+            for target, runs in self.targets.items()
+            for source, seed in zip(runs.sources, runs.seeds, strict=True)
+        ]
+        return Study(
+            suite=name or self.name,
+            tasks=self.tasks,
+            encoder=EXTERNAL,
+            recipe=Recipe(),
+            seeds=seeds_of(keys, single=False),
+            seeds_single=seeds_of(keys, single=True),
+            rule=rule,
+        )
+
+
+def read_tables(
+    scores: Any = None, predictions: Any = None, scoring: Scoring | None = None, scale: Scale | None = None
+) -> Tables:
+    """Read a table of scores, one of predictions, or both.
+
+    Targets with predictions are scored by them, and their given scores are checked. Of other targets the given scores
+    are all that is known.
+
+    Parameters
+    ----------
+    scores, predictions : path or DataFrame, optional
+    scoring : Scoring, optional
+        The metrics of predictions.
+    scale : {"fraction", "point"}, optional
+        Unit of the scores. Default: fractions if no score is above 1, else points.
+
+    Raises
+    ------
+    InputError
+        If a row cannot be used, the tables contradict each other, or they make no study of pairs.
+    """
+    scoring = scoring or Scoring()
+    if scores is None and predictions is None:
+        raise InputError("scores: found none; expected a table of scores, or --predictions and --metric")
+    given = None if scores is None else read_scores(scores, scale)
+    if predictions is None:
+        scoring.check_tasks(())
+    rows = {} if predictions is None else read_predictions(predictions, scoring)
+    keys = [*(given.by_key if given else ()), *(key for of_target in rows.values() for key in of_target.predicted)]
+    check_keys(dict.fromkeys(keys))
+    targets: dict[str, TargetRuns] = {}
+    cards: dict[str, StudiedTask] = {}
+    for name, of_target in rows.items():
+        cards[name], targets[name] = runs_of_rows(of_target, scoring)
+        if given:
+            _check_scores(given, scores_of(targets[name], name), of_target)
+    if given:
+        targets |= given_runs(given, without=rows)
+    unknown = {task: StudiedTask(task, task, UNKNOWN, GIVEN_SCORE, UNKNOWN, {}) for task in tasks_of(keys)}
+    first = predictions if scores is None else scores
+    name = Path(first).stem if isinstance(first, str | Path) else "scores"
+    notices = [given.describe_scale()] if given else []
+    return Tables(name, tuple((unknown | cards).values()), targets, tuple(notices))
+
+
+def given_runs(scores: Scores, without: Collection[str] = ()) -> dict[str, TargetRuns]:
+    """Return the runs of each target of which only scores are known: the counts are one row with the score."""
+    keys: dict[str, list[Key]] = {}
+    for key in scores.by_key:
+        if key[0] not in without:
+            keys.setdefault(key[0], []).append(key)
+    targets = {}
+    for target, of_target in keys.items():
+        step = scores.step(target)
+        counts = np.array([[[scores.by_key[key], 1.0, step]] for key in of_target])
+        _, sources, seeds = zip(*of_target, strict=True)
+        targets[target] = TargetRuns(GIVEN_SCORE, sources, seeds, {GIVEN_SCORE: counts})
+    return targets
+
+
+def _check_scores(given: Scores, computed: Mapping[Key, float], rows: TargetRows) -> None:
+    """Raise ``InputError`` unless both tables have the same runs of a target, with the same scores."""
+    for key, score in computed.items():
+        if key not in given.by_key:
+            raise input_error(rows.places[key], f"predictions of {describe_key(key)}", "a row of its score, too")
+        if abs(given.by_key[key] - score) > ROUNDING:
+            found = f"{given.by_key[key]:.4f}, but the predictions give {rows.metric} {score:.4f}"
+            raise input_error(f"{given.places[key]}: score", found, "the score of the predictions")
+    for key, where in given.places.items():
+        if key[0] == rows.name and key not in computed:
+            raise input_error(where, f"a score of {describe_key(key)} without predictions", "predictions of it, too")
