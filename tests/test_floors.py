@@ -18,7 +18,7 @@ import taskaffinity
 PACKAGE = Path(taskaffinity.__file__).parent
 LAYERS = [
     {"errors"},
-    {"atomic", "garbage_collection", "private", "regular_file"},
+    {"atomic", "garbage_collection", "private", "python_names", "regular_file"},
     {"tasks"},
     {"corpora", "runs", "grouping"},
     {"training", "analysis"},

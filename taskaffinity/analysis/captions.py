@@ -126,9 +126,10 @@ def describe_seeds(matrix: AffinityMatrix) -> str:
 def describe_stage(matrix: AffinityMatrix) -> list[str]:
     """Return sentences on fine-tuned gains and a multi-task start, if the design has them."""
     sentences = []
-    if matrix.study.evaluate_after == "finetune":
+    study = matrix.study
+    if study.stated.get("evaluated_after", study.evaluate_after) == "finetune":
         sentences.append("Gains are measured after both models are fine-tuned on the target.")
-    if matrix.study.init_from == "multitask":
+    if study.stated.get("init_from", study.init_from) == "multitask":
         sentences.append(
             "Both models start from the multi-task model of the whole set. Models of one seed share it, so intervals "
             "are too wide rather than too narrow."

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from shutil import rmtree
+from tempfile import mkdtemp
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+from weakref import finalize
 
-from pydantic import ConfigDict
-
-from taskaffinity.errors import InputError, as_user_error, quoted, shown
+from taskaffinity.analysis.encoder_folders import encoder_study_folders as encoder_study_folders
+from taskaffinity.errors import InputError, as_user_error, quoted
+from taskaffinity.python_names import parameters_not_options
 from taskaffinity.runs.results import Results
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.stored.csv_files import read_csv_rows
-from taskaffinity.runs.stored.json_files import Words
-from taskaffinity.runs.study import FILES, Design
+from taskaffinity.runs.study import Design
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from taskaffinity.analysis.affinity import AffinityMatrix
     from taskaffinity.analysis.figure_options import Order, PaletteName
+    from taskaffinity.runs.external.scores import Scale
 
 
 @dataclass(frozen=True, repr=False)
@@ -47,6 +48,67 @@ class PairwiseResults(Results):
     """Default: the study's own."""
     failed: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Names of the runs that failed just now, with the reason of each."""
+
+    @classmethod
+    @parameters_not_options()
+    def from_scores(
+        cls,
+        scores: Any = None,
+        *,
+        predictions: Any = None,
+        metric: str | Mapping[str, str] | None = None,
+        negative: Mapping[str, str] | None = None,
+        scale: Scale | None = None,
+        rule: Rule | None = None,
+        name: str = "scores",
+    ) -> Self:
+        """Test the gains of runs that were trained elsewhere, without a results folder and figures.
+
+        Parameters
+        ----------
+        scores, predictions, metric, negative, scale, rule, name
+            As in ``taskaffinity.verdicts``, which writes a results folder.
+
+        Raises
+        ------
+        InputError
+            If a row cannot be used, the tables contradict each other, or the rule needs predictions.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> rows = [("rte", source, s, 60 + s % 3 + 6 * bool(source)) for source in ("", "mnli") for s in range(5)]
+        >>> frame = pd.DataFrame(rows, columns=["target", "source", "seed", "score"])
+        >>> PairwiseResults.from_scores(frame).verdict.loc["mnli", "rte"]
+        'improves'
+        """
+        from taskaffinity.runs.external.scoring import Scoring
+        from taskaffinity.runs.external.study import write_external
+        from taskaffinity.runs.external.tables import read_tables
+
+        tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale)
+        study = tables.study(rule, name)
+        root = Path(mkdtemp(prefix="taskaffinity-"))
+        write_external(study, tables.targets, root)
+        found = cls(root, study)
+        finalize(found, rmtree, root, ignore_errors=True)
+        return found
+
+    def to_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the scores and the predictions of the runs, as ``taskaffinity.verdicts`` reads them.
+
+        A target of which a run stores no predictions has scores only. Notes on the training and the data, and the label
+        of a negative class, are not in the tables.
+
+        Raises
+        ------
+        InputError
+            If the baseline is not ``single``, the design is sequential, or a file of the results folder is broken.
+        """
+        from taskaffinity.analysis.tables.run_tables import run_tables
+
+        with as_user_error():
+            return run_tables(self.study, self.store)
 
     @cached_property
     def matrix(self) -> AffinityMatrix:
@@ -216,40 +278,3 @@ class EncoderResults:
 
         with as_user_error():
             return encoders_frame(encoder_scores([(one.study, one.store) for one in self.studies]))
-
-
-def encoder_study_folders(folder: Path) -> list[Path]:
-    """Return the results folder of each encoder, in the order of ``encoders.csv``.
-
-    Without that file, it is the folder itself.
-
-    Raises
-    ------
-    InputError
-        If the file does not match the folders beside it.
-    """
-    path = folder / "encoders.csv"
-    if not path.exists():
-        return [folder]
-    marks = dict.fromkeys(row.encoder.rpartition(" ")[2][:8] for row in read_csv_rows(path, _EncoderRow, _REPEAT))
-    folders = []
-    for mark in marks:
-        found = sorted(folder.glob(f"*-{mark}/{FILES['full']}")) if re.fullmatch("[0-9a-f]{1,8}", mark) else []
-        if len(found) != 1:
-            fault = f"{len(found)} folders of encoder {shown(mark)} beside it; expected one"
-            raise InputError(f"{path}: {fault}; {_REPEAT}")
-        folders.append(found[0].parent)
-    return folders or [folder]
-
-
-_REPEAT = "run `taskaffinity full --encoders` again"
-
-
-@dataclass(frozen=True)
-class _EncoderRow:
-    """What is read back of a row of ``encoders.csv``."""
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
-
-    encoder: Words
-    """Its name, and the beginning of its fingerprint in hexadecimal digits."""

@@ -99,6 +99,9 @@ class Study:
     leaks: tuple[Leak, ...] = field(default=(), compare=False)
     """Leaks that planning found in the user's data."""
     versions: Mapping[str, Words] = field(default_factory=dict, compare=False)
+    stated: Mapping[str, Words] = field(default_factory=dict)
+    """What a table says of the training of external runs (``evaluated_after``, ``init_from``, ``synthetic``); else
+    empty."""
     keep_models: bool = field(default=False, compare=False)
     """Whether every run must keep its models; a run without them counts as not finished. It follows the latest
     command."""
@@ -172,7 +175,10 @@ class Study:
     def write(self, root: Path) -> None:
         """Write the study file of the design, such as ``root/study.json``."""
         root.mkdir(parents=True, exist_ok=True)
-        write_json(root / FILES[self.design], dataclasses.asdict(self))
+        content = dataclasses.asdict(self)
+        if not self.stated:
+            del content["stated"]  # as in studies of runs that were trained here
+        write_json(root / FILES[self.design], content)
 
     @classmethod
     def load(cls, root: str | Path, design: Design = "pairwise") -> Study:

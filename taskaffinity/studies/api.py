@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.study import Baseline, EvaluateAfter, FullBaseline, InitFrom, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener, warn_once
 from taskaffinity.studies.options import FullOptions, Options, PairwiseOptions, TuneOptions, make_options
-from taskaffinity.studies.python_names import python_function
 from taskaffinity.studies.steps import plan_full, plan_pairwise, plan_tune, train_full, train_pairwise, train_search
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import check_trackers

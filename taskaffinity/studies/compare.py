@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskaffinity.errors import InputError
+from taskaffinity.python_names import python_function
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
-from taskaffinity.studies.python_names import python_function
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError, as_user_error, meant, quoted
-from taskaffinity.studies.python_names import python_function
+from taskaffinity.python_names import python_function
 
 if TYPE_CHECKING:
     from taskaffinity.analysis.groups.results import GroupResults, HelperResults

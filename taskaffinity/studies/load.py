@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
+from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES
 from taskaffinity.studies.options import PairwiseOptions, make_options
-from taskaffinity.studies.python_names import python_function
 from taskaffinity.studies.settings import make_rule
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskaffinity.errors import InputError, as_user_error
+from taskaffinity.python_names import python_function
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import BANNER, Listener, LogListener
-from taskaffinity.studies.python_names import python_function
 from taskaffinity.tasks.catalog import find_suite, load_suite
 from taskaffinity.tasks.suite import Suite
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.analysis.results import TrainResults
+from taskaffinity.python_names import python_function
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.study import EvaluateAfter, Protocol
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener, warn_once
 from taskaffinity.studies.options import TrainOptions, make_options
-from taskaffinity.studies.python_names import python_function
 from taskaffinity.studies.steps import plan_train, train_together
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import check_trackers

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.errors import InputError, as_user_error, quoted, shown
+from taskaffinity.python_names import python_function
 from taskaffinity.studies.listener import Listener, LogListener
-from taskaffinity.studies.python_names import python_function
 from taskaffinity.tasks.task import A_NAME, is_name
 
 if TYPE_CHECKING:

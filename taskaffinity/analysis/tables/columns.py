@@ -14,7 +14,9 @@ _TARGET = "Task that is scored; a name of the suite."
 _METRIC = "Key of the target's metric, such as micro_f1."
 _ALPHA = "Significance level of the rule (--alpha), between 0 and 1."
 _ESTIMAND = "What a gain generalises to: population (new seeds and test examples) or test-set (new seeds only)."
-_SYNTHETIC = "Whether the text is synthetic: true or false; empty in edges.csv for runs that were trained elsewhere."
+_SYNTHETIC = (
+    "Whether the text is synthetic: true or false; empty in edges.csv if the table of `verdicts` does not say it."
+)
 _P = "Two-sided p-value of the hypothesis that the gain is zero, not adjusted for multiple comparisons."
 _UNTESTED = "Why there is no test, such as one seed; empty if there is one."
 _SEEDS_PAIR = "Finished runs of the pair, one per seed."
@@ -114,9 +116,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "baseline": "What the pair is compared with: single, compute-matched (as many updates in total) or "
         "paper-single (by the recipe of the paper's single-task models).",
         "evaluated_after": "Stage that is scored: joint, or finetune (after fine-tuning on the target); empty for runs "
-        "that were trained elsewhere.",
-        "init_from": "Weights that training starts from: encoder or multitask; empty for runs that were "
-        "trained elsewhere.",
+        "of `verdicts` whose table does not say it.",
+        "init_from": "Weights that training starts from: encoder or multitask; empty for runs of `verdicts` whose "
+        "table does not say it.",
         "synthetic": _SYNTHETIC,
     },
     "scores.csv": _SCORES,

@@ -69,9 +69,7 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
     same_for_all = {
         **{name: getattr(rule, name) for name in ("alpha", "correction", "estimand", "test")},
         "baseline": study.baseline,
-        "evaluated_after": "" if study.is_external else study.evaluate_after,
-        "init_from": "" if study.is_external else study.init_from,
-        "synthetic": "" if study.is_external else study.synthetic,
+        **_training(study),
     }
     is_given = [metric == GIVEN_SCORE for metric in matrix.metrics]
     rows = []
@@ -93,6 +91,18 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
         grids = {name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name not in row}
         rows.append({**row, **grids})
     return pd.DataFrame(rows, columns=list(EDGES_COLUMNS))
+
+
+def _training(study: Study) -> dict[str, object]:
+    """Return the columns on the training; of external runs what their table says, else nothing."""
+    if not study.is_external:
+        return {
+            "evaluated_after": study.evaluate_after,
+            "init_from": study.init_from,
+            "synthetic": study.synthetic,
+        }
+    said = {name: study.stated.get(name, "") for name in ("evaluated_after", "init_from")}
+    return {**said, "synthetic": study.synthetic if "synthetic" in study.stated else ""}
 
 
 def controls_frame(matrix: AffinityMatrix) -> pd.DataFrame:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from taskaffinity.errors import InputError, input_error, named
 from taskaffinity.runs.external.keys import Key, key_of
 from taskaffinity.runs.external.rows import has_column, read_rows
+from taskaffinity.runs.study import EvaluateAfter, InitFrom
 from taskaffinity.tasks.numbers import finite_number
 
 Scale = Literal["fraction", "point"]
 
 COLUMNS = ("target", "source", "seed", "score")
+STATED = ("evaluated_after", "init_from", "synthetic")
+"""Optional columns that say how the runs were trained; each has one value."""
+_LEGAL: Mapping[str, tuple[str, ...]] = {
+    "evaluated_after": get_args(EvaluateAfter),
+    "init_from": get_args(InitFrom),
+    "synthetic": ("false", "true"),
+}
 POINTS = 100.0
 SMALLEST = 1e-9
 """Scores that differ by less are equal: programs add in different orders."""
@@ -31,6 +39,8 @@ class Scores:
     scale: Scale
     """Unit of the scores in the table."""
     is_scale_given: bool
+    stated: Mapping[str, str] = field(default_factory=dict)
+    """Values of the columns ``STATED`` that the table has."""
 
     def step(self, target: str) -> float:
         """Return the smallest difference of two scores of a target; 0 if all are equal."""
@@ -47,7 +57,9 @@ class Scores:
 
 
 def read_scores(table: Any, scale: Scale | None = None) -> Scores:
-    """Read a table with the columns target, source, seed and score; ``test_set`` may name one test set.
+    """Read a table with the columns target, source, seed and score.
+
+    ``test_set`` may name one test set, and the columns ``STATED`` may say how the runs were trained.
 
     Parameters
     ----------
@@ -62,8 +74,8 @@ def read_scores(table: Any, scale: Scale | None = None) -> Scores:
     """
     given: dict[Key, float] = {}
     places: dict[Key, str] = {}
-    test_sets: set[str] = set()
-    optional = ("test_set",) if has_column(table, "test_set") else ()
+    same: dict[str, str] = {}
+    optional = [name for name in ("test_set", *STATED) if has_column(table, name)]
     for where, (target, source, seed, text, *more) in read_rows(table, COLUMNS, optional):
         key = key_of(where, target, source, seed)
         score = finite_number(text)
@@ -73,13 +85,22 @@ def read_scores(table: Any, scale: Scale | None = None) -> Scores:
             first = places[key].rpartition(": ")[2]
             raise input_error(where, f"the target, source and seed of {first} again", "one row for each")
         given[key], places[key] = score, where
-        test_sets.update(more)
-        if len(test_sets) > 1:
-            raise input_error(where, "a second test set", "one test set: give each a file and a results folder")
+        for name, value in zip(optional, more, strict=True):
+            if value != same.setdefault(name, value):
+                what = name.replace("_", " ")
+                raise input_error(where, f"a second {what}", f"one {what}: give each a file and a results folder")
     unit = scale or _scale_of(given)
     _check(given, places, unit)
     factor = POINTS if unit == "point" else 1.0
-    return Scores({key: score / factor for key, score in given.items()}, places, unit, scale is not None)
+    stated = {name: _stated(name, same[name]) for name in STATED if same.get(name)}
+    return Scores({key: score / factor for key, score in given.items()}, places, unit, scale is not None, stated)
+
+
+def _stated(name: str, value: str) -> str:
+    found = value.lower()  # a data frame has True
+    if found not in _LEGAL[name]:
+        raise input_error(f"scores: {name}", named(value, _LEGAL[name]), " or ".join(_LEGAL[name]))
+    return found
 
 
 def _scale_of(given: Mapping[Key, float]) -> Scale:

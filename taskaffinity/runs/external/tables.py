@@ -36,6 +36,8 @@ class Tables:
     tasks: tuple[StudiedTask, ...]
     """Targets in the order of the first table, then sources that are no target."""
     targets: Mapping[str, TargetRuns]
+    stated: Mapping[str, str]
+    """How the runs were trained, if the table of scores says it: ``scores.STATED``."""
     notices: tuple[str, ...]
     """Lines that say how the tables were read."""
 
@@ -82,6 +84,8 @@ class Tables:
             seeds=seeds_of(keys, single=False),
             seeds_single=seeds_of(keys, single=True),
             rule=rule,
+            synthetic=self.stated.get("synthetic") == "true",
+            stated=self.stated,
         )
 
 
@@ -127,7 +131,7 @@ def read_tables(
     first = predictions if scores is None else scores
     name = Path(first).stem if isinstance(first, str | Path) else "scores"
     notices = [given.describe_scale()] if given else []
-    return Tables(name, tuple((unknown | cards).values()), targets, tuple(notices))
+    return Tables(name, tuple((unknown | cards).values()), targets, given.stated if given else {}, tuple(notices))
 
 
 def given_runs(scores: Scores, without: Collection[str] = ()) -> dict[str, TargetRuns]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from taskaffinity.python_names import python_function
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.estimates.options import DEFAULT_BUDGET
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.studies.options import PairwiseOptions, make_options
-from taskaffinity.studies.python_names import python_function
 from taskaffinity.studies.steps import plan_estimate, train_estimates
 from taskaffinity.tasks.suite import Suite
 
