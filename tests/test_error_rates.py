@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from compared_tests import NEW, OLD, rule_of
+from compared_tests import NEW, OLD, error_of, evidence_of, rule_of
 from error_rates import RESULTS, arm_of_scores, replace_rows
-from null_cells import CELLS, Planned, describe, measure, ratio
+from null_cells import CELLS, Planned, describe, measure, ratio, without_examples
 from simulated import draw_study
 from simulated_worlds import SIMULATED_METRICS, World
 from verdict_procedures import INTERIM_SEEDS, NULL_WORLDS, count_collapsed, half_null_shifts, run_sequential, score
 
+from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.documents import FEWEST_FOR_TEST
 
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "standard-errors.md"
@@ -78,6 +79,18 @@ def test_an_arm_of_scores_has_these_scores() -> None:
     assert arm.scores == pytest.approx([-3.0, 0.5, 4.0])
     assert arm.s2 == pytest.approx(np.var([-3.0, 0.5, 4.0], ddof=1))
     assert arm.unit == pytest.approx(1600)
+
+
+@pytest.mark.parametrize("test", [NEW, OLD])
+def test_scores_alone_have_the_p_values_of_examples_that_spread_alike(test: str) -> None:
+    """So the rates of power.csv, whose examples do, are those of ``taskaffinity verdicts`` without predictions."""
+    rng, names = np.random.default_rng(4), ("a", "b", "c")
+    keys = [(t, "pair" if s else "single", s) for t in names for s in ("", *names) if s != t]
+    arms = Arms(names, {key: arm_of_scores(0.7 + rng.normal(0, 2, 3)) for key in keys}, dict.fromkeys(keys, (0, 1, 2)))
+    rule = rule_of(test, estimand="test-set")
+    expected, found = (error_of(evidence_of(known, rule), rule).p() for known in (arms, without_examples(arms)))
+    assert np.isfinite(expected).sum() == 6
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
 def test_the_score_of_a_study_counts_what_it_says() -> None:

@@ -6,7 +6,7 @@ writes to ``results/``, every row for the default test and for ``--test satterth
 
 * ``error_rates.csv``: how often a null arrow has p <= .05 and p <= .001, and how often a 95% interval holds the true
   gain, in the cells of ``null_cells.py`` (a part each: base, documents, few-documents, heteroscedastic, two-tasks,
-  collapse, macro-f1, far-tail);
+  collapse, macro-f1, far-tail, scores-alone);
 * ``power.csv`` (power): chance of calling a shift of two seed SDs at 3 against 3 seeds, on exactly this test set;
 * ``false_discoveries.csv`` (half-null; all-null-base, races-base and so on for each of ``NULL_WORLDS``): false
   significant arrows and false "no effect" of whole verdict procedures (``verdict_procedures.py``);

@@ -17,6 +17,11 @@ from compared_tests import TESTS, error_of, evidence_of, rule_of, stack
 from simulated import draw_study
 from simulated_worlds import LUCK, NOISES, OWN, SIMULATED_METRICS, World
 
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.runs.external.scores import SMALLEST
+from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS
+
 TAIL = 0.001
 BATCH = 100
 """Studies that are tested at once."""
@@ -33,6 +38,8 @@ class Planned:
     estimand: str = "population"
     every: bool = False
     """Whether arrows with few effective documents are tested, too."""
+    alone: bool = False
+    """Whether the tests know the scores only, as ``taskaffinity verdicts`` without predictions."""
 
 
 def base() -> list[Planned]:
@@ -127,6 +134,27 @@ def far_tail() -> list[Planned]:
     ]
 
 
+def scores_alone() -> list[Planned]:
+    """Scores without predictions, on exactly this test set."""
+    designs = [(4, 300, 3, 3), (4, 300, 3, 6), (4, 2000, 5, 5)]
+    worlds = [World(metric, *design, own=0.0) for metric in SIMULATED_METRICS for design in designs]
+    worlds += [World("accuracy", tasks, n_test, 3, 3, own=0.0) for tasks, n_test in ((2, 500), (8, 600))]
+    return [Planned(world, 8000 // world.tasks**2, False, "test-set", alone=True) for world in worlds]
+
+
+def without_examples(arms: Arms) -> Arms:
+    """Return the arms as they are if only the scores of the runs are known."""
+    by_key = {}
+    for of_target in arms.of_target.values():
+        scores = np.unique(np.concatenate([arm.scores for arm in of_target.values()]))
+        gaps = np.diff(scores)
+        step = min(gaps[gaps > SMALLEST], default=0.0)
+        for key, arm in of_target.items():
+            counts = np.stack([[[score, 1.0, step]] for score in arm.scores])
+            by_key[key] = Arm.from_counts(counts, METRICS[GIVEN_SCORE])
+    return replace(arms, by_key=by_key)
+
+
 CELLS: dict[str, Callable[[], list[Planned]]] = {
     "base": base,
     "documents": documents,
@@ -136,6 +164,7 @@ CELLS: dict[str, Callable[[], list[Planned]]] = {
     "collapse": collapse,
     "macro-F1": macro_f1,
     "far tail": far_tail,
+    "scores alone": scores_alone,
 }
 
 
@@ -181,6 +210,8 @@ def measure(planned: Planned, studies: int) -> dict[str, dict[str, float]]:
     for start in range(0, studies, BATCH):
         drawn = [draw_study(rng, planned.world, shifts) for _ in range(min(BATCH, studies - start))]
         gains = np.stack([study.gains for study in drawn])
+        if planned.alone:
+            drawn = [replace(study, arms=without_examples(study.arms)) for study in drawn]
         for test in TESTS:
             rule = rule_of(test, estimand=planned.estimand)
             of_evidence = rule_of(test, estimand="test-set") if planned.every else rule

@@ -136,6 +136,7 @@ TABLES: dict[str, dict[str, Figure]] = {
             rate, "type1", "macro-F1", metric="macro_f1", n_test=56, estimand="test-set"
         ),
         "macro-F1 on 500 examples": partial(rate, "type1", "macro-F1", metric="macro_f1", n_test=500),
+        "scores alone, on exactly this test set": partial(rate, "type1", "scores alone"),
         "How often does a null arrow have p < .001?": partial(rate, "type1_001", "far tail", 2),
         **{
             f"{words}, {arrows} null arrows": partial(family, "fixed", cell, arrows)
