@@ -1,4 +1,4 @@
-"""Train the tasks of a suite together once, as a Python function: the twin of ``taskaffinity train``."""
+"""Train the tasks of a suite together once, as the command ``taskaffinity train`` does."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ FORMS: dict[str, Form] = {
 
 
 def form_of(config: PretrainedConfig) -> Form:
-    """The form of the architecture's head, or RoBERTa's."""
+    """Return the form of the architecture's head, or RoBERTa's."""
     return FORMS.get(config.model_type, FORMS["roberta"])
 
 
@@ -77,7 +77,10 @@ class SentenceHead(nn.Module):
 
 
 class RegressionHead(SentenceHead):
-    """Similarity and regression: one output, mean squared error on the target: a standardised score, or a score."""
+    """Similarity and regression: one output, mean squared error.
+
+    The target is a standardised or a raw score.
+    """
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return nn.functional.mse_loss(outputs[:, 0], batch.targets)
@@ -91,7 +94,7 @@ class ClassificationHead(SentenceHead):
 
 
 class MultiLabelHead(SentenceHead):
-    """Multi-label classification: binary cross-entropy of each class, mean over examples and classes."""
+    """Multi-label classification: mean binary cross-entropy over examples and classes."""
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return nn.functional.binary_cross_entropy_with_logits(outputs, batch.targets)
@@ -100,8 +103,8 @@ class MultiLabelHead(SentenceHead):
 class TaggingHead(nn.Module):
     """Tagging: cross-entropy on each word's first token; other tokens have no target.
 
-    With token classes, every token is a word of the training batches. Their outputs follow those of the tags while the
-    head trains; an evaluated head gives the tags only.
+    With token classes, every token of a training batch is a word. Their outputs follow those of the tags in training;
+    an evaluated head gives only tags.
     """
 
     def __init__(
@@ -142,7 +145,10 @@ HEADS: dict[str, type[RegressionHead | ClassificationHead | MultiLabelHead | Tag
 
 
 def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: nn.Module | None) -> Head:
-    """A new head with weights N(0, ``initializer_range``) from torch's global generator and zero biases."""
+    """Return a new head: weights N(0, ``initializer_range``), zero biases.
+
+    The weights come from torch's global generator.
+    """
     n_outputs = max(1, len(task.outputs))
     if task.kind == "ner":
         head: Head = TaggingHead(config, n_outputs, dropout, pooler, len(task.token_classes))
@@ -156,9 +162,9 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
 
 
 def pool_windows(outputs: Tensor, owners: Tensor, n_examples: int, pool: Pool) -> Tensor:
-    """The mean or maximum over each example's windows, ``(B, C)`` -> ``(E, C)``.
+    """Return the mean or maximum over each example's windows, ``(B, C)`` -> ``(E, C)``.
 
-    A matrix says whose window a row is. Sums in its order do not depend on the device's timing, as scattered ones do.
+    A matrix assigns rows to examples. Unlike scattered sums, its sums do not depend on the timing of the device.
 
     Parameters
     ----------
@@ -172,8 +178,11 @@ def pool_windows(outputs: Tensor, owners: Tensor, n_examples: int, pool: Pool) -
 
 
 def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:
-    """Scores for similarity and regression, ``(B,)``; for multilabel whether each class has a probability above 0.5,
-    ``(B, C)``; otherwise the index of the highest class, ``(B,)``."""
+    """Return the predictions of outputs.
+
+    They are scores for similarity and regression, ``(B,)``; for multilabel whether each class has a probability above
+    0.5, ``(B, C)``; otherwise the index of the highest class, ``(B,)``.
+    """
     if kind == "multilabel":
         return outputs > 0
     return outputs[:, 0].float() if kind in SCORE_KINDS else torch.argmax(outputs, dim=-1)

@@ -1,4 +1,4 @@
-"""Scores of one joint training of all tasks, in points: the frame of ``train.csv``, and the printed table."""
+"""Tabulate the scores of one joint training, in points: ``train.csv`` and the printed table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact shares of one file: parts of the asked sizes, with the classes of the whole.
+"""Divide one file into parts of exact sizes, with the class shares of the whole.
 
 Rows of one document stay together, and so do rows with equal texts, unless that would chain many documents. Such rows
 are a *unit*. Large units are placed first, and each goes where it adds least to the squared differences between the
@@ -69,7 +69,7 @@ class _Part:
     """Number of its examples or mentions by class, and of all its examples."""
 
     def cost(self, unit: _Unit, totals: Mapping[str, int], placed: Mapping[str, int]) -> float:
-        """Return how much the unit adds to the squared differences from the targets, relative to the size of a class.
+        """Return what the unit adds to the squared relative differences from the targets.
 
         A target is the share of what is placed so far, this unit included.
         """

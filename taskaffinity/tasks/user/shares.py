@@ -25,7 +25,10 @@ _LARGEST_SHARE, _LARGEST_TRAIN = 50, 99
 
 @dataclass(frozen=True)
 class SplitShares:
-    """The share of the training split that dev and test take, in [0, 1]; 0 for a split with its own rows."""
+    """The shares of the training split that become dev and test, in [0, 1].
+
+    A split with its own rows has share 0.
+    """
 
     dev: float = 0.0
     test: float = 0.0

@@ -1,4 +1,4 @@
-"""Mini-batches of all tasks, one task per batch, merged and shuffled in each epoch (D of Algorithm 1).
+"""Make mini-batches of one task each, shuffled in each epoch (D of Algorithm 1).
 
 The order of a task's rows depends only on the seed, the epoch and the task's name. A task therefore has the same
 mini-batches in single-task and multi-task training; only the batches between them differ.
@@ -41,14 +41,14 @@ class Batch:
     owners: Tensor | None = None  # (B,) place in ``rows`` of each sequence's example; None if no windows are pooled
 
     def to(self, device: str) -> Batch:
-        """The batch on another device; the copy to a GPU is asynchronous."""
+        """Return the batch on another device; the copy to a GPU is asynchronous."""
         tensors = {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
         moved: dict[str, Any] = {name: sent(tensor, device) for name, tensor in tensors.items()}
         return replace(self, **moved, layout=self.layout.to(device))
 
 
 class Picked(NamedTuple):
-    """What a mini-batch takes from the arrays of a split, in the batch's order."""
+    """The parts of a split's arrays that a mini-batch takes, in the batch's order."""
 
     rows: IntArray  # (B,); (E,) examples if windows are pooled
     lengths: IntArray  # (B,)
@@ -60,9 +60,9 @@ class Picked(NamedTuple):
 
 
 def pick(split: EncodedSplit, rows: IntArray) -> Picked:
-    """What a mini-batch of these rows takes from the split; sequences are sorted by length.
+    """Return what a mini-batch of these rows takes from the split, sorted by length.
 
-    All windows of an example are among the rows, or none.
+    ``rows`` has all windows of an example, or none of them.
     """
     lengths = np.diff(split.bounds)[rows]
     order = np.argsort(lengths, kind="stable")
@@ -81,7 +81,7 @@ def pick(split: EncodedSplit, rows: IntArray) -> Picked:
 
 
 def positions_of(lengths: IntArray) -> IntArray:
-    """The position of each token in its sequence, of sequences that follow each other."""
+    """Return the position of each token in its sequence, from 0, ``(T,)``."""
     return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
@@ -110,7 +110,7 @@ def epoch_cuts(
     epoch: int,
     detached: Mapping[str, EncodedSplit] | None = None,
 ) -> Iterator[Cut]:
-    """Yield every unit of every task once, cut into mini-batches of one task each, in random order.
+    """Yield every unit of every task once, in mini-batches of one task, in random order.
 
     Mini-batches of ``detached`` tasks are inserted between the others. They do not change the order of the others.
     """
@@ -150,10 +150,10 @@ def batches_of(cuts: Iterable[Cut], splits: Mapping[str, EncodedSplit]) -> Itera
 
 
 def batches_in_an_epoch(splits: Mapping[str, EncodedSplit], batch_size: int) -> int:
-    """Number of mini-batches in an epoch of these tasks."""
+    """Return the number of mini-batches in an epoch of these tasks."""
     return sum(-(-split.n_units // batch_size) for split in splits.values())
 
 
 def seed_of(*parts: int | str) -> int:
-    """A 63-bit seed derived from the parts, the same in every process."""
+    """Return a 63-bit seed derived from the parts, the same in every process."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8]) >> 1

@@ -1,9 +1,8 @@
 """A task's tokens as flat arrays.
 
-A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, except in
-tagging, where a long sentence has several rows (``sentence_rows.py`` splits it), and of a task that is read in windows,
-where each window is a row. A *unit* is what a mini-batch draws: a row of tagging, otherwise an example with all its
-windows.
+A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, with two
+exceptions: a long tagged sentence has several rows (``sentence_rows.py``), and each window of a task that is read in
+windows is a row. Mini-batches draw *units*: a row of tagging, otherwise an example with all its windows.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, scores: Sequence[float]) -> Scale:
-        """The scale of these scores; the SD is 1 if all are equal."""
+        """Return the scale of these scores; the SD is 1 if all are equal."""
         values = np.asarray(scores, dtype=np.float64)
         return cls(float(values.mean()), float(values.std()) or 1.0)
 
@@ -57,13 +56,13 @@ class TaskMeta:
     """The labels that the metric counts."""
     metric_name: str
     missed: Mapping[Split, int] = field(default_factory=dict)
-    """By split, the number of gold relations without an example; empty if unknown."""
+    """Split -> number of gold relations without an example; empty if unknown."""
     token_classes: tuple[str, ...] = ()
     """Classes that follow ``outputs`` in the training loss only (``TOKEN_CLASSES``); empty by default."""
     scale: Scale | None = None
-    """Of similarity that is learned on standardised scores: what turns outputs into scores. None: they are scores."""
+    """Scale that turns outputs into scores, if they were learned on standardised scores. None: outputs are scores."""
     reading: Reading = DEFAULT
-    """How longer texts than an input are read."""
+    """How texts that are longer than an input are read."""
 
     @property
     def negative(self) -> str | None:
@@ -115,22 +114,22 @@ class EncodedSplit:
         return np.diff(self.bounds[self.unit_bounds])
 
     def rows_of(self, units: IntArray) -> IntArray:
-        """The rows of units, in their order."""
+        """Return the rows of units, in their order."""
         if self.n_units == self.n_rows:
             return units
         return ranges(self.unit_bounds[units], np.diff(self.unit_bounds)[units])
 
     def n_pooled(self, rows: IntArray) -> int:
-        """Number of examples of these rows if some have several windows; 0 if each row is a unit."""
+        """Return the number of examples of these rows; 0 if each row is a unit."""
         if self.n_units == self.n_rows:
             return 0
         n = len(np.unique(self.examples_of_rows[rows]))
         return n if n < len(rows) else 0
 
     def sample(self, n: int | None, seed: int) -> EncodedSplit:
-        """A random sample of ``n`` examples with all their rows, in the original order.
+        """Return a random sample of ``n`` examples with all their rows, in the original order.
 
-        The whole split if ``n`` is None or the split has no more than ``n`` examples.
+        It is the whole split if ``n`` is None or the split has no more than ``n`` examples.
         """
         if n is None or n >= self.n_examples:
             return self
@@ -144,7 +143,7 @@ class EncodedSplit:
         negative : str
             The negative class.
         ratio : float
-            Negative examples per positive example, at most. At least one negative example stays.
+            The largest number of negative examples per positive example. At least one negative example stays.
         """
         is_negative = np.array([label == negative for label in self.gold])
         negatives, others = np.flatnonzero(is_negative), np.flatnonzero(~is_negative)
@@ -153,7 +152,7 @@ class EncodedSplit:
         return self.take(np.sort(np.concatenate([others, sample])))
 
     def label_every_token(self, n_tags: int) -> EncodedSplit:
-        """Tagged sentences in which every token is a word with a target, as the released code trains them.
+        """Return tagged sentences in which every token has a target, as in the released code.
 
         The first token of a word keeps its tag. All other tokens have the classes ``TOKEN_CLASSES``.
 
@@ -171,7 +170,7 @@ class EncodedSplit:
         return replace(self, targets=targets, word_positions=positions, word_numbers=positions, word_bounds=self.bounds)
 
     def split_half(self, seed: int) -> tuple[EncodedSplit, EncodedSplit]:
-        """Two random halves of the examples; the first has one more if the number is odd.
+        """Return two random halves of the examples; the first has one more if the number is odd.
 
         Raises
         ------
@@ -187,15 +186,15 @@ class EncodedSplit:
         return self.take(np.sort(order[:middle])), self.take(np.sort(order[middle:]))
 
     def standardize(self, scale: Scale) -> EncodedSplit:
-        """Similarity with standardised scores as targets; ``gold`` stays in the unit of the data.
+        """Return the split with standardised targets; ``gold`` keeps the unit of the data.
 
-        They are computed from ``gold`` in double precision, so that scores in another unit give the same targets.
+        Targets are computed from ``gold`` in double precision, so that scores in another unit give the same targets.
         """
         targets = (np.asarray(self.gold, dtype=np.float64) - scale.mean) / scale.sd
         return replace(self, targets=targets.astype(np.float32))
 
     def take(self, chosen: IntArray) -> EncodedSplit:
-        """The examples with these numbers, in ascending order, with all their rows."""
+        """Return the examples with these numbers, in ascending order, with all their rows."""
         rows = np.flatnonzero(np.isin(self.examples_of_rows, chosen))
         tokens = ranges(self.bounds[rows], np.diff(self.bounds)[rows])
         words = ranges(self.word_bounds[rows], np.diff(self.word_bounds)[rows])
@@ -216,7 +215,7 @@ class EncodedSplit:
 
 
 def task_meta(task: Task) -> TaskMeta:
-    """The properties of a task that training needs."""
+    """Return the properties of a task that training needs."""
     outputs = task.labels
     if task.kind == "ner":
         outputs = ("O", *(f"{prefix}-{label}" for label in task.labels for prefix in "BI"))
@@ -236,12 +235,12 @@ def meta_of(content: Mapping[str, Any]) -> TaskMeta:
 
 
 def bounds_of(lengths: Sequence[int] | IntArray) -> IntArray:
-    """Bounds of consecutive parts with these lengths, ``(n + 1,)``: from 0 to the sum."""
+    """Return the bounds of consecutive parts with these lengths, ``(n + 1,)``, from 0 to the sum."""
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
 
 def ranges(starts: IntArray, lengths: IntArray) -> IntArray:
-    """The ranges ``s, ..., s + n - 1`` of all starts ``s`` and lengths ``n``, concatenated."""
+    """Return the ranges ``s, ..., s + n - 1`` of all starts and lengths, concatenated."""
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     return np.asarray(np.arange(total) + np.repeat(starts - (ends - lengths), lengths))

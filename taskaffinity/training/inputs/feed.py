@@ -1,7 +1,7 @@
-"""Mini-batches on a GPU: its corpora are copied once, and a mini-batch is a row of numbers.
+"""Make mini-batches on a GPU from rows of numbers; its corpora are copied once.
 
-A row says which tokens and targets to take from the corpora, where sequences begin, and which states a head reads. The
-rows of many mini-batches are copied together, so a step gathers its batch on the GPU and waits for no copy.
+A row has the numbers of tokens and targets in the corpora, the bounds of sequences, and the states that a head reads.
+The rows of many mini-batches are copied together, so a step gathers its batch on the GPU and waits for no copy.
 
 A row may have room: tokens, and places that a head reads, up to a given number. They form one more sequence, whose
 targets are ignored. Mini-batches with the same room have the same shapes, which a captured step needs.
@@ -36,15 +36,18 @@ class Shape(NamedTuple):
     n_sequences: int
     n_read: int
     longest: int
-    """At least the number of tokens of the longest sequence."""
+    """Upper bound of the number of tokens of the longest sequence."""
     most_read: int
-    """At least the most tokens of one sequence that are read."""
+    """Upper bound of the number of read tokens of one sequence."""
     n_pooled: int = 0
     """Number of examples whose windows are pooled; 0 if none are."""
 
     @property
     def parts(self) -> tuple[int, ...]:
-        """Sizes of the parts of its row: tokens, bounds, places to read, their bounds, targets, owners of windows."""
+        """Sizes of the parts of a row.
+
+        The parts are tokens, bounds, places to read, their bounds, targets, owners of windows.
+        """
         sizes = self.n_tokens, self.n_sequences + 1, self.n_read, self.n_sequences + 1
         return (*sizes, self.n_pooled, self.n_read) if self.n_pooled else (*sizes, self.n_read)
 
@@ -54,7 +57,7 @@ class Row:
     """A mini-batch as numbers."""
 
     shape: Shape
-    """With room, if it has some."""
+    """The shape, including room."""
     rows: IntArray  # those of the batch
     n_tokens: int
     """Tokens of the split's rows."""
@@ -62,7 +65,7 @@ class Row:
 
 
 def row_of(task: str, split: EncodedSplit, rows: IntArray, room: Shape | None = None) -> Row:
-    """The row of numbers of a mini-batch.
+    """Return the row of numbers of a mini-batch.
 
     Parameters
     ----------
@@ -81,7 +84,7 @@ def row_of(task: str, split: EncodedSplit, rows: IntArray, room: Shape | None = 
     else:
         shape, more, more_read = room, room.n_tokens - n, room.n_read - n_read
         parts = [
-            np.append(picked.tokens, np.zeros(more, np.int64)),  # any token will do
+            np.append(picked.tokens, np.zeros(more, np.int64)),  # any token is valid here
             np.append(bounds, room.n_tokens),
             np.append(picked.read, n + np.arange(more_read) % more),
             np.append(read_bounds, room.n_read),
@@ -108,19 +111,19 @@ class Corpus(NamedTuple):
 
 
 class Feed:
-    """The corpora of splits on a device, and mini-batches that are gathered there."""
+    """The corpora of splits on a device, which gathers mini-batches from them."""
 
     def __init__(self, splits: Mapping[str, EncodedSplit], device: torch.device) -> None:
         self.device = device
         self._corpora = {name: Corpus.of(split, device) for name, split in splits.items()}
 
     def upload(self, rows: Sequence[Row]) -> tuple[Tensor, ...]:
-        """The numbers of each row on the device; one copy for all."""
+        """Copy the numbers of all rows to the device at once."""
         table = torch.from_numpy(np.concatenate([row.numbers for row in rows]))
         return torch.split(sent(table, self.device.type), [len(row.numbers) for row in rows])
 
     def batch(self, shape: Shape, rows: IntArray, numbers: Tensor) -> Batch:
-        """The mini-batch of a row's numbers on the device."""
+        """Return the mini-batch of a row's numbers on the device."""
         corpus = self._corpora[shape.task]
         picked, bounds, read, read_bounds, of_targets, *owners = numbers.split(shape.parts)
         tokens, token_types, positions = corpus.tokens.index_select(1, picked).long()

@@ -16,7 +16,7 @@ from taskaffinity.training.inputs.batches import Batch
 
 
 def padded(batch: Batch, config: PretrainedConfig) -> tuple[dict[str, Tensor], Tensor]:
-    """The keyword arguments of a model with this configuration, and the places of the batch's tokens.
+    """Return a model's keyword arguments for a batch, and the places of its tokens.
 
     Returns
     -------

@@ -19,7 +19,10 @@ from taskaffinity.tasks.task import Example, tags_of
 
 
 def words_per_row(reading: Reading, max_words: int) -> int:
-    """The longest row of a tagged sentence in words, where the recipe has ``max_words``."""
+    """Return the longest row of a tagged sentence, in words.
+
+    ``max_words`` is the recipe's setting.
+    """
     own = max_words if reading.max_words is None else reading.max_words
     return sys.maxsize if own == WHOLE else own
 
@@ -27,7 +30,7 @@ def words_per_row(reading: Reading, max_words: int) -> int:
 def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int]]:
     """Split a sentence into ranges of at most ``max_words`` words.
 
-    Each range but the last ends after the last word that may end one, or after ``max_words`` words if none may.
+    Each range except the last ends after the last word that may end a range, or after ``max_words`` words.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def cut_sentence(may_cut: Sequence[bool], max_words: int) -> list[tuple[int, int
 
 
 def sentence_rows(examples: Sequence[Example], max_words: int, *, is_train: bool) -> list[tuple[int, int, int]]:
-    """For each row of tagged sentences: the number of its example, its first word, its last word + 1."""
+    """Return example number, first word and last word + 1 of each row of tagged sentences."""
     rows: list[tuple[int, int, int]] = []
     for number, example in enumerate(examples):
         may_cut = [tag == "O" for tag in tags_of(example)] if is_train else [not _has_letter(w) for w in example.words]

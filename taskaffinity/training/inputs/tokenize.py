@@ -1,9 +1,9 @@
 """Tokenize the examples of a task, once per corpus and tokenizer.
 
-A text of more than ``max_length`` tokens loses its end, or is read in windows (``windows.py``), as the task's
-``Reading`` says. Its lengths come before the recipe's.
+A text of more than ``max_length`` tokens is truncated, or is read in windows (``windows.py``), as the task's
+``Reading`` says. Lengths of ``Reading`` override the recipe's.
 
-A long tagged sentence is split into several rows before (``sentence_rows.py``). Without windows, words beyond
+A long tagged sentence is first split into several rows (``sentence_rows.py``). Without windows, words beyond
 ``max_length`` tokens are predicted ``O``. A word without tokens is replaced by the unknown token, so that every word
 has a first token.
 """
@@ -40,12 +40,12 @@ def encode_task(
     trains_on_dev: bool = False,
     reversed_pairs: bool = False,
 ) -> None:
-    """Write a task's arrays to ``folder`` unless they are there and intact.
+    """Write a task's arrays to ``folder`` unless it already has them intact.
 
     Parameters
     ----------
     trains_on_dev : bool
-        Whether the training split holds the examples of train and then those of dev.
+        Whether the training split has the examples of train, then those of dev.
     reversed_pairs : bool
         Whether the second text of a pair is read before the first.
     """
@@ -74,9 +74,9 @@ def encode_examples(
     Parameters
     ----------
     max_length, max_words : int
-        Those of the recipe.
+        The recipe's settings.
     is_train : bool
-        Which of the two rules splits long sentences of a tagging task.
+        Whether long tagged sentences are split by the rule of train, or by that of dev and test.
     """
     max_length = meta.reading.max_length or max_length
     if meta.kind == "ner":
@@ -119,14 +119,14 @@ class _Row(NamedTuple):
     types: Sequence[int]
 
     def at(self, places: IntArray) -> _Row:
-        """The tokens at ascending places; the row itself if that is all of them."""
+        """Return the tokens at ascending places; the row itself if these are all tokens."""
         if len(places) == len(self.tokens):
             return self
         return _Row(np.asarray(self.tokens)[places].tolist(), np.asarray(self.types)[places].tolist())
 
 
 def _tokenized(examples: Sequence[Example], tokenizer: Any, reading: Reading, max_length: int) -> list[list[_Row]]:
-    """The rows of each example, from its two texts or its only text: one, or those of its windows."""
+    """Return the rows of each example: one, or one per window."""
     rows_of: list[list[_Row]] = [[] for _ in examples]
     options: dict[str, Any] = {"return_attention_mask": False, "return_token_type_ids": True}
     options |= {"verbose": False} if reading.has_windows else {"truncation": "longest_first", "max_length": max_length}
@@ -143,7 +143,7 @@ def _tokenized(examples: Sequence[Example], tokenizer: Any, reading: Reading, ma
 
 
 def _by_texts(examples: Sequence[Example]) -> Iterator[tuple[list[int], tuple[list[str], ...]]]:
-    """Numbers and texts of the examples with one text, then of those with two."""
+    """Yield numbers and texts of the examples with one text, then of those with two."""
     alone = [number for number, example in enumerate(examples) if example.text_pair is None]
     if alone:
         yield alone, ([examples[number].text for number in alone],)
@@ -159,13 +159,13 @@ def _reversed(example: Example) -> Example:
 
 
 def _reversed_reading(meta: TaskMeta) -> TaskMeta:
-    """The task for reversed pairs: the same text is windowed."""
+    """Return the task for reversed pairs, in which the same text is windowed."""
     side: Side = "text" if meta.reading.windowed == "text_pair" else "text_pair"
     return replace(meta, reading=replace(meta.reading, windowed=side))
 
 
 def _document_hash(document: str) -> str:
-    """A hash of a document's name, because a user may name a document by its text."""
+    """Return a hash of a document's name, because the name may be its text."""
     return document and hashlib.sha256(document.encode()).hexdigest()[:16]
 
 
@@ -213,9 +213,9 @@ def _encode_tagging(
 
 
 def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
-    """Number of tokens of each example, with special tokens and without truncation.
+    """Return the number of tokens of each example, with special tokens, untruncated.
 
-    For a tagged sentence, the number of its longest row.
+    For a tagged sentence, it is the number of its longest row.
     """
     examples = task.examples[split]
     longest = [0] * len(examples)
@@ -235,7 +235,7 @@ def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> li
 
 
 def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[list[str]]:
-    """Words of each example, with the unknown token for every word that has no tokens."""
+    """Return the words of each example, with the unknown token for words without tokens."""
     distinct = sorted({word for example in examples for word in example.words})
     tokens = tokenizer([[word] for word in distinct], is_split_into_words=True, add_special_tokens=False)["input_ids"]
     empty = {word for word, ids in zip(distinct, tokens, strict=True) if not ids}

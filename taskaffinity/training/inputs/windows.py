@@ -1,9 +1,9 @@
 """Cut the tokens of a long text into overlapping windows.
 
-A window holds the special tokens, as many tokens of the text as fit and, of a pair, the other text in each window. The
-other text loses its end beyond half of the room that both share, unless the windowed text needs less than the other
-half. A window starts ``stride`` tokens after the one before; the last one ends with the text, so it is as long as the
-others. A text that fits into one input is one window, the same that is read without windows.
+A window has the special tokens and as many tokens of the text as fit. In a pair, each window also has the other text.
+That text is truncated to half of the shared room, unless the windowed text needs less than its half. A window starts
+``stride`` tokens after the previous one. The last window ends with the text, so it is as long as the others. A text
+that fits into one input is one window, equal to the input without windows.
 """
 
 # N tokens of an input that is not cut, L tokens of the windowed text, K windows, W words
@@ -22,13 +22,13 @@ from taskaffinity.training.inputs.encoded import IntArray
 class WordsOfWindow(NamedTuple):
     """One window of a tagged sentence."""
 
-    tokens: IntArray  # places of its tokens in the input that is not cut
+    tokens: IntArray  # places of its tokens in the uncut input
     words: IntArray  # numbers of the words that are read in it, ascending
     positions: IntArray  # place of each of their first tokens in the window
 
 
 def window_starts(n: int, window: int, stride: int | None) -> list[int]:
-    """First tokens of the windows over ``n`` tokens; each token is in a window.
+    """Return the first tokens of the windows over ``n`` tokens; each token is in a window.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def window_starts(n: int, window: int, stride: int | None) -> list[int]:
 
 
 def sentence_windows(texts: Sequence[int | None], max_length: int, reading: Reading) -> list[IntArray]:
-    """The windows of one text or a pair, as places in the input that is not cut.
+    """Return the windows of one text or a pair, as places in the uncut input.
 
     Parameters
     ----------
@@ -67,10 +67,10 @@ def sentence_windows(texts: Sequence[int | None], max_length: int, reading: Read
 
 
 def tagging_windows(words: Sequence[int | None], max_length: int, reading: Reading) -> list[WordsOfWindow]:
-    """The windows of a tagged sentence; each word is read in the one that gives it most context.
+    """Return the windows of a tagged sentence; each word is read with the most context.
 
-    The context of a word in a window is the smaller number of tokens on one of its sides. The side of an end of the
-    sentence does not count. Windows in which no word is read are left out.
+    The context of a word in a window is the smaller of the numbers of tokens on its two sides. A side that reaches the
+    end of the sentence does not count. Windows in which no word is read are left out.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def tagging_windows(words: Sequence[int | None], max_length: int, reading: Readi
 
 
 def _most_context(first: IntArray, end: IntArray, starts: IntArray, window: int) -> IntArray:
-    """The window that each word is read in, (W,), by the first token of the word and its last one + 1."""
+    """Return the window in which each word is read, (W,), from the word's bounds in tokens."""
     n, ends = int(end[-1]), starts + window
     left, right = ((first[:, None] - starts).astype(float), (ends - end[:, None]).astype(float))  # (W, K)
     outside = (left < 0) | (first[:, None] >= ends)

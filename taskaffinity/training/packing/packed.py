@@ -59,7 +59,7 @@ def packed_attention(
     Returns
     -------
     (1, R, N, D) Tensor
-        The output of attention, followed by None in the place of attention weights.
+        The output of attention. None follows, instead of attention weights.
 
     Raises
     ------
