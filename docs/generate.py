@@ -111,6 +111,8 @@ def recipe_page() -> str:
         if "Annotated" in kind:
             kind = re.split(r",\s*(?=Field\(|\w+\()", kind.partition("[")[2])[0].replace(",", " or")
         kind = re.sub(r"\bShare\b", "float", kind)
+        kind = re.sub(r"\b(SamplingText|LossWeights|ClassWeights)\b", "text or none", kind)
+        kind = kind.replace("BalanceName", "'uncertainty' or none")
         lines.append(
             f"| `{one.name}` | {kind} | {_range(schemas[one.name])} | {default} | {_cell(meanings.get(one.name))} |"
         )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import PurePath
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.style import plural
 from taskaffinity.runs.paper_protocol import describe_protocol
+from taskaffinity.runs.sampling import sampling_of
 from taskaffinity.runs.study import Baseline, Study
+from taskaffinity.runs.weights import BALANCED, class_weights, loss_weights
 
 AGAINST: dict[Baseline, str] = {
     "single": "a target gets as many updates in single-task training as in a pair",
@@ -23,8 +27,38 @@ def describe_training(matrix: AffinityMatrix) -> str:
         return f"suite {study.suite}; the runs were trained elsewhere, so their encoder and recipe are unknown"
     return (
         f"encoder {encoder_name(matrix)}{describe_precision(study)}; suite {study.suite}; {describe_protocol(study)}; "
-        f"{AGAINST[study.baseline]}"
+        f"{AGAINST[study.baseline]}{describe_sampling(study)}{describe_weights(study)}"
     )
+
+
+def describe_sampling(study: Study) -> str:
+    """Return words on how an epoch draws its tasks; empty if it has every example once."""
+    sampling = sampling_of(study.recipe.sampling)
+    if sampling.cap is not None:
+        return f"; an epoch has at most {plural(sampling.cap, 'example')} of a task, the same number in both runs"
+    if sampling.temperature == 1:
+        return ""
+    how = "uniformly" if math.isinf(sampling.temperature) else f"with temperature {sampling.temperature:g}"
+    return f"; a pair draws its tasks {how}, so its updates on the target are not those of one pass over its examples"
+
+
+def describe_weights(study: Study) -> str:
+    """Return words on the weights of tasks and classes; empty without any."""
+    recipe, titles = study.recipe, {card.name: card.title for card in study.tasks}
+    weights, classes = loss_weights(recipe.loss_weight), class_weights(recipe.class_weights)
+    words = ""
+    if weights:
+        of_tasks = ", ".join(f"{titles.get(name, name)} {weight:g}" for name, weight in weights.items())
+        words += f"; in pairs, losses have the weights {of_tasks}"
+    if without := [titles.get(name, name) for name, weight in weights.items() if weight == 0]:
+        words += f", so {', '.join(without)} cannot change the encoder (a placebo)"
+    if recipe.balance == "uncertainty":
+        words += "; in pairs, the weights of losses are learned (uncertainty weighting)"
+    if classes == BALANCED:
+        words += "; classes are balanced in the loss"
+    elif classes:
+        words += f"; classes of {', '.join(titles.get(name, name) for name in classes)} are weighted in the loss"
+    return words
 
 
 def encoder_name(matrix: AffinityMatrix) -> str:

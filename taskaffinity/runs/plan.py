@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef, Variant
+from taskaffinity.runs.used_settings import OF_SOME_RUNS, used_settings
 
 
 @dataclass(frozen=True)
@@ -35,26 +36,25 @@ class Plan:
         return Plan.of((*self.specs, *other.specs))
 
 
-def without_unused_settings(plan: Plan, similar: Collection[str]) -> Plan:
-    """Return a plan without ``similarity_targets`` in runs that train no task with scores.
-
-    Tasks with scores are similarity and regression.
+def without_unused_settings(plan: Plan, kinds: Mapping[str, str]) -> Plan:
+    """Return the same runs, each with the settings of its recipe that it uses (``used_settings``).
 
     So the identity of a run does not depend on the other tasks of its study.
 
     Parameters
     ----------
-    similar : collection of str
-        Names of the tasks with scores.
+    kinds : mapping of str
+        The kind of each task.
     """
+    if all(getattr(spec.recipe, name) is None for spec in plan for name in OF_SOME_RUNS):
+        return plan
     recipes: dict[Recipe, Recipe] = {}
     runs: dict[RunSpec, RunSpec] = {}
 
     def needed(spec: RunSpec) -> RunSpec:
         if spec not in runs:
-            recipe = spec.recipe
-            if recipe.similarity_targets is not None and not set(similar) & set(spec.task_names):
-                recipe = recipes.setdefault(recipe, replace(recipe, similarity_targets=None))
+            recipe = used_settings(spec.recipe, spec.task_names, kinds)
+            recipe = recipes.setdefault(recipe, recipe)
             runs[spec] = replace(spec, recipe=recipe, parent=needed(spec.parent) if spec.parent else None)
         return runs[spec]
 

@@ -17,9 +17,10 @@ from pydantic import ConfigDict, Field
 
 from taskaffinity.errors import STRICT
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.spec import Probe, RunSpec
 from taskaffinity.runs.study import Study
-from taskaffinity.tasks.task import SCORE_KINDS
+from taskaffinity.runs.used_settings import used_settings
 
 REPEATS = 2
 """The largest number of probes per arrow, each from a single-task run with another seed."""
@@ -63,6 +64,9 @@ class Costs:
             }
             for split, cap in caps.items()
         }
+        trained, size = self._batches["train"], recipe.batch_size
+        for name, n in trained.items():
+            trained[name] = math.ceil(examples_in_an_epoch(n * size, recipe.sampling) / size)
 
     def updates(self, names: Sequence[str]) -> int:
         """Return the updates of a run of these tasks, without evaluations."""
@@ -179,13 +183,12 @@ def updates_of(probe: Probe, rounds: int) -> int:
 
 
 def _recipe(study: Study, *names: str) -> Recipe:
-    """Return the recipe of joint training.
+    """Return the recipe of joint training, with the settings that these tasks use.
 
-    It has ``similarity_targets`` only if a similarity task is trained.
+    A probe draws its mini-batches by its own design.
     """
-    similar = {task.name for task in study.tasks if task.kind in SCORE_KINDS}
-    recipe = study.recipe
-    return recipe if similar & set(names) else replace(recipe, similarity_targets=None)
+    recipe = replace(study.recipe, sampling=None) if study.recipe.sampling is not None else study.recipe
+    return used_settings(recipe, names, {task.name: task.kind for task in study.tasks})
 
 
 def _warmup(study: Study) -> float:

@@ -10,6 +10,8 @@ from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import STRICT, one_line_errors
 from taskaffinity.runs.limits import MOST_BATCH, MOST_CPUS, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
+from taskaffinity.runs.sampling import SamplingText
+from taskaffinity.runs.weights import BalanceName, ClassWeights, LossWeights
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
@@ -17,6 +19,13 @@ Share = Annotated[float, Field(ge=0, lt=1)]
 
 OF_THE_PAPER = ("train_on_dev", "released_classes", "reversed_pairs")
 """Settings that only the paper's protocol has."""
+NOT_OF_THE_PAPER = {
+    "early_stopping_patience": "trains every epoch",
+    "similarity_targets": "learns scores as they are",
+    "sampling": "draws every example once an epoch",
+    **dict.fromkeys(("loss_weight", "class_weights", "balance"), "has no weights"),
+}
+"""Settings that it does not have, and what it does instead."""
 
 
 @one_line_errors
@@ -48,7 +57,7 @@ class Recipe:
             ge=1,
             le=MOST_EPOCHS,
             description="Number of epochs. An epoch shows every training example of every task once, so a target gets "
-            "as many updates in a pair as in a single-task run.",
+            "as many updates in a pair as in a single-task run (sampling changes that).",
         ),
     ] = 10
     batch_size: Annotated[
@@ -190,6 +199,10 @@ class Recipe:
             "do."
         ),
     ] = None
+    sampling: SamplingText = None
+    loss_weight: LossWeights = None
+    class_weights: ClassWeights = None
+    balance: BalanceName = None
     sample_seed: Annotated[int, Field(ge=0, le=MOST_SAMPLE_SEED, description="Seed of every sample of examples.")] = 0
     threads: Annotated[
         int,
@@ -202,10 +215,11 @@ class Recipe:
     device: Annotated[Literal["cpu", "cuda"], Field(description="Device of a run.")] = "cpu"
 
     def __post_init__(self) -> None:
-        if self.early_stopping_patience is not None and self.protocol == "paper":
-            raise ValueError("early_stopping_patience: the paper's protocol trains every epoch; leave it out")
-        if self.similarity_targets is not None and self.protocol == "paper":
-            raise ValueError("similarity_targets: the paper's protocol learns scores as they are; leave it out")
+        for name, what in NOT_OF_THE_PAPER.items():
+            if getattr(self, name) is not None and self.protocol == "paper":
+                raise ValueError(f"{name}: the paper's protocol {what}; leave it out")
+        if self.loss_weight is not None and self.balance is not None:
+            raise ValueError("loss_weight: balance=uncertainty learns these weights; leave one of them out")
         for name in OF_THE_PAPER:
             if getattr(self, name) is not None and self.protocol != "paper":
                 raise ValueError(f"{name}: a setting of --protocol paper; leave it out, or give --protocol paper")
@@ -223,32 +237,6 @@ one on dev; the paper's code trains 100 and selects on test."""
 PAPER_REFINE = Recipe(optimizer="adamw", num_train_epochs=100, protocol="paper")
 """The refinement of the released code. Its scripts use Adam (BertAdam) where the text says Adamax, and 100 epochs."""
 
-PAPER_FINETUNE: dict[str, tuple[int, float]] = {
-    "clinicalsts": (30, 5e-5),
-    "mednli": (10, 1e-5),
-    "i2b2-2010-re": (10, 2e-5),
-    "shareclefe": (20, 5e-5),
-    "bc5cdr-disease": (20, 6e-5),
-    "bc5cdr-chemical": (20, 5e-5),
-    "ddi2013-type": (10, 5e-5),
-    "chemprot": (20, 2e-5),
-}
-"""Epochs and learning rate of each task's fine-tuning in the released scripts (``run_blue_fine_tune.sh``)."""
-
-PAPER_SINGLE_EPOCHS: dict[str, int] = {
-    "similarity": 30,
-    "regression": 30,
-    "ner": 30,
-    "relation": 10,
-    "inference": 10,
-    "classification": 10,
-    "multilabel": 10,
-}
-"""Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
-learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no tasks
-on a single text. Their classification (one class or several) is trained like a relation task, and their regression like
-similarity."""
-
 FINETUNE = dataclasses.replace(REFINE, learning_rate=1e-5)
 """The paper's fine-tuning as in its text (4.2): a learning rate of the order of 1e-5, and 10 epochs. Its scripts use 10
 to 30 epochs and 1e-5 to 6e-5, chosen for each task."""
@@ -259,17 +247,6 @@ partner costs them less than one point."""
 
 FINETUNE_FROM_SCRATCH = dataclasses.replace(FROM_SCRATCH, learning_rate=5e-4, num_train_epochs=4)
 """Fine-tuning after ``FROM_SCRATCH``: a quarter of its learning rate and a third of its epochs."""
-
-
-def paper_single(recipe: Recipe, kind: str) -> Recipe:
-    """Return the recipe of a single-task model in the paper's tables.
-
-    Other settings are those of ``recipe``.
-
-    Tagging trains on train and dev; all other kinds train on train only.
-    """
-    out_of_training = None if kind == "ner" else False
-    return dataclasses.replace(recipe, num_train_epochs=PAPER_SINGLE_EPOCHS[kind], train_on_dev=out_of_training)
 
 
 def finetune_after(recipe: Recipe, preset: Recipe) -> Recipe:

@@ -14,6 +14,7 @@ Every key is a setting of ``Recipe``. Settings that the file omits keep their de
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,8 +90,8 @@ def _settings(path: Path, content: Mapping[str, object], lines: Mapping[Place, i
         if name in values:
             raise input_error(where, f"key {name!r} by two names", "one of them")
         try:
-            values[name] = value = value_of(name, str(text))
-            Recipe(**{name: value})  # every range concerns one setting only
+            value = value_of(name, json.dumps(text) if isinstance(text, dict) else str(text))
+            values[name] = getattr(Recipe(**{name: value}), name)  # every range concerns one setting only
         except ValidationError:
             raise input_error(where, f"{shown(text)} as {given}", expected(name)) from None
         except ValueError as error:

@@ -19,7 +19,13 @@ ELSEWHERE: Mapping[str, str] = {"threads": "--cpus-per-run", "device": "--gpus-p
 TYPES: Mapping[str, Any] = {name: hint for name, hint in get_type_hints(Recipe).items() if name not in ELSEWHERE}
 """Type of every setting that ``--set`` and a recipe file may give."""
 
-_IN_WORDS = {bool: ("true", "false"), int: ("a whole number",), float: ("a number",), NoneType: ("none",)}
+_IN_WORDS = {
+    str: ("a text",),
+    bool: ("true", "false"),
+    int: ("a whole number",),
+    float: ("a number",),
+    NoneType: ("none",),
+}
 
 
 def value_of(name: str, text: str) -> Any:

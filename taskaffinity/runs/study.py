@@ -33,11 +33,11 @@ from taskaffinity.runs.plan import (
 )
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.spec import EXTERNAL, EncoderRef, RunSpec, Seed, TaskRef
 from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.runs.stored.study_file import read_study
 from taskaffinity.runs.studied_task import Leak, StudiedTask
-from taskaffinity.tasks.task import SCORE_KINDS
 
 Baseline = Literal["single", "compute-matched", "paper-single"]
 
@@ -131,9 +131,7 @@ class Study:
     @cached_property
     def plan(self) -> Plan:
         """Every run that the study may need; a sequential design needs fewer."""
-        if all(recipe.similarity_targets is None for recipe in self.recipes):
-            return self._plan()
-        return without_unused_settings(self._plan(), [task.name for task in self.tasks if task.kind in SCORE_KINDS])
+        return without_unused_settings(self._plan(), {task.name: task.kind for task in self.tasks})
 
     def _plan(self) -> Plan:
         what = (self.refs, self.encoder, self.recipe)
@@ -168,9 +166,9 @@ class Study:
     @cached_property
     def _seen(self) -> dict[str, int]:
         """Return the number of training examples of an epoch, by task."""
-        cap = self.recipe.max_train_examples
+        cap, sampling = self.recipe.max_train_examples, self.recipe.sampling
         sizes = {task.name: task.sizes.get("train", 1) for task in self.tasks}
-        return {name: min(size, cap or size) for name, size in sizes.items()}
+        return {name: examples_in_an_epoch(min(size, cap or size), sampling) for name, size in sizes.items()}
 
     def write(self, root: Path) -> None:
         """Write the study file of the design, such as ``root/study.json``."""

@@ -6,16 +6,15 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from taskaffinity.errors import InputError
+from taskaffinity.runs.paper_recipes import PAPER_FINETUNE, paper_single
 from taskaffinity.runs.recipe import (
     FINETUNE,
     FINETUNE_FROM_SCRATCH,
     FROM_SCRATCH,
-    PAPER_FINETUNE,
     PAPER_REFINE,
     REFINE,
     Recipe,
     finetune_after,
-    paper_single,
 )
 from taskaffinity.runs.study import Protocol
 from taskaffinity.tasks.suite import Suite

@@ -14,6 +14,7 @@ from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Baseline, Design, EvaluateAfter, InitFrom, Study
 from taskaffinity.schedule.resources import Resources
+from taskaffinity.studies.check_balance import check_sampling, check_weights
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS, default_finetune, default_recipe, is_tiny
 from taskaffinity.tasks.catalog import vocabulary
 from taskaffinity.tasks.suite import Suite
@@ -89,6 +90,9 @@ def define(
             f"--base-seed: seeds up to {last}; expected seeds below {PLACEBO_SEEDS}; larger ones are reserved"
         )
     recipe = recipe or default_recipe(suite, encoder)
+    check_sampling(recipe, design)
+    for how in (recipe, *(finetune or {}).values()):
+        check_weights(how, suite)
     has_stages = design.get("design") == "full" or design.get("evaluate_after") == "finetune"
     _check_finetune(suite, recipe, finetune or {})
     resolved = encoder_of(suite, encoder)
@@ -218,6 +222,7 @@ def define_search(
     if confirm_seeds > MOST_CONFIRM_SEEDS:
         raise InputError(f"--confirm-seeds {confirm_seeds}: expected {MOST_CONFIRM_SEEDS} or fewer")
     default = recipe or default_recipe(suite, encoder)
+    check_weights(default, suite)
     recipes = candidates(default, samples, fixed=fixed, seed=seed)
     resolved = encoder_of(suite, encoder)
     prepare(suite.tasks, resolved, default, cache_folder())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,6 +158,8 @@ def _texts(given: Mapping[str, Any]) -> list[str]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, Mapping):  # weights by name
+        return json.dumps(value)
     try:
         return str(value)
     except ValueError:  # a whole number of thousands of digits

@@ -41,6 +41,7 @@ class FitResult:
                 "epoch": epoch.number,
                 "loss": dict(epoch.losses),
                 "dev": {name: evaluated.score for name, evaluated in dev.items()},
+                **({"log_variances": dict(epoch.log_variances)} if epoch.log_variances else {}),
                 "train_seconds": round(epoch.seconds, 3),
                 "evaluate_seconds": round(evaluate_seconds, 3),
             }

@@ -24,6 +24,7 @@ from taskaffinity.tasks.reading import Pool
 from taskaffinity.tasks.task import SCORE_KINDS, Kind
 from taskaffinity.training.inputs.batches import Batch
 from taskaffinity.training.inputs.encoded import TaskMeta
+from taskaffinity.training.losses import class_loss
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class ClassificationHead(SentenceHead):
     """Relation, inference, classification: cross-entropy."""
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return nn.functional.cross_entropy(outputs, batch.targets)
+        return class_loss(outputs, batch.targets, getattr(self, "class_weights", None))
 
 
 class MultiLabelHead(SentenceHead):
@@ -128,7 +129,7 @@ class TaggingHead(nn.Module):
         return outputs  # (W, C)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        return nn.functional.cross_entropy(outputs, batch.targets)
+        return class_loss(outputs, batch.targets, getattr(self, "class_weights", None))
 
 
 Head = RegressionHead | ClassificationHead | MultiLabelHead | TaggingHead

@@ -15,9 +15,9 @@ import torch
 
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.sampling import draws
 from taskaffinity.training.inputs.batches import (
     Cut,
-    batches_in_an_epoch,
     epoch_cuts,
     seed_of,
     stretched_cuts,
@@ -48,6 +48,8 @@ class Epoch:
     tokens: int
     """Tokens trained on, without padding."""
     seconds: float
+    log_variances: Mapping[str, float] = field(default_factory=dict)
+    """Of the tasks whose weights are learned, after the epoch."""
 
 
 @dataclass
@@ -86,7 +88,10 @@ class TrainingLoop:
         self.model, self.position = model, Position()
         self._splits, self._recipe, self._seed, self._batches = splits, recipe, seed, batches
         self._attached = {name: split for name, split in splits.items() if name not in model.detached}
-        per_epoch = batches or batches_in_an_epoch(self._attached, recipe.batch_size)
+        detached = {name: split for name, split in splits.items() if name not in self._attached}
+        counted = (self._draws(tasks) for tasks in (self._attached, detached))
+        self._counts = {name: batches or n for of_tasks in counted for name, n in of_tasks.items()}
+        per_epoch = sum(self._counts[name] for name in self._attached)
         self.stepper = stepper_of(model, recipe, recipe.num_train_epochs * per_epoch)
         self.steps = steps_of(model, self.stepper, splits, self._attached, make_graphs=make_graphs)
         self._is_prepared = False
@@ -132,18 +137,17 @@ class TrainingLoop:
                     f"(learning_rate {self._recipe.learning_rate:g}); try a smaller one"
                 )
             at.seconds = time.perf_counter() - started
-            yield Epoch(at.epoch, means, at.batches, at.tokens, at.seconds)
+            yield Epoch(at.epoch, means, at.batches, at.tokens, at.seconds, self.model.weighting.learned())
             self.position = Position(at.epoch + 1)
 
     def _train_epoch(
         self, started: float, heartbeat: HeartbeatWriter | None, after_batch: Callable[[], None] | None
     ) -> None:
         """Train on the remaining mini-batches of the current epoch."""
-        recipe, at = self._recipe, self.position
+        at = self.position
         self.model.train()
         if heartbeat is not None:
-            n_batches = self._batches or batches_in_an_epoch(self._splits, recipe.batch_size)
-            heartbeat.start_epoch(at.epoch, n_batches, at.batches)
+            heartbeat.start_epoch(at.epoch, sum(self._counts.values()), at.batches)
         for done in self.steps.run(islice(self._cuts(at.epoch), at.batches, None)):
             at.losses.setdefault(done.task, []).append(done.loss)
             at.batches += 1
@@ -161,7 +165,12 @@ class TrainingLoop:
             ((name, split),) = self._splits.items()
             return stretched_cuts(name, split, size, self._batches, seed=seed, epoch=epoch)
         detached = {name: split for name, split in self._splits.items() if name not in self._attached}
-        return epoch_cuts(self._attached, size, seed=seed, epoch=epoch, detached=detached)
+        return epoch_cuts(self._attached, size, seed=seed, epoch=epoch, detached=detached, counts=self._counts)
+
+    def _draws(self, splits: Mapping[str, EncodedSplit]) -> dict[str, int]:
+        """Mini-batches of each task in an epoch."""
+        sizes = {name: split.n_units for name, split in splits.items()}
+        return draws(sizes, self._recipe.batch_size, self._recipe.sampling)
 
 
 def fit(

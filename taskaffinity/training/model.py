@@ -21,6 +21,7 @@ from taskaffinity.training.optim.one_pass import leave_bf16
 from taskaffinity.training.packing.dropout import replace_dropout
 from taskaffinity.training.packing.last_layer import narrow_last_layer
 from taskaffinity.training.packing.packed import first_position, packs_exactly
+from taskaffinity.training.weighting import Weighting
 
 
 class MultiTaskModel(nn.Module):
@@ -70,6 +71,7 @@ class MultiTaskModel(nn.Module):
             shared = None if name in detached else self.pooler
             self.heads[name] = make_head(task, self.encoder.config, head_dropout, shared)
         self.parts = nn.ModuleList(self.heads.values())  # a ModuleDict refuses names such as "v1.0"
+        self.weighting = Weighting()
         replace_dropout(self)
         self.to(device)
 

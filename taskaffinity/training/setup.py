@@ -14,6 +14,7 @@ from taskaffinity.private import check_private
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import SCORE_KINDS, Split
+from taskaffinity.training.balance import balance, detach_weightless
 from taskaffinity.training.checkpoint import load_shared_weights
 from taskaffinity.training.inputs.encoded import TOKEN_CLASSES, EncodedSplit, IntArray, Scale, TaskMeta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
@@ -70,7 +71,7 @@ def setup_run(
     partner = None
     if spec.partner:
         partner = read_tasks((spec.partner,), spec, cache, ("train",))[1]["train"][spec.partner[0]]
-    training = training_set_of(spec, metas, splits["train"], partner)
+    training = detach_weightless(training_set_of(spec, metas, splits["train"], partner), spec)
     model = MultiTaskModel(
         encoder_folder,
         training.metas,
@@ -81,6 +82,7 @@ def setup_run(
         detached=training.detached,
         device=recipe.device,
     )
+    balance(model, training, spec)
     model.precision = recipe.precision
     if start is not None:
         load_shared_weights(model, start)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from taskaffinity.runs.sampling import draws
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.training.inputs.batches import batches_in_an_epoch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 
 
@@ -48,7 +48,9 @@ def training_set_of(
         return TrainingSet({**metas, extra: metas[name]}, both, detached=frozenset({extra}))
     if spec.variant == "matched":
         assert partner is not None
-        return TrainingSet(metas, train, batches=batches_in_an_epoch({**train, extra: partner}, spec.recipe.batch_size))
+        sizes = {one: split.n_units for one, split in {**train, extra: partner}.items()}
+        counts = draws(sizes, spec.recipe.batch_size, spec.recipe.sampling)
+        return TrainingSet(metas, train, batches=sum(counts.values()))
     first, second = train[name].split_half(spec.recipe.sample_seed)
     if spec.variant == "half":
         return TrainingSet(metas, {name: first})

@@ -28,7 +28,8 @@ from taskaffinity.analysis.paper.stages import (
 )
 from taskaffinity.analysis.publish import publish_stages
 from taskaffinity.analysis.tables.formats import as_latex, as_markdown
-from taskaffinity.runs.recipe import FINETUNE, PAPER_REFINE, paper_single
+from taskaffinity.runs.paper_recipes import paper_single
+from taskaffinity.runs.recipe import FINETUNE, PAPER_REFINE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 

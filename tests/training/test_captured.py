@@ -28,6 +28,7 @@ from taskaffinity.training.updates import cuda_graphs
 from taskaffinity.training.updates.captured import CapturedSteps
 from taskaffinity.training.updates.cuda_graphs import CudaGraphs
 from taskaffinity.training.updates.steps import FedSteps
+from taskaffinity.training.weighting import Weighting
 
 KINDS = {"a": "inference", "b": "ner", "c": "similarity", "d": "multilabel"}
 RECIPE = Recipe(learning_rate=3e-3, batch_size=4, num_train_epochs=2, optimizer="adamax")
@@ -84,11 +85,13 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 def test_replayed_steps_are_the_steps_bit_for_bit(
     optimizer: Any, precision: Any, make_model: MakeModel, splits: dict[str, EncodedSplit]
 ) -> None:
-    """With dropout, a detached task, rates that change in each step, and short last mini-batches."""
+    """With dropout, a detached task, weights of tasks and classes, rates that change, and short last mini-batches."""
     found: list[tuple[list[dict[str, float]], dict[str, torch.Tensor]]] = []
     for graphs in (RunAgain(), RecordedGraphs()):
         model = make_model(detached=["c"])
         model.precision = precision
+        model.weighting = Weighting({"a": 0.5}, ["b", "d"])
+        model.heads["a"].register_buffer("class_weights", torch.tensor([0.5, 2.0, 1.0]), persistent=False)
         training = Training(model, splits, replace(RECIPE, optimizer=optimizer), graphs)
         epochs = list(training.loop.epochs())
         assert training.loop.steps.versions == {"steps": "captured"}

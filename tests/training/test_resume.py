@@ -61,6 +61,7 @@ def kinds(place: tuple[Encoder, Path], tmp_path_factory: pytest.TempPathFactory)
         "paper": (spec("rel", "tag", protocol="paper", optimizer="adamax"), None),
         "paper, adamw": (spec("nli", protocol="paper"), None),
         "fine-tuned": (tuned, store.start(tuned)),
+        "balanced": (spec("nli", "tag", balance="uncertainty", class_weights="balanced", sampling="uniform"), None),
         "placebo": (replace(spec("rel"), variant="placebo"), None),
         "matched": (replace(spec("sts"), variant="matched", partner=TASKS["nli"].ref), None),
     }
@@ -136,7 +137,7 @@ class Ending(CheckpointFolder):
             raise Killed
 
 
-ALL = ("single", "pair", "stopped early", "paper", "paper, adamw", "fine-tuned", "placebo", "matched")
+ALL = ("single", "pair", "stopped early", "paper", "paper, adamw", "fine-tuned", "balanced", "placebo", "matched")
 
 
 @pytest.mark.parametrize("kind", ALL)

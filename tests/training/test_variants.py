@@ -121,6 +121,18 @@ def test_without_dropout_a_placebo_equals_the_single_task_run(
     assert placebo.history[0]["loss"][target] != placebo.history[-1]["loss"][target]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_without_dropout_a_partner_of_weight_0_leaves_the_target_as_a_placebo_does(target: str, run: Run) -> None:
+    single, pair = run(target), run("nli", target, loss_weight="{nli: 0}")
+    for alone, together in zip(single.history, pair.history, strict=True):
+        assert together["loss"][target] == pytest.approx(alone["loss"][target], rel=1e-4)
+        assert together["dev"][target] == pytest.approx(alone["dev"][target], abs=1e-4)
+    assert pair.outcomes[target].test == pytest.approx(single.outcomes[target].test, abs=1e-4)
+    assert pair.work["steps"] == single.work["steps"] + run("nli").work["steps"]
+    losses = [row["loss"]["nli"] for row in pair.history]
+    assert losses[-1] != losses[0]  # its own head learns
+
+
 def test_other_variants_differ_from_the_single_task_run(run: Run) -> None:
     single = run("sts")
     others = [run("sts", "tag"), run("sts", variant="halves"), run("sts", variant="placebo", seed=1)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.study import Study
 
 LEAST_SUM = 1e-3
@@ -27,7 +28,8 @@ def few_updates(study: Study) -> dict[str, int]:
     found = {}
     for card in study.tasks:
         recipe = study.single_recipes.get(card.name, study.recipe)
-        updates = math.ceil(card.used.get("train", 0) / recipe.batch_size) * recipe.num_train_epochs
+        seen = examples_in_an_epoch(card.used.get("train", 0), recipe.sampling)
+        updates = math.ceil(seen / recipe.batch_size) * recipe.num_train_epochs
         if updates and updates * recipe.learning_rate / 2 < LEAST_SUM:
             found[card.name] = updates
     return found

@@ -28,7 +28,6 @@ from taskaffinity.runs.plan import Plan, single_task_runs, without_unused_settin
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.tasks.task import SCORE_KINDS
 
 RETRAINED_COLUMNS = tuple(COLUMNS["retrained.csv"])
 
@@ -70,7 +69,7 @@ def retrain_plan(chosen: ChosenGroups, n_seeds: int) -> Plan:
     )
     served = [refs[chosen.tasks[task]] for task, group in _served_together(chosen)]
     singles = single_task_runs(served, study.encoder, study.recipe, seeds)
-    return without_unused_settings(singles | joint, [card.name for card in study.tasks if card.kind in SCORE_KINDS])
+    return without_unused_settings(singles | joint, {card.name: card.kind for card in study.tasks})
 
 
 def retrained(chosen: ChosenGroups, store: RunStore, n_seeds: int) -> tuple[Retrained, ...]:

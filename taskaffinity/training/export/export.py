@@ -31,7 +31,9 @@ from taskaffinity.atomic import atomic_folder, remove_litter
 from taskaffinity.errors import InputError
 from taskaffinity.private import protect
 from taskaffinity.runs.best_model import BestModel
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.weights import loss_weights
 from taskaffinity.tasks.task import Kind
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders.load import Encoder, find_encoder, load_config, load_tokenizer
@@ -162,7 +164,14 @@ def _trained(
     weights: Path,
     head: dict[str, torch.Tensor],
 ) -> MultiTaskModel:
-    """Return the model with the weights that scored the task on test."""
+    """Return the model with the weights that scored the task on test.
+
+    Raises
+    ------
+    InputError
+        If the run lacks the weights that it started from, or if the task had the weight 0 in it.
+    """
+    check_has_weight(best.spec, meta.name)
     model = MultiTaskModel(folder, {meta.name: meta}, seed=best.spec.seed, packed=False)
     if best.spec.parent is not None:
         if start is None:
@@ -207,6 +216,12 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
         _in_unit_of_data(output, meta.scale)
     stock.eval()
     return stock
+
+
+def check_has_weight(spec: RunSpec, name: str) -> None:
+    """Raise ``InputError`` if the task had the weight 0 in this run, so that its head is beside another encoder."""
+    if len(spec.tasks) > 1 and loss_weights(spec.recipe.loss_weight).get(name) == 0:
+        raise InputError(f"{spec.run_id}: {name} has the loss weight 0 there; give a run that trains the encoder on it")
 
 
 @torch.no_grad()

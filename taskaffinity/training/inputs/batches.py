@@ -109,23 +109,31 @@ def epoch_cuts(
     seed: int,
     epoch: int,
     detached: Mapping[str, EncodedSplit] | None = None,
+    counts: Mapping[str, int] | None = None,
 ) -> Iterator[Cut]:
     """Yield every unit of every task once, in mini-batches of one task, in random order.
 
     Mini-batches of ``detached`` tasks are inserted between the others. They do not change the order of the others.
+
+    Parameters
+    ----------
+    counts : mapping of int, optional
+        Mini-batches of each task. One pass over its units follows another, across epochs. Default: one pass each.
     """
-    attached, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch) for tasks in (splits, detached or {}))
+    attached, extra = (_shuffled_cuts(tasks, batch_size, seed, epoch, counts) for tasks in (splits, detached or {}))
     is_extra = np.repeat([False, True], [len(attached), len(extra)])
     attached_cuts, extra_cuts = iter(attached), iter(extra)
     for slot in np.random.default_rng(seed_of(seed, "beside", epoch)).permutation(is_extra):
         yield next(extra_cuts if slot else attached_cuts)
 
 
-def _shuffled_cuts(splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, epoch: int) -> list[Cut]:
+def _shuffled_cuts(
+    splits: Mapping[str, EncodedSplit], batch_size: int, seed: int, epoch: int, counts: Mapping[str, int] | None
+) -> list[Cut]:
     cuts: list[Cut] = []
     for name, split in splits.items():
-        units = np.random.default_rng(seed_of(seed, "rows", name, epoch)).permutation(split.n_units)
-        cuts += [(name, split.rows_of(units[i : i + batch_size])) for i in range(0, len(units), batch_size)]
+        n = batches_in_an_epoch({name: split}, batch_size) if counts is None else counts[name]
+        cuts += stretched_cuts(name, split, batch_size, n, seed=seed, epoch=epoch)
     return [cuts[i] for i in np.random.default_rng(seed_of(seed, "merge", epoch)).permutation(len(cuts))]
 
 
@@ -136,9 +144,11 @@ def stretched_cuts(
 
     One pass over the rows follows another, and a pass may continue in the next epoch.
     """
-    per_pass = -(-split.n_units // batch_size)
+    per_pass, shuffled = -(-split.n_units // batch_size), 0
     for number in range((epoch - 1) * n_batches, epoch * n_batches):
-        units = np.random.default_rng(seed_of(seed, "rows", name, number // per_pass + 1)).permutation(split.n_units)
+        if shuffled != number // per_pass + 1:
+            shuffled = number // per_pass + 1
+            units = np.random.default_rng(seed_of(seed, "rows", name, shuffled)).permutation(split.n_units)
         first = number % per_pass * batch_size
         yield name, split.rows_of(units[first : first + batch_size])
 

@@ -24,6 +24,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.optim.compiled import compiled
 from taskaffinity.training.optim.optimizer import decayed_parameters, learning_rate, numbered
 from taskaffinity.training.packing.layout import sent
+from taskaffinity.training.weighting import LOG_VARIANCE_RATE, log_variances_of
 
 _ALIGNED = 64
 """A parameter starts at a multiple of this number of elements in a buffer. Kernels need multiples of 16 bytes."""
@@ -79,6 +80,9 @@ class OnePassStepper:
         decayed = {id(p) for p in decayed_parameters(model)}
         self._decays = [recipe.weight_decay if id(p) in decayed else 0.0 for p in self.parameters]
         self.owners = [_owner(name) for name in named]
+        learned = {id(p) for p in log_variances_of(model)}
+        faster = LOG_VARIANCE_RATE / recipe.learning_rate
+        self._faster = [faster if id(p) in learned else 1.0 for p in self.parameters]
         self._order = sorted(range(len(named)), key=lambda i: (self._decays[i], self._halves[i], i))
         self._lay_out()
         if halves:
@@ -125,8 +129,9 @@ class OnePassStepper:
 
     def advance(self, runs: Sequence[Run], *, counts: bool = True) -> list[list[float]]:
         """Count a step of these runs, and return the rates of each for ``apply``."""
-        lr, rates = learning_rate(self.recipe, self.step_number, self.n_steps), []
+        of_step, rates = learning_rate(self.recipe, self.step_number, self.n_steps), []
         for run in runs:
+            lr = of_step * self._faster[run.numbers[0]]
             t = self.counts[run.numbers[0]] + 1
             for i in run.numbers:
                 self.counts[i] = t

@@ -16,6 +16,7 @@ from torch import nn
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.optim.adamax import Adamax
+from taskaffinity.training.weighting import LOG_VARIANCE_RATE, LogVariance, log_variances_of
 
 
 class Stepper:
@@ -28,10 +29,13 @@ class Stepper:
         decayed = decayed_parameters(model)
         decayed_ids = {id(parameter) for parameter in decayed}
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        learned = {id(parameter) for parameter in log_variances_of(model)}
         groups = [
             {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": [p for p in self.parameters if id(p) not in decayed_ids], "weight_decay": 0.0},
+            {"params": [p for p in self.parameters if id(p) not in decayed_ids | learned], "weight_decay": 0.0},
         ]
+        faster = LOG_VARIANCE_RATE / recipe.learning_rate
+        groups += [{"params": log_variances_of(model), "weight_decay": 0.0, "faster": faster}]
         groups = [group for group in groups if group["params"]]
         self.optimizer: torch.optim.Optimizer
         if recipe.optimizer == "adamax":
@@ -54,7 +58,7 @@ class Stepper:
             # torch's fused optimizers and ``Adamax`` divide by this attribute, which GradScaler also uses
             self.optimizer.grad_scale = (norm / self.recipe.max_grad_norm).clamp(min=1.0)  # type: ignore[attr-defined]
         for group in self.optimizer.param_groups:
-            group["lr"] = lr
+            group["lr"] = lr * group.get("faster", 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step_number += counts
@@ -116,7 +120,7 @@ def decayed_parameters(model: nn.Module) -> list[nn.Parameter]:
     decayed = [
         parameter
         for module in model.modules()
-        if not isinstance(module, nn.LayerNorm)
+        if not isinstance(module, nn.LayerNorm | LogVariance)
         for name, parameter in module.named_parameters(recurse=False)
         if not name.endswith("bias") and parameter.requires_grad
     ]

@@ -14,6 +14,7 @@ from torch import nn
 
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.execute import peak_memory_mib
@@ -65,7 +66,8 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
         of_each = min(_SECONDS, _ALL_SECONDS / len(train))
         for name, split in train.items():
             took, tokens, n = _train(steps, name, split, recipe, of_each)
-            n_steps, epoch[name] = n_steps + n, took / tokens * len(split.tokens)
+            share = examples_in_an_epoch(split.n_units, recipe.sampling) / split.n_units
+            n_steps, epoch[name] = n_steps + n, took / tokens * len(split.tokens) * share
         steps.close()
         scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
         seconds: dict[Split, dict[str, float]] = {}

@@ -232,7 +232,7 @@ class CapturedSteps(FedSteps):
 
     def _backward(self, row: Row, numbers: Tensor, found: Tensor) -> None:
         loss = self.model.loss(self.feed.batch(row.shape, row.rows, numbers))
-        loss.backward()
+        self.model.weighting(row.shape.task, loss).backward()
         found[0].copy_(loss.detach())
 
 

@@ -64,7 +64,7 @@ class Steps:
     def update(self, batch: Batch, n_tokens: int) -> Done:
         """Update the model on a mini-batch on its device."""
         loss = self.model.loss(batch)  # one task per batch, so the gradient is only that task's
-        loss.backward()
+        self.model.weighting(batch.task, loss).backward()
         self.stepper.step(counts=batch.task in self.attached)
         return Done(batch.task, loss.detach(), len(batch.rows), n_tokens)
 

@@ -1,0 +1,44 @@
+"""The recipes of single-task models and of fine-tuning in the paper and its released code."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from taskaffinity.runs.recipe import Recipe
+
+PAPER_FINETUNE: dict[str, tuple[int, float]] = {
+    "clinicalsts": (30, 5e-5),
+    "mednli": (10, 1e-5),
+    "i2b2-2010-re": (10, 2e-5),
+    "shareclefe": (20, 5e-5),
+    "bc5cdr-disease": (20, 6e-5),
+    "bc5cdr-chemical": (20, 5e-5),
+    "ddi2013-type": (10, 5e-5),
+    "chemprot": (20, 2e-5),
+}
+"""Epochs and learning rate of each task's fine-tuning in the released scripts (``run_blue_fine_tune.sh``)."""
+
+PAPER_SINGLE_EPOCHS: dict[str, int] = {
+    "similarity": 30,
+    "regression": 30,
+    "ner": 30,
+    "relation": 10,
+    "inference": 10,
+    "classification": 10,
+    "multilabel": 10,
+}
+"""Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
+learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no tasks
+on a single text. Their classification (one class or several) is trained like a relation task, and their regression like
+similarity."""
+
+
+def paper_single(recipe: Recipe, kind: str) -> Recipe:
+    """Return the recipe of a single-task model in the paper's tables.
+
+    Other settings are those of ``recipe``.
+
+    Tagging trains on train and dev; all other kinds train on train only.
+    """
+    out_of_training = None if kind == "ner" else False
+    return dataclasses.replace(recipe, num_train_epochs=PAPER_SINGLE_EPOCHS[kind], train_on_dev=out_of_training)
