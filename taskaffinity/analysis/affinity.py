@@ -113,7 +113,7 @@ class AffinityMatrix:
     decided_at_seeds: FloatArray
     """Seeds per pair at the interim analysis that decided the arrow; NaN if none has, and for a fixed design."""
     verdict: Words
-    """Empty on the diagonal."""
+    """Empty on the diagonal; "not measured" where a sequential design defers the pair."""
     untested_reason: Words
     """Why an arrow has no test; empty if it has one."""
     recommendation: Words
@@ -272,7 +272,7 @@ def _simulated(
     can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
     if state is None or not state.finished or not can_simulate:
         return None
-    return simulate_design(arms, state.interim_seeds, margins, rule)
+    return simulate_design(arms, state.interim_seeds, margins, rule, state.admitted)
 
 
 def margins_of(study: Study, rule: Rule) -> FloatArray:

@@ -19,9 +19,11 @@ from taskaffinity.analysis.cautions.of_study import (
     describe_winners_curse,
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
+from taskaffinity.analysis.estimates.admission import describe_admission
 from taskaffinity.analysis.estimates.words import describe_estimates
 from taskaffinity.analysis.statistics.controls import false_positives
-from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS, Verdict
+from taskaffinity.analysis.statistics.sequential import DEFERRED
+from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, NOT_MEASURED, TESTS, Verdict
 from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.training_conditions import describe_training
 from taskaffinity.tasks.metrics import METRICS
@@ -66,10 +68,13 @@ def caption(matrix: AffinityMatrix) -> str:
     sentences += [*collapse_in_caption(matrix), *notes_in_caption(matrix), *describe_gpu_models(matrix.gpu_models)]
     if matrix.failed:
         sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
-    reasons = sorted({str(matrix.untested_reason[arrow]) for arrow in matrix.arrows} - {""})
+    deferred = matrix.select(NOT_MEASURED)
+    reasons = sorted({str(matrix.untested_reason[arrow]) for arrow in {*matrix.arrows} - {*deferred}} - {""})
     if reasons:
-        untested = plural(len(matrix.arrows) - tested, "arrow")
+        untested = plural(len(matrix.arrows) - tested - len(deferred), "arrow")
         sentences.append(f"{untested} without a test: {', '.join(reasons)}.")
+    if deferred:
+        sentences.append(f"{plural(len(deferred), 'arrow')} not measured: {DEFERRED}.")
     if matrix.study.synthetic:
         sentences.append("The text is synthetic, generated for this demonstration.")
     return " ".join(sentences)
@@ -98,6 +103,9 @@ def describe(matrix: AffinityMatrix) -> str:
         names = f": {pairs}" if len(open_arrows) <= MOST_ARROWS else ""
         lines.append(f"Inconclusive, {len(open_arrows)} of {len(matrix.arrows)} arrows{names}.")
         lines += cheapest_decisions(matrix)
+    lines += [f"Not measured, {len(matrix.select(NOT_MEASURED))} of {len(matrix.arrows)} arrows: {DEFERRED}."] * bool(
+        matrix.select(NOT_MEASURED)
+    )
     lines += describe_estimates(matrix)
     lines += [f"{line}." for line in describe_collapsed_arrows(matrix)]
     lines += describe_winners_curse(matrix)
@@ -214,7 +222,8 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
     lines = [
         f"Sequential design: {state.n_done} of {len(state.interim_seeds)} interim analyses done; {state.pair_runs} "
         f"pair runs and {state.single_runs} single-task runs, where the fixed design of {most} seeds takes {fixed} and "
-        f"{len(matrix.study.single_seeds) * size}{saved}"
+        f"{len(matrix.study.single_seeds) * size}{saved}",
+        *describe_admission(matrix.study),
     ]
     if simulated:
         wrong = (
@@ -225,8 +234,8 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
         lines.append(
             f"Of {simulated.simulations} simulations of this design with gains of zero, "
             f"{100 * simulated.false_significance:.1f}% had a significant arrow. With the gains of this study, "
-            f"{100 * simulated.decided:.0f}% of the arrows were decided with {100 * simulated.pair_runs:.0f}% of the "
-            f"pair runs, and {wrong}."
+            f"{100 * simulated.decided:.0f}% of the {'measured ' * bool(matrix.study.admission)}arrows were decided "
+            f"with {100 * simulated.pair_runs:.0f}% of the pair runs, and {wrong}."
         )
     return lines
 

@@ -22,7 +22,8 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
     """Return the graph: an edge per arrow, with the columns of ``edges_frame``.
 
     Values are str, int, float or bool. Unknown values are omitted, because GraphML has no empty number. Gains and
-    scores are in points. An unmeasured arrow is an edge too: "inconclusive", with an ``untested_reason``.
+    scores are in points. An unmeasured arrow is an edge too, with an
+    ``untested_reason``: "inconclusive", or "not measured" if it was deferred.
 
     Examples
     --------

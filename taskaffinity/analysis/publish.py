@@ -17,12 +17,14 @@ from taskaffinity.analysis.estimates.stored import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.figures.gallery import save_figures, save_group_figure, save_stage_figures
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
+from taskaffinity.analysis.group_arrows import group_arrows_frame, measure_group_arrows
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
+from taskaffinity.analysis.tables.group_arrows import describe_group_arrows
 from taskaffinity.analysis.tables.groups import groups_frame
 from taskaffinity.analysis.tables.trained import train_frame
 from taskaffinity.atomic import exclusive, write_atomic
@@ -87,7 +89,8 @@ def publish(
     The files depend on the study, the counts of its runs and ``estimates.csv``: not on the order in which runs finish,
     nor on time. Figures show estimates of pairs that were not measured; the tables do not have them.
     They are ``scores.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the figures; ``controls.csv`` if the study
-    has controls, ``other_metrics.csv`` if runs stored counts for secondary metrics.
+    has controls, ``group_arrows.csv`` if it has group arrows, ``other_metrics.csv`` if runs stored counts for secondary
+    metrics.
 
     Raises
     ------
@@ -112,6 +115,10 @@ def publish(
     matrix = with_estimates(measure(study, store, rule), store.root)
     words = describe(matrix)
     words += "".join(f"{line}\n" for line in describe_advice(matrix) if line not in words)  # not twice
+    groups = pd.DataFrame()
+    if study.groups:
+        found = measure_group_arrows(study, store, matrix.rule)
+        groups, words = group_arrows_frame(found), words + "".join(f"{line}\n" for line in describe_group_arrows(found))
     with exclusive(root):
         _check_is_current(study, root)
         write_csv(scores_frame(study, store, matrix.collapsed_runs), root / "scores.csv")
@@ -119,6 +126,7 @@ def publish(
         write_csv(edges_frame(matrix), root / "edges.csv")
         _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
         _write_or_remove(controls_frame(matrix), root / "controls.csv")
+        _write_or_remove(groups, root / "group_arrows.csv")
         write_graphml(affinity_graph(matrix), root / "affinity.graphml")
         write_atomic(root / "affinity.txt", words.encode())
         save_figures(matrix, store, root, figure_options)

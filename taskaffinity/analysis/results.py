@@ -125,6 +125,21 @@ class PairwiseResults(Results):
 
         return edges_frame(self.matrix)
 
+    def group_arrows(self) -> pd.DataFrame:
+        """One row per group arrow, with the columns of ``group_arrows.csv``.
+
+        Raises
+        ------
+        InputError
+            If the study has none.
+        """
+        from taskaffinity.analysis.group_arrows import group_arrows_frame, measure_group_arrows
+
+        if not self.study.groups:
+            raise InputError(f"{self.root}: its study has no group arrows; give groups to `taskaffinity pairwise`")
+        with as_user_error():
+            return group_arrows_frame(measure_group_arrows(self.study, self.store, self.rule))
+
     @property
     def gain(self) -> pd.DataFrame:
         """Gains in points, ``[source, target]``; NaN on the diagonal."""

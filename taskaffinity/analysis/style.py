@@ -47,6 +47,8 @@ STYLES: dict[Verdict, VerdictStyle] = {
     "inconclusive": VerdictStyle("#B9C3D0", "#5F6B7A", (0, (9.0, 5.0, 1.5, 5.0)), "->", "?", "?", "yellow"),
 }
 
+NO_VERDICT = VerdictStyle("#8A8A8A", "#666666", (0, (1.0, 3.0)), "->", ".", "–", "bright_black")
+"""Style of an arrow that is not measured. No figure draws it as a line."""
 
 ABOUT = "≈"
 """Stands before every estimate in a figure."""
@@ -90,6 +92,11 @@ class Palette:
             return ((0.0, GREY), (0.5, "#FFFFFF"), (1.0, GREY))
         loss, gain = self.verdicts["degrades"], self.verdicts["improves"]
         return ((0.0, loss.ink), (0.11, loss.color), (0.5, "#FFFFFF"), (0.89, gain.color), (1.0, gain.ink))
+
+
+def style_of(verdict: Verdict, styles: Mapping[Verdict, VerdictStyle] = STYLES) -> VerdictStyle:
+    """Return the style of a verdict, also of an arrow that is not measured."""
+    return styles.get(verdict, NO_VERDICT)
 
 
 def _with_colors(**colors: tuple[str, str]) -> dict[Verdict, VerdictStyle]:

@@ -8,9 +8,12 @@ from taskaffinity.cli.console.forecast import print_plan
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_pairwise
 from taskaffinity.cli.options.design import (
+    Admit,
     BaselineOption,
+    ByEstimates,
     Controls,
     EvaluateAfterOption,
+    Groups,
     InitFromOption,
     MaxSeeds,
     PairSeeds,
@@ -51,6 +54,12 @@ from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_pairwise, train_pairwise
 from taskaffinity.tracking.tracker import check_trackers
 
+OF_PAIRS = (
+    *("seeds_single", "baseline", "evaluate_after", "init_from", "controls", "full", "margin", "correction"),
+    *("sequential", "max_seeds", "by_estimates", "admit"),
+)
+"""Parameters that are fields of ``PairwiseOptions`` and of no other study's options."""
+
 
 def command(
     domain: Domain = None,
@@ -69,7 +78,10 @@ def command(
     controls: Controls = False,
     sequential: Sequential = False,
     max_seeds: MaxSeeds = None,
+    by_estimates: ByEstimates = False,
+    admit: Admit = None,
     full: WholeSet = False,
+    groups: Groups = None,
     protocol: ProtocolOption = "honest",
     alpha: Alpha = None,
     margin: Margin = None,
@@ -97,19 +109,9 @@ def command(
     one row per arrow, with an interval and a verdict, and writes tables and figures to the results folder. Without
     data, it trains on synthetic text. The same command again trains only what is missing.
     """
-    options = PairwiseOptions(
-        **study_options(locals()),
-        seeds_single=seeds_single,
-        baseline=baseline,
-        evaluate_after=evaluate_after,
-        init_from=init_from,
-        controls=controls,
-        sequential=sequential,
-        max_seeds=max_seeds,
-        full=full,
-        margin=margin,
-        correction=correction,
-    )
+    given = locals()
+    of_pairs = {name: given[name] for name in OF_PAIRS}
+    options = PairwiseOptions(**study_options(given), **of_pairs, groups=groups or ())
     trackers = check_trackers(report_to)
     with ConsoleListener(quiet=quiet) as listener:
         planned = plan_pairwise(suite_of(domain, suite_file), options, listener, data=data, dry_run=dry_run)

@@ -14,6 +14,7 @@ from rich.table import Table
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.options.run import Json
 from taskaffinity.errors import InputError
+from taskaffinity.runs.admission import admission_content
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
 from taskaffinity.runs.store import RunStore
@@ -87,6 +88,7 @@ def _summary(study: Study, store: RunStore) -> dict[str, object]:
         "running": [{"run_id": spec.run_id, "seconds": seconds} for spec, seconds in now.running_for.items()],
         "failed": [{"run_id": spec.run_id, "reason": reason} for spec, reason in now.failures.items()],
         "seconds_left": now.seconds_left,
+        "admission": admission_content(study.admission),
     }
 
 
@@ -105,6 +107,9 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
         console.print(
             f"sequential design: the table counts runs up to the next interim analysis, of at most {len(study.plan)}"
         )
+    if study.admission is not None:
+        admitted, deferred = len(study.admission.admitted), len(study.admission.deferred)
+        console.print(f"by estimates: {admitted} of {admitted + deferred} pairs admitted, {deferred} not measured")
     if now.running_for or now.count("to do"):
         for ended in reversed(now.latest):
             spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""

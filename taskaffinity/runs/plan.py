@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
+from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec, TaskRef, Variant
 from taskaffinity.runs.used_settings import OF_SOME_RUNS, used_settings
@@ -87,6 +88,19 @@ def multitask_runs(tasks: Sequence[TaskRef], encoder: EncoderRef, recipe: Recipe
     """Return the runs of all tasks together, one per seed. For two tasks this is their pair."""
     whole = tuple(sorted(tasks))
     return Plan.of(RunSpec(whole, encoder, seed, recipe) for seed in seeds)
+
+
+def group_runs(
+    tasks: Sequence[TaskRef],
+    encoder: EncoderRef,
+    recipe: Recipe,
+    seeds: Sequence[int],
+    arrows: Iterable[GroupArrow],
+) -> Plan:
+    """Both arms of group arrows, one run per arm and seed; an arm of one task is the baseline of the pairs."""
+    sets = dict.fromkeys(names for arrow in arrows for names in (arrow.without_sources, arrow.with_sources))
+    chosen = [[ref for ref in tasks if ref[0] in names] for names in sets if len(names) > 1]
+    return Plan.of(spec for group in chosen for spec in multitask_runs(group, encoder, recipe, seeds))
 
 
 def single_task_runs(

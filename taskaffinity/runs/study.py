@@ -17,14 +17,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from taskaffinity.errors import STRICT
+from taskaffinity.runs.admission import Admission
 from taskaffinity.runs.cost_model import SHARE_OF_TRAINING
 from taskaffinity.runs.files import write_json
+from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.limits import MOST_SEEDS, PLACEBO_SEEDS
 from taskaffinity.runs.plan import (
     Plan,
     compute_matched,
     controls,
     finetuned,
+    group_runs,
     multitask_runs,
     pairwise,
     single_task_runs,
@@ -94,6 +97,10 @@ class Study:
     """Whether each target has a placebo and a positive control."""
     interim_seeds: tuple[int, ...] = ()
     """Sequential design: seeds per pair at each interim analysis, the last one ``len(seeds)``. Else empty."""
+    admission: Admission | None = None
+    """Pairs that a sequential design measures, chosen by estimates, and those that it defers. None: it measures all."""
+    groups: tuple[GroupArrow, ...] = ()
+    """Group arrows, whose runs are trained too."""
     rule: Rule = field(default_factory=Rule)
     """The statistical settings of the verdicts."""
     leaks: tuple[Leak, ...] = field(default=(), compare=False)
@@ -155,7 +162,9 @@ class Study:
             plan |= compute_matched(*what, self.seeds)
         if self.controls:
             plan |= controls(*what, few, [seed + PLACEBO_SEEDS for seed in few])
-        return plan
+        if self.groups:
+            plan |= group_runs(*what, self.seeds, self.groups)
+        return Plan(self.admission.runs(plan.specs)) if self.admission else plan
 
     def cost(self, spec: RunSpec) -> float:
         """Return the training examples of a run over all epochs, a proxy for its duration."""

@@ -53,7 +53,10 @@ def pairwise(
     controls: bool = False,
     sequential: bool = False,
     max_seeds: int | None = None,
+    by_estimates: bool = False,
+    admit: float | None = None,
     full: bool = False,
+    groups: str | Sequence[str] = (),
     protocol: Protocol = "honest",
     alpha: float | None = None,
     margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
@@ -77,16 +80,13 @@ def pairwise(
 
     Parameters
     ----------
-    suite : str, Path or Suite
-        A domain (``clinical``, ``biomedical``, ``blue``, ``open-clinical``, ``planted-8``), a YAML file of your own
-        tasks, or a suite in memory.
-    data : path, optional
-        Folder with the task files of a domain.
+    suite, data
+        A domain such as ``clinical``, with the folder of its task files; a YAML file of your own tasks; or a suite in
+        memory.
     report_to : sequence of str
         Experiment trackers: ``mlflow``, ``tensorboard``, ``wandb``.
     listener : Listener, optional
-        Receives messages and progress. Default: the logger ``taskaffinity``, so ``logging.basicConfig(level="INFO")``
-        shows one line for each run that ends.
+        Receives messages and progress. Default: the logger ``taskaffinity``: at level INFO, a line for each run.
 
     All other parameters are fields of ``taskaffinity.studies.options.PairwiseOptions``, which describes them.
 
@@ -161,8 +161,7 @@ def full(
         As ``pairwise``.
     """
     options = _options(FullOptions, locals())
-    trackers = check_trackers(report_to)
-    receiver = listener or LogListener()
+    receiver, trackers = listener or LogListener(), check_trackers(report_to)
     planned = plan_full(suite, options, receiver, data=data)
     result = train_full(planned, options, receiver, trackers)
     for one in result.studies if isinstance(result, EncoderResults) else [result]:

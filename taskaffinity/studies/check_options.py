@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from taskaffinity.errors import InputError
 from taskaffinity.studies.options import (
+    ADMIT,
     INTERIM_SEEDS,
     MAX_SEEDS,
     FullOptions,
@@ -30,14 +31,36 @@ def check_pairwise_options(options: PairwiseOptions) -> Settings:
     check_baseline(options.baseline, options.protocol)
     if options.controls and options.protocol == "paper":
         raise InputError("--controls: not with --protocol paper, whose updates would let a placebo change the encoder")
+    _check_sequential(options)
+    _check_groups(options)
+    return settings
+
+
+def _check_groups(options: PairwiseOptions) -> None:
+    """Raise if group arrows are asked of a design that has none."""
+    others = {
+        "--sequential": options.sequential,
+        f"--baseline {options.baseline}": options.baseline != "single",
+        f"--evaluate-after {options.evaluate_after}": options.evaluate_after != "joint",
+        f"--init-from {options.init_from}": options.init_from != "encoder",
+    }
+    if options.groups and (asked := [name for name, is_asked in others.items() if is_asked]):
+        raise InputError(f"--groups: not with {asked[0]}; leave one of them out")
+
+
+def _check_sequential(options: PairwiseOptions) -> None:
+    """Raise if an option of sequential designs is given without the one that it belongs to."""
     if options.max_seeds is not None and not options.sequential:
         raise InputError(
             f"--max-seeds {options.max_seeds}: an option of sequential designs; give --sequential too, or "
             f"--seeds {options.max_seeds} for every pair"
         )
+    if options.by_estimates and not options.sequential:
+        raise InputError("--by-estimates: an option of sequential designs; give --sequential too")
+    if options.admit is not None and not options.by_estimates:
+        raise InputError(f"--admit {options.admit:g}: how far from zero an estimate admits; give --by-estimates too")
     if options.sequential:
         interim_seeds(options)
-    return settings
 
 
 def interim_seeds(options: PairwiseOptions) -> tuple[int, ...]:
@@ -56,6 +79,11 @@ def interim_seeds(options: PairwiseOptions) -> tuple[int, ...]:
             f"--sequential: the first interim analysis is at --seeds {first}; expected 2 or more, below --max-seeds"
         )
     return (first, *(n for n in INTERIM_SEEDS if first < n < last), last)
+
+
+def admission_bound(options: PairwiseOptions) -> float:
+    """Return the standard errors from zero at which an estimate admits its pair."""
+    return ADMIT if options.admit is None else options.admit
 
 
 def check_full_options(options: FullOptions) -> Settings:

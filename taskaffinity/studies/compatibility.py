@@ -104,6 +104,8 @@ def losses(old: Study, new: Study) -> list[str]:
             lost.append(f"{len(fewer)} of its {len(before)} {what}")
     if old.full and not new.full:
         lost.append("the whole set (--full)")
+    if lost_groups := set(old.groups) - set(new.groups):
+        lost.append(f"{len(lost_groups)} of its {len(old.groups)} group arrows (--groups)")
     if old.controls and not new.controls:
         lost.append("the controls (--controls)")
     return lost
@@ -182,7 +184,7 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
     InputError
         If one study is of synthetic text and the other of real text. Unless ``replaces``: if the studies differ in
         data, encoder or recipe; if this study lacks tasks, seeds or arms; if they are sequential designs with different
-        interim analyses or rules.
+        interim analyses, rules or pairs.
     """
     try:
         stored = studies_in(root)
@@ -203,11 +205,24 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
                 "stopped pairs; give --seeds, --max-seeds, --alpha, --margin, --correction, --estimand and --test "
                 "as before, or another --results, or --overwrite to replace it"
             )
+        if other.interim_seeds and other.admission != study.admission:
+            raise InputError(
+                f"{root}: holds a sequential design that measures other pairs"
+                f"{_by_estimates(other)}; its verdicts are adjusted for these pairs: give --by-estimates and --admit "
+                "as before, or another --results, or --overwrite to replace it; no run is trained again"
+            )
         if lost := losses(other, study):
             raise InputError(
                 f"{root}: its study would lose {', '.join(lost)}; add them to the command, or give another "
                 "--results, or --overwrite to replace it"
             )
+
+
+def _by_estimates(study: Study) -> str:
+    if study.admission is None:
+        return " (all of them)"
+    admitted = len(study.admission.admitted)
+    return f" ({admitted} of {len(study.admission.pairs)}, by estimates at {study.admission.at:g} standard errors)"
 
 
 def check_trained_here(stored: Iterable[Study], root: Path) -> None:

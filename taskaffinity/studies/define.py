@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
+from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, PLACEBO_SEEDS
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.rule import Rule
@@ -40,6 +41,7 @@ class StudyDesign(TypedDict, total=False):
     controls: bool
     interim_seeds: Sequence[int]
     full: bool
+    groups: Sequence[GroupArrow]
     design: Design
 
 
@@ -96,7 +98,11 @@ def define(
     has_stages = design.get("design") == "full" or design.get("evaluate_after") == "finetune"
     _check_finetune(suite, recipe, finetune or {})
     resolved = encoder_of(suite, encoder)
-    choices: dict[str, Any] = {**design, "interim_seeds": tuple(design.get("interim_seeds", ()))}
+    choices: dict[str, Any] = {
+        **design,
+        "interim_seeds": tuple(design.get("interim_seeds", ())),
+        "groups": tuple(design.get("groups", ())),
+    }
     study = Study(
         suite=suite.name,
         tasks=_cards_of(suite),

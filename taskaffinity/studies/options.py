@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from taskaffinity.errors import InputError, shown, validation_line
+from taskaffinity.runs.admission import MOST_ERRORS
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_CPUS, MOST_SEARCH_SEED, MOST_SEED, MOST_SEEDS, MOST_TRIALS
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, Minutes
@@ -23,6 +24,8 @@ from taskaffinity.studies.resources import AUTO
 INTERIM_SEEDS = (5, 8)
 """Seeds per pair at the interim analyses between the first (``seeds``) and the last (``max_seeds``)."""
 MAX_SEEDS = 12
+ADMIT = 1.0
+"""Standard errors from zero at which an estimate admits its pair, unless ``admit`` says another number."""
 
 Seeds = Annotated[int, Field(ge=1, le=MOST_SEEDS, strict=True)]
 Trials = Annotated[int, Field(ge=1, le=MOST_TRIALS, strict=True)]
@@ -121,8 +124,14 @@ class PairwiseOptions(StudyOptions):
     """Whether to add seeds in steps, only for pairs that are still inconclusive."""
     max_seeds: Annotated[int | None, Field(ge=3, le=MOST_SEEDS, strict=True)] = None
     """Maximum number of seeds per pair in a sequential design. Default: 12."""
+    by_estimates: Switch = False
+    """Whether a sequential design measures only pairs that the estimates of the results folder admit."""
+    admit: Annotated[float | None, Field(ge=0, le=MOST_ERRORS, strict=True)] = None
+    """With ``by_estimates``: standard errors from zero at which an estimate admits its pair. Default: 1."""
     full: Switch = False
     """Whether to train all tasks together too."""
+    groups: Sequence[str] = ()
+    """Group arrows to measure too: ``leave-one-out`` (what each task adds given all others), or ``A+B>T``."""
     margin: Number | Mapping[str, float] | Sequence[str] | None = None
     """Margin of "no effect" in points; one number, or numbers by metric. Default: 1."""
     correction: Correction | None = None
@@ -188,7 +197,7 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
         values["encoder"] = str(encoder)
     if isinstance(values.get("encoders"), list | tuple):
         values["encoders"] = [str(name) for name in values["encoders"]]
-    for name in ("settings", "margin"):
+    for name in ("settings", "margin", "groups"):
         if isinstance(values.get(name), str):
             values[name] = [values[name]]
     try:
@@ -203,6 +212,7 @@ _EXPECTED = {  # of options that take several types
     "encoders": "a list of folders or hub ids",
     "tasks": "names of tasks",
     "settings": "KEY=VALUE texts, or a mapping",
+    "groups": "texts such as leave-one-out or A+B>T",
     "margin": "a number of points, METRIC=POINTS texts, or a mapping",
     "gpus_per_run": f"a number, or {AUTO}",
 }

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import InputError
+from taskaffinity.runs.group_arrows import parse_groups
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.studies.check_options import (
+    admission_bound,
     check_full_options,
     check_pairwise_options,
     check_train_options,
@@ -63,7 +65,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
     n_single = options.seeds_single or default_single_seeds(len(suite), n_seeds)
     presets = default_finetune(suite, options.encoder, recipe) if options.evaluate_after == "finetune" else {}
     first = options.base_seed
-    asked = define(
+    study, encoder = define(
         suite,
         encoder=options.encoder,
         recipe=recipe,
@@ -77,9 +79,18 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
         controls=options.controls,
         interim_seeds=analyses,
         full=options.full,
+        groups=parse_groups(options.groups, [task.name for task in suite]),
         rule=make_rule(options.alpha, options.margin, options.correction, options.estimand, options.test),
     )
-    [planned] = _settled(suite, [asked], [root], resources, options, settings, listener, dry_run=dry_run)
+    if options.by_estimates:
+        from taskaffinity.analysis.estimates.admission import describe_admission  # pandas: only if it is needed
+        from taskaffinity.studies.admission import with_admission  # as above
+
+        study = with_admission(study, root, admission_bound(options), replaces=options.overwrite)
+        for line in describe_admission(study):
+            listener.notice(line)
+    asked = [(study, encoder)]
+    [planned] = _settled(suite, asked, [root], resources, options, settings, listener, dry_run=dry_run)
     return planned
 
 

@@ -33,6 +33,7 @@ from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.analysis.tables.groups import helpers_frame
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.grouping.helpers import select_helpers
+from taskaffinity.runs.group_arrows import leave_one_out
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -48,7 +49,7 @@ def as_f1(target: str, partners: str, seed: int) -> Counts:
 
 @pytest.fixture(scope="module")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, RunStore]:
-    study = make_study(TASKS, seeds=[0, 1], controls=True)
+    study = make_study(TASKS, seeds=[0, 1], controls=True, groups=leave_one_out(TASKS))
     root = tmp_path_factory.mktemp("pairs")
     return study, fill(study, root, latent_counts({}, n=60), further={"micro_f1": as_f1})
 

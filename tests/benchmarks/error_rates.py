@@ -10,6 +10,7 @@ writes to ``results/``, every row for the default test and for ``--test satterth
 * ``power.csv`` (power): chance of calling a shift of two seed SDs at 3 against 3 seeds, on exactly this test set;
 * ``false_discoveries.csv`` (half-null; all-null-base, races-base and so on for each of ``NULL_WORLDS``): false
   significant arrows and false "no effect" of whole verdict procedures (``verdict_procedures.py``);
+* ``by_estimates.csv`` (by-estimates): sequential designs whose pairs estimates admit (``admitted_designs.py``);
 * ``collapsed_runs.csv`` (collapsed-runs): what "no effect" is worth if some runs collapse;
 * ``normal_runs.csv`` (normal-runs): how often a normal run is flagged as collapsed.
 
@@ -30,6 +31,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from admitted_designs import admitted_designs
 from compared_tests import TESTS, error_of, evidence_of, rule_of
 from normal_runs import normal_runs
 from null_cells import CELLS, rates, seed_of
@@ -118,6 +120,7 @@ PARTS = {
     },
     "normal-runs": Part("normal_runs", {}, normal_runs),
     "collapsed-runs": Part("collapsed_runs", {}, collapsed_runs),
+    "by-estimates": Part("by_estimates", {}, admitted_designs),
 }
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
+from admitted_designs import DESIGNS, admitted_of_planted_eight
 from compared_tests import NEW, OLD
 
 RESULTS = Path(__file__).parent / "results"
@@ -105,6 +106,22 @@ def large_arrows() -> str:
     return f"{of_all('large_found', 'large')} in all three studies, {wrong or 'none'} with the wrong sign"
 
 
+def by_estimates(column: str, cell: str) -> str:
+    """Return a rate of every design of admitted_designs.py, in its order."""
+    return " / ".join(percents(rows("by_estimates", cell=cell, design=design)[column]) for design in DESIGNS)
+
+
+def admitted_pairs(at: float) -> str:
+    """Return how many pairs of planted-8 its estimates admit."""
+    admitted, _, of = zip(*(admitted_of_planted_eight(seed, at) for seed in (0, 100)), strict=True)
+    return f"{' and '.join(map(str, admitted))} of {of[0]}"
+
+
+def large_admitted() -> str:
+    found = [[admitted_of_planted_eight(seed, at)[1] for seed in (0, 100)] for at in (1.0, 1.5)]
+    return "; ".join(" and ".join(map(str, of_seeds)) for of_seeds in found) + " of 10"
+
+
 MEASURED = "Measured on simulated studies"
 TABLES: dict[str, dict[str, Figure]] = {
     MEASURED: {
@@ -154,6 +171,14 @@ TABLES: dict[str, dict[str, Figure]] = {
             for times in (3, 4)
         },
         "a sequential design of 12 null arrows": partial(family, "sequential", "base", 12),
+        "studies of 12 null arrows with a significant arrow": partial(by_estimates, "false_colours", "all null"),
+        "significant arrows that are false, half of the arrows null": partial(
+            by_estimates, "false_colours", "half null"
+        ),
+        "gains of two points or more that are significant": partial(by_estimates, "large_found", "half null"),
+        "gains of two points or more that are not measured": partial(by_estimates, "large_deferred", "half null"),
+        "pair runs saved, half of the arrows null": partial(by_estimates, "pair_runs_saved", "half null"),
+        "pair runs saved, all arrows null": partial(by_estimates, "pair_runs_saved", "all null"),
     },
     "Measured on trained studies": {
         "arrows of five points or more that were significant": large_arrows,
@@ -164,6 +189,11 @@ TABLES: dict[str, dict[str, Figure]] = {
             f"{rows('planted8').placebos_called.sum()} of {rows('planted8').placebos.sum()}"
         ),
         "inconclusive arrows": partial(of_all, "inconclusive", "arrows"),
+        "pairs that estimates of one probe per arrow admit at 1 standard error (two base seeds)": partial(
+            admitted_pairs, 1.0
+        ),
+        "pairs that they admit at 1.5 standard errors": partial(admitted_pairs, 1.5),
+        "gains of five points or more in the pairs that they admit, at 1 and at 1.5": large_admitted,
     },
 }
 """Section of the page, and of every row its first cell and the function of its last."""

@@ -27,7 +27,10 @@ def test_a_plan_names_every_run(tmp_path: Path) -> None:
     where = f"--results={tmp_path}"
     found = printed("pairwise", "--domain=clinical", "--seeds=1", where, "--executor=local", "--dry-run", "--quiet")
     [study] = found["studies"]
-    assert set(study) == {"results", "encoder", "runs", "n_runs", "n_done", "at_most", "forecast", "cautions"}
+    assert set(study) == {
+        *("results", "encoder", "runs", "n_runs", "n_done", "at_most", "admission", "forecast", "cautions")
+    }
+    assert study["admission"] is None
     assert (study["n_runs"], study["n_done"], len(study["runs"])) == (14, 0, 14)
     assert not any(run["done"] for run in study["runs"])
 
@@ -82,5 +85,5 @@ def test_the_doctor_says_whether_all_is_ready() -> None:
 
 def test_the_status_counts_the_runs_of_each_study() -> None:
     [study] = printed("status", str(OLD))["studies"]
-    assert set(study) == {"results", "design", "suite", "runs", "running", "failed", "seconds_left"}
+    assert set(study) == {"results", "design", "suite", "runs", "running", "failed", "seconds_left", "admission"}
     assert study["runs"] == {"done": 42, "running": 0, "failed": 0, "to do": 0}

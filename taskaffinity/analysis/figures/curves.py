@@ -5,6 +5,8 @@ They show whether the dev score still improves when training ends.
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,7 +17,8 @@ from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import labels
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, verdict_legend
 from taskaffinity.analysis.figures.small_multiples import small_multiples
-from taskaffinity.analysis.style import PALETTES, STYLES, Palette, short
+from taskaffinity.analysis.statistics.verdicts import Verdict
+from taskaffinity.analysis.style import PALETTES, Palette, short, style_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -82,12 +85,12 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
     ends: list[tuple[float, str, str]] = []
     # Inconclusive sources first, so that named curves lie on top.
     sources = [s for s in range(len(matrix.tasks)) if s != t]
-    for s in sorted(sources, key=lambda s: -list(STYLES).index(matrix.verdict[s, t])):
+    for s in sorted(sources, key=lambda s: -get_args(Verdict).index(matrix.verdict[s, t])):
         mean = POINTS * rows[rows.source == matrix.tasks[s]].groupby("epoch").score.mean()
         if not len(mean):
             continue
         verdict = matrix.verdict[s, t]
-        style = colours.verdicts[verdict]
+        style = style_of(verdict, colours.verdicts)
         _line(ax, mean, style.color, style.line, 1.8 if verdict in SIGNIFICANT else 1.0, f"{matrix.tasks[s]}")
         if verdict in SIGNIFICANT or len(sources) <= NAMED:
             ends.append((mean.iloc[-1], f"{style.mark} {short(matrix.titles[s], 16)}", style.ink))

@@ -17,11 +17,21 @@ from taskaffinity.analysis.estimates.stored import estimated_arrows
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, sheet
-from taskaffinity.analysis.figures.looks import Look, estimate_look, has_sign
+from taskaffinity.analysis.figures.looks import Look, estimate_look, has_sign, untested_words
 from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.figures.small_multiples import small_multiples
-from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import ABOUT, PALETTES, Palette, describe_marks, marked, plural, short, signed
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, Verdict
+from taskaffinity.analysis.style import (
+    ABOUT,
+    PALETTES,
+    Palette,
+    describe_marks,
+    marked,
+    plural,
+    short,
+    signed,
+    style_of,
+)
 
 ROW, GAP = 0.24, 0.32  # inches: height of a row, and of the heading of a target
 ALL_ROWS = 16
@@ -183,6 +193,7 @@ def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> str:
 
 def _omitted(matrix: AffinityMatrix, empty: int) -> str:
     counts = [f"{len(matrix.select(verdict))} {verdict}" for verdict in ("no effect", "inconclusive")]
+    counts += [f"{number} {NOT_MEASURED}" for number in [len(matrix.select(NOT_MEASURED))] if number]
     targets = f", and {plural(empty, 'target')} without such an arrow" if empty else ""
     estimates = ", and estimates with a sign," if estimated_arrows(matrix) else ""
     return f"Only arrows that improve or degrade{estimates} are drawn; not drawn: {', '.join(counts)}{targets}."
@@ -210,12 +221,12 @@ def _row(
     colours: Palette,
 ) -> None:
     verdict = matrix.verdict[arrow]
-    style = colours.verdicts[verdict]
+    style = style_of(verdict, colours.verdicts)
     if math.isnan(matrix.gain[arrow]) and (look := estimate_look(matrix, arrow, colours)):
         _estimate(ax, matrix, arrow, y, look)
         return
     if math.isnan(matrix.gain[arrow]):
-        ax.text(0, y, matrix.untested_reason[arrow], fontsize=7, va="center", ha="center", family=FONT)
+        ax.text(0, y, untested_words(matrix, arrow), fontsize=7, va="center", ha="center", family=FONT)
         return
     if not math.isnan(matrix.low[arrow]):
         (bar,) = ax.plot([matrix.low[arrow], matrix.high[arrow]], [y, y], color=style.ink, linewidth=1.6, zorder=2)

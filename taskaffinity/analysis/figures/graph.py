@@ -33,6 +33,7 @@ from taskaffinity.analysis.figures.layout import (
 from taskaffinity.analysis.figures.looks import Look, has_sign, looks_of
 from taskaffinity.analysis.figures.order import circle_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED
 from taskaffinity.analysis.style import ABOUT, PALETTES, Palette, plural
 
 ALL_ARROWS = 6
@@ -175,6 +176,9 @@ def _counts_legend(ax: Axes, matrix: AffinityMatrix, colours: Palette) -> None:
         number = sum(has_sign(matrix, arrow) for arrow in estimated)
         handles.append(estimate_handle(colours))
         words.append(f"estimate ({ABOUT}), no verdict: {number} with a sign (others not drawn)")
+    if deferred := len(matrix.select(NOT_MEASURED)):
+        handles.append(Line2D([], [], linestyle="none"))
+        words.append(f"{NOT_MEASURED}: {deferred}")
     line_legend(ax, handles, words, columns=2)
 
 
@@ -186,6 +190,10 @@ def _note(matrix: AffinityMatrix, unwritten: int) -> str:
         if unwritten:
             is_ = "is" if unwritten == 1 else "are"
             words.append(f"{plural(unwritten, 'gain')} {is_} not written for lack of room.")
-    elif missing := sum(math.isnan(matrix.gain[arrow]) for arrow in matrix.arrows) - len(estimated_arrows(matrix)):
-        words.append(f"{missing} of {len(matrix.arrows)} arrows have no run and are not drawn.")
+    else:
+        estimated = estimated_arrows(matrix)
+        unseen = [arrow for arrow in matrix.arrows if math.isnan(matrix.gain[arrow]) and arrow not in estimated]
+        deferred = sum(matrix.verdict[arrow] == NOT_MEASURED for arrow in unseen)
+        for count, why in ((deferred, "were not measured"), (len(unseen) - deferred, "have no run")):
+            words += [f"{count} of {len(matrix.arrows)} arrows {why} and are not drawn."] * bool(count)
     return " ".join(filter(None, [*words, estimates]))

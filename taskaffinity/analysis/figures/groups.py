@@ -18,7 +18,7 @@ from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, signed
+from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, signed, style_of
 from taskaffinity.analysis.tables.groups import describe_groups
 from taskaffinity.analysis.training_conditions import encoder_name
 
@@ -127,7 +127,7 @@ def _arrows(
         verdict: Verdict = matrix.verdict[arrow]
         gain, gid = chosen.gains.gain[arrow], f"{matrix.tasks[arrow[0]]} {matrix.tasks[arrow[1]]}"
         share = min(1.0, abs(gain) / widest) if verdict in SIGNIFICANT else 0.0
-        style, words = colours.verdicts[verdict], signed(gain) + "?" * (verdict == "inconclusive")
+        style, words = style_of(verdict, colours.verdicts), signed(gain) + "?" * (verdict == "inconclusive")
         if chosen.gains.estimated[arrow] and (look := estimate_look(matrix, arrow, colours)):
             style, words, share = look.style, look.words, look.share
         thick, ends = 1.2 + 2.8 * share, (places[a], places[b])

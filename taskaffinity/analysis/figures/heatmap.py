@@ -16,7 +16,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, TITLE, enlarged, frame, sheet
-from taskaffinity.analysis.figures.looks import estimate_look
+from taskaffinity.analysis.figures.looks import estimate_look, without_run
 from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.style import ABOUT, DIAGONAL, PALETTES, STYLES, Palette, describe_marks, short, signed
@@ -104,7 +104,8 @@ def _cells(ax: Axes, matrix: AffinityMatrix, places: tuple[int, ...], palette: P
                 _write(ax, column, row, words, look.style.ink, 8 if few else 7)
                 continue
             if math.isnan(gain):
-                _write(ax, column, row, "no run" if few else "–", "#666666", 7)
+                words = without_run(matrix, (s, t)).replace(" m", "\nm")  # a cell is narrow
+                _write(ax, column, row, words if few else "–", "#666666", 7)
                 continue
             ground = colours[s, t]
             if verdict == "inconclusive":

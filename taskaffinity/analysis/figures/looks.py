@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figures.layout import SIGNIFICANT
-from taskaffinity.analysis.statistics.verdicts import VERDICTS
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS
 from taskaffinity.analysis.style import ABOUT, Palette, VerdictStyle, signed
 
 HOLLOW = 0.3
@@ -52,6 +52,17 @@ def estimate_look(matrix: AffinityMatrix, arrow: tuple[int, int], colours: Palet
     sign = str(matrix.estimates.sign[arrow]) or "unclear"
     words = ABOUT + signed(probe) + "?" * (sign == "unclear")
     return Look(colours.estimates[sign], probe, words, HOLLOW, -len(VERDICTS))
+
+
+def without_run(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
+    """Return what stands in the place of a gain that a study has not: it was deferred, or has no run."""
+    return NOT_MEASURED if matrix.verdict[arrow] == NOT_MEASURED else "no run"
+
+
+def untested_words(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
+    """Return why an arrow has no test, and that it was deferred if it was."""
+    reason = str(matrix.untested_reason[arrow])
+    return f"{NOT_MEASURED} ({reason})" if matrix.verdict[arrow] == NOT_MEASURED else reason
 
 
 def has_sign(matrix: AffinityMatrix, arrow: tuple[int, int]) -> bool:

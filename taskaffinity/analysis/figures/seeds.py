@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures.layout import FONT, frame
+from taskaffinity.analysis.figures.looks import without_run
 from taskaffinity.analysis.figures.small_multiples import small_multiples
-from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short
+from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short, style_of
 
 ROW = 0.21  # inches
 PAIRED = ("pair", "finetune")
@@ -78,9 +79,9 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
                     scores = POINTS * against[chosen].score
                     ax.plot(scores, [row] * len(scores), "x", color=color, markersize=4, zorder=2)
         gain, verdict = matrix.gain[s, t], matrix.verdict[s, t]
-        style = colours.verdicts[verdict]
+        style = style_of(verdict, colours.verdicts)
         if math.isnan(gain):
-            _beside(ax, row, "no run", "#666666")
+            _beside(ax, row, without_run(matrix, (s, t)), "#666666")
             continue
         _bar(ax, matrix.baseline[s, t] + gain, row, style.ink)
         _beside(ax, row, marked(gain, verdict), style.ink)

@@ -16,7 +16,7 @@ from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import FONT, frame, verdict_legend
-from taskaffinity.analysis.figures.looks import Look, looks_of
+from taskaffinity.analysis.figures.looks import Look, looks_of, without_run
 from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.style import PALETTES, short
 
@@ -68,7 +68,8 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, looks: dict[tuple[int, int],
         ax.text(NAME, y, short(matrix.titles[s], 17), fontsize=7.5, ha="right", va="center", family=FONT, gid="source")
         look = looks.get((s, t))
         if look is None:
-            ax.text(GAIN, y, "no run", fontsize=7, color="#666666", ha="right", va="center", family=FONT)
+            words = without_run(matrix, (s, t))
+            ax.text(GAIN, y, words, fontsize=7, color="#666666", ha="right", va="center", family=FONT)
             continue
         ax.text(
             *(GAIN, y, look.words),

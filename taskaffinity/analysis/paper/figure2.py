@@ -19,7 +19,7 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe_margin, describe_seeds
-from taskaffinity.analysis.statistics.verdicts import Verdict
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, Verdict
 from taskaffinity.analysis.style import signed
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.analysis.training_conditions import describe_precision, encoder_name
@@ -38,7 +38,9 @@ _FULFIL: dict[str, tuple[Verdict, ...]] = {
     "no effect": ("no effect",),
     "does not improve": ("degrades", "no effect"),
 }
-"""Verdicts that agree with a claim; all others but "inconclusive" contradict it."""
+"""Verdicts that agree with a claim; all others but those of ``_OPEN`` contradict it."""
+
+_OPEN: tuple[Verdict, ...] = ("inconclusive", NOT_MEASURED)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def answers(matrix: AffinityMatrix) -> tuple[Answer, ...]:
 
 
 def _standing(claim: Claim, verdicts: Sequence[Verdict]) -> Standing:
-    fulfilled = [verdict in _FULFIL[claim.claim] for verdict in verdicts if verdict != "inconclusive"]
+    fulfilled = [verdict in _FULFIL[claim.claim] for verdict in verdicts if verdict not in _OPEN]
     is_open = len(fulfilled) < len(verdicts)
     if claim.of == "some":
         return "agrees" if any(fulfilled) else "undecided here" if is_open else "contradicts"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from taskaffinity.analysis.style import STYLES, probability, signed
+from taskaffinity.analysis.style import probability, signed, style_of
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.tasks.metrics import METRICS
@@ -92,7 +92,7 @@ def _cell(column: str, row: Mapping[str, str], cards: Mapping[str, StudiedTask])
         shown = cards[raw].title if raw in cards else raw
         return Cell(raw, shown, "name" if len(shown) > 24 else "short name")
     if column == "verdict":
-        return Cell(raw, f"{STYLES[raw].mark} {raw}", raw.replace(" ", "-"))  # type: ignore[index]
+        return Cell(raw, f"{style_of(raw).mark} {raw}", raw.replace(" ", "-"))  # type: ignore[arg-type]
     if column == "metric":
         card = cards.get(row.get("target", row.get("task", "")))
         return Cell(raw, card.title_of(raw) if card else METRICS[raw].title, "word")
@@ -106,7 +106,7 @@ def _format(spec: str) -> Callable[[float], str]:
 
 
 _SHOWN: dict[str, Callable[[float], str]] = {
-    **dict.fromkeys(("gain", "gain_trained", "low", "high"), signed),
+    **dict.fromkeys(("gain", "gain_trained", "low", "high", "pair_sum", "pair_mean"), signed),
     **dict.fromkeys(("p", "q", "q_tost", "p_tost"), probability),
     **dict.fromkeys(("df", "score", "score_single", "score_pair", "mde"), _format(".1f")),
     **dict.fromkeys(("se_seeds", "se_examples"), _format(".2f")),
@@ -119,6 +119,8 @@ _SHOWN: dict[str, Callable[[float], str]] = {
             "collapsed_single",
             "seeds_pair",
             "seeds_single",
+            "seeds_with",
+            "seeds_without",
             "seeds_to_significance",
             "seeds_to_equivalence",
             "decided_at_seeds",

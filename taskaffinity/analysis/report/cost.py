@@ -102,7 +102,7 @@ def _arm_title(spec: RunSpec) -> str:
     return {
         "single": "single-task",
         "pair": "pair",
-        "full": "whole set",
+        "full": "whole set, or a group of three or more",
         "finetune": "fine-tuned after the whole set",
         "matched": "single-task, compute-matched",
         "placebo": "placebo",

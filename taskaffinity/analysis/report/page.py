@@ -43,12 +43,13 @@ from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.gallery import draw_figure
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
 from taskaffinity.analysis.report.cost import COST_COLUMNS, cost_of
+from taskaffinity.analysis.report.groups import group_arrows_sheet
 from taskaffinity.analysis.report.image import graph_image, image, take_words
 from taskaffinity.analysis.report.methods import recipes_of, rule_of, tasks_of
 from taskaffinity.analysis.report.sentences import describe_arrow, describe_counts, describe_untested
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
-from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
-from taskaffinity.analysis.style import STYLES
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS, Verdict
+from taskaffinity.analysis.style import style_of
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
 from taskaffinity.analysis.training_conditions import AGAINST, encoder_name
 from taskaffinity.atomic import write_atomic
@@ -137,16 +138,18 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         level=f"{100 * (1 - matrix.rule.alpha):g}%",
         sequential_level=SEQUENTIAL_LEVEL if study.interim_seeds else "",
         findings=[
-            (STYLES[verdict].mark, verdict, [describe_arrow(matrix, arrow) for arrow in _by_size(matrix, verdict)])
+            (style_of(verdict).mark, verdict, [describe_arrow(matrix, arrow) for arrow in _by_size(matrix, verdict)])
             for verdict in VERDICTS
             if verdict != "inconclusive"
         ],
         inconclusive=len(matrix.select("inconclusive")),
+        deferred=len(matrix.select(NOT_MEASURED)),
         arrows=_arrows(edges, study),
         evidence=_evidence(edges, study),
         same=_same(edges),
         targets=[_target(matrix, t) for t in range(len(matrix.tasks))],
         controls=_controls(matrix),
+        groups=group_arrows_sheet(matrix, store),
         controls_words=describe_controls(matrix),
         sequential_words=describe_sequential(matrix),
         secondary=_secondary(matrix, store),
@@ -238,7 +241,7 @@ def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
         "n_test": int(matrix.n_test[t]),
         "arrows": [
             {
-                "mark": STYLES[matrix.verdict[arrow]].mark,
+                "mark": style_of(matrix.verdict[arrow]).mark,
                 "verdict": str(matrix.verdict[arrow]).replace(" ", "-"),
                 "words": describe_arrow(matrix, arrow),
                 "recommendation": str(matrix.recommendation[arrow]),

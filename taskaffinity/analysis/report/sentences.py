@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.statistics.verdicts import VERDICTS
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS
 from taskaffinity.analysis.style import MINUS, plural, signed
 
 
@@ -45,6 +45,8 @@ def describe_counts(matrix: AffinityMatrix) -> str:
     }
     found = {verdict: len(matrix.select(verdict)) for verdict in VERDICTS}
     parts = [f"{count} {(one if count == 1 else many)[verdict]}" for verdict, count in found.items()]
+    if deferred := len(matrix.select(NOT_MEASURED)):
+        parts.append(f"{deferred} {'is' if deferred == 1 else 'are'} {NOT_MEASURED}")
     return f"Of {plural(len(matrix.arrows), 'arrow')} {', '.join(parts[:-1])}, and {parts[-1]}."
 
 
@@ -53,8 +55,10 @@ def describe_untested(matrix: AffinityMatrix) -> list[str]:
     by_reason: dict[str, list[str]] = {}
     for s, t in matrix.arrows:
         if matrix.untested_reason[s, t]:
-            by_reason.setdefault(matrix.untested_reason[s, t], []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
-    return [f"No test ({reason}): {', '.join(arrows)}." for reason, arrows in by_reason.items()]
+            word = "Not measured" if matrix.verdict[s, t] == NOT_MEASURED else "No test"
+            said = f"{word} ({matrix.untested_reason[s, t]})"
+            by_reason.setdefault(said, []).append(f"{matrix.titles[s]} → {matrix.titles[t]}")
+    return [f"{said}: {', '.join(arrows)}." for said, arrows in by_reason.items()]
 
 
 def _seeds(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:

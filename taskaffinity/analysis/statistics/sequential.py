@@ -3,7 +3,8 @@
 The seeds per pair of every interim analysis are fixed in advance, such as 3, 5, 8 and 12. Each analysis spends a part
 of alpha (Lan & DeMets 1983, with Pocock's shape). A verdict is never taken back, so false discoveries of all analyses
 add up to alpha at most. A pair stops when both of its arrows are decided, or when neither is likely to be decided by
-the last analysis. A task gets more single-task seeds while an arrow into it is undecided.
+the last analysis. A task gets more single-task seeds while an arrow into it is undecided. A study may defer pairs
+(``runs.admission``): they are not measured, and do not count as arrows that are tested.
 
 The state depends only on the runs in the store, so an interrupted design resumes and a finished one never changes.
 """
@@ -23,13 +24,17 @@ from taskaffinity.analysis.statistics.arms import Arms, Key
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.power import drop_last_axis, per_comparison_alpha, with_more_seeds
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
-from taskaffinity.analysis.statistics.verdicts import Decision, decide
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, Decision, decide
 from taskaffinity.runs.plan import Plan, default_single_seeds
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
 
 IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+DEFERRED = "deferred by estimates"
+"""Why an arrow of a deferred pair has no test."""
 
 MIN_CONDITIONAL_POWER = 0.1
 """A pair stops if neither of its arrows has this chance of a verdict at the last analysis."""
@@ -57,6 +62,8 @@ class SequentialState:
     """(n_tasks,), single-task seeds that each task needs up to the next analysis."""
     finished: bool
     """Whether nothing remains to be trained."""
+    admitted: BoolArray
+    """Arrows that the design measures; all but the diagonal, unless the study defers pairs."""
 
     @property
     def n_shown(self) -> IntArray:
@@ -91,7 +98,12 @@ def alpha_spending(interim_seeds: Sequence[int], alpha: float) -> list[float]:
 
 
 def sequential_design(
-    interim_seeds: Sequence[int], n_tasks: int, evidence_at: EvidenceAt, margins: FloatArray, rule: Rule
+    interim_seeds: Sequence[int],
+    n_tasks: int,
+    evidence_at: EvidenceAt,
+    margins: FloatArray,
+    rule: Rule,
+    admitted: BoolArray | None = None,
 ) -> SequentialState:
     """Apply the interim analyses in order, as far as there is evidence.
 
@@ -101,9 +113,11 @@ def sequential_design(
         Seeds per pair at each interim analysis, ascending.
     margins : (n_tasks,)
         Equivalence margin of each target, in the unit of the gain.
+    admitted : (n_tasks, n_tasks), optional
+        Arrows to measure; symmetric. Default: all.
     """
-    off_diagonal = ~np.eye(n_tasks, dtype=bool)
-    running, undecided = off_diagonal.copy(), off_diagonal.copy()
+    measured = ~np.eye(n_tasks, dtype=bool) & (True if admitted is None else admitted)
+    running, undecided = measured.copy(), measured.copy()
     n_pair, n_single = np.zeros((n_tasks, n_tasks), dtype=np.int64), np.zeros(n_tasks, dtype=np.int64)
     decided_at_seeds = np.zeros_like(n_pair)
     alpha_spent = np.full(n_pair.shape, np.nan)
@@ -119,7 +133,7 @@ def sequential_design(
         evidence, _, decision = now
         tested = undecided & running
         shown = now if shown is None else _merge(shown, now, tested)
-        alpha_spent[tested if n_done else off_diagonal] = levels[number]
+        alpha_spent[tested if n_done else measured] = levels[number]
         decided_at_seeds[tested & (decision.verdict != "inconclusive")] = n
         undecided &= decided_at_seeds == 0
         n_done += 1
@@ -136,11 +150,11 @@ def sequential_design(
         found = evidence_at(None, None)
         assert found is not None
         shown = _analyse(found, margins, rule, levels[0])
-        shown[2].verdict[off_diagonal] = "inconclusive"
-        alpha_spent[off_diagonal] = levels[0]
+        shown[2].verdict[measured] = "inconclusive"
+        alpha_spent[measured] = levels[0]
     finished = not running.any()
     return SequentialState(
-        tuple(interim_seeds), n_done, *shown, decided_at_seeds, alpha_spent, n_pair, n_single, finished
+        tuple(interim_seeds), n_done, *shown, decided_at_seeds, alpha_spent, n_pair, n_single, finished, measured
     )
 
 
@@ -175,7 +189,17 @@ def follow(
             used = arms.only(seeds_of)
         return used.evidence, used.covariance
 
-    return sequential_design(study.interim_seeds, len(study.tasks), evidence_at, margins, rule)
+    names = [card.name for card in study.tasks]
+    admitted = np.array([[not (study.admission and study.admission.defers(s, t)) for t in names] for s in names])
+    return _marked(sequential_design(study.interim_seeds, len(names), evidence_at, margins, rule, admitted))
+
+
+def _marked(state: SequentialState) -> SequentialState:
+    """Return the state whose deferred arrows say that they are not measured."""
+    deferred = ~state.admitted & ~np.eye(len(state.admitted), dtype=bool)
+    state.decision.verdict[deferred] = NOT_MEASURED
+    state.evidence.untested_reason[deferred] = DEFERRED
+    return state
 
 
 def required_runs(study: Study, state: SequentialState) -> Plan:

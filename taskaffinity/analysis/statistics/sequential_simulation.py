@@ -17,7 +17,7 @@ import numpy as np
 from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.seed_variance import StudyPrior, fit_prior, fit_study_prior, shrink
-from taskaffinity.analysis.statistics.sequential import Covariance, IntArray, sequential_design
+from taskaffinity.analysis.statistics.sequential import BoolArray, Covariance, IntArray, sequential_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.rule import Rule
@@ -36,13 +36,19 @@ class SimulatedRates:
     """Share of the "no effect" verdicts on gains of the margin or more, with the gains of the study; NaN if there are
     no such verdicts."""
     decided: float
-    """Share of the arrows that are decided, with the gains of the study."""
+    """Share of the measured arrows that are decided, with the gains of the study."""
     pair_runs: float
     """Share of the fixed design's pair runs that are trained, with the gains of the study."""
 
 
 def simulate_design(
-    arms: Arms, interim_seeds: tuple[int, ...], margins: FloatArray, rule: Rule, *, n: int = SIMULATIONS
+    arms: Arms,
+    interim_seeds: tuple[int, ...],
+    margins: FloatArray,
+    rule: Rule,
+    admitted: BoolArray | None = None,
+    *,
+    n: int = SIMULATIONS,
 ) -> SimulatedRates:
     """Simulate a sequential design with the gains and variances of a study.
 
@@ -56,6 +62,8 @@ def simulate_design(
         Equivalence margin of each target, in score units.
     rule : Rule
         Any correction but Dunnett's, which needs the arms themselves.
+    admitted : (n_tasks, n_tasks), optional
+        Arrows that the design measures. Default: all.
     """
     size, rng = len(arms.tasks), np.random.default_rng(0)
     measured = np.nan_to_num(np.asarray(arms.evidence.gain, dtype=np.float64))
@@ -63,7 +71,7 @@ def simulate_design(
     for _ in range(n):
         for gains in (np.zeros_like(measured), measured):
             world = _World(arms, gains, interim_seeds, rng)
-            state = sequential_design(interim_seeds, size, world.evidence_at, margins, rule)
+            state = sequential_design(interim_seeds, size, world.evidence_at, margins, rule, admitted)
             verdict = state.decision.verdict
             if gains is not measured:
                 false_significance += bool(np.isin(verdict, ("improves", "degrades")).any())
@@ -74,11 +82,12 @@ def simulate_design(
             decided += int((state.decided_at_seeds > 0).sum())
             trained += state.pair_runs
     arrows = size * (size - 1)
+    of_design = arrows if admitted is None else int((admitted & ~np.eye(size, dtype=bool)).sum())
     return SimulatedRates(
         n,
         false_significance / n,
         false_equivalence / equivalent if equivalent else math.nan,
-        decided / n / arrows,
+        decided / n / of_design,
         2 * trained / n / arrows / interim_seeds[-1],
     )
 
@@ -113,6 +122,7 @@ class _World:
         mean_pair, s2_pair = _moments(self.pair, n_pair)
         mean_single, s2_single = _moments(self.single, n_single)
         single_units = np.nan_to_num(self.units).max(axis=0)
+        single_units[single_units == 0] = 1.0  # of a task without a measured arrow, which is not known
         known = self.tested.any(axis=0) & (n_single > 1) & ~self.raw_single
         moderates = self.tested & ~self.raw_pair
         ratios = np.concatenate([(s2_pair / self.units)[moderates], (s2_single / single_units)[known]])

@@ -8,7 +8,7 @@ target, with simultaneous intervals, because all arrows into a target share its 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -19,9 +19,13 @@ from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.standard_errors import Words
 from taskaffinity.runs.rule import Correction, Rule, Test
 
-Verdict = Literal["improves", "degrades", "no effect", "inconclusive"]
+Verdict = Literal["improves", "degrades", "no effect", "inconclusive", "not measured"]
 
-VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+NOT_MEASURED: Verdict = "not measured"
+"""Stands in the place of a verdict where a design defers the pair. It says nothing about the gain."""
+
+VERDICTS: tuple[Verdict, ...] = tuple(verdict for verdict in get_args(Verdict) if verdict != NOT_MEASURED)
+"""The verdicts on measured pairs."""
 
 CORRECTIONS: dict[Correction, str] = {
     "bh": "Benjamini–Hochberg",
@@ -58,28 +62,50 @@ def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callab
     covariance : callable
         Maps a target's index to the covariances of the errors of the gains into it, by source; ``dunnett`` uses it.
     """
+    is_by_target = rule.correction == "dunnett"
+    decision = decide_each(error, margins, replace(rule, correction="holm") if is_by_target else rule)
+    if is_by_target:
+        decision = _by_target(decision, error, rule, covariance)
+    np.fill_diagonal(decision.verdict, "")
+    return decision
+
+
+def decide_each(error: GainError, margins: FloatArray, rule: Rule) -> Decision:
+    """Test arrows of any shape and return their verdicts, by any correction but Dunnett's.
+
+    Parameters
+    ----------
+    error : GainError
+        Arrays of any shape.
+    margins : array
+        Equivalence margins in the unit of the gain, of a shape that fits the last axes of ``error``.
+    """
+    assert rule.correction != "dunnett"
     p, p_tost = error.p(), error.p_tost(margins)
     low, high = error.interval(rule.alpha)
-    if rule.correction == "dunnett":
-        q, q_tost = np.full_like(p, np.nan), np.full_like(p, np.nan)
-        for t in range(p.shape[1]):
-            known = np.flatnonzero(~np.isnan(p[:, t]))
-            if not len(known):
-                continue
-            shared = covariance(t)[np.ix_(known, known)]
-            deviation = np.sqrt(np.diag(shared))
-            correlation = shared / np.outer(deviation, deviation)
-            q[known, t], level = simultaneous(p[known, t], error.df[known, t], correlation, rule.alpha)
-            half = error.half_width(level)[known, t]
-            low[known, t], high[known, t] = error.gain[known, t] - half, error.gain[known, t] + half
-            q_tost[known, t] = adjust(p_tost[known, t], "holm")
-    else:
-        q_tost = adjust(p_tost, rule.correction)
-        # An arrow with no effect cannot be significant: it must not make significance easier for others.
-        q = adjust(np.where(q_tost <= rule.alpha, 1.0, p), rule.correction)
-    verdict = verdicts(error.gain, q, q_tost, rule.alpha)
-    np.fill_diagonal(verdict, "")
-    return Decision(low, high, p, q, p_tost, q_tost, verdict)
+    q_tost = adjust(p_tost, rule.correction)
+    # An arrow with no effect cannot be significant: it must not make significance easier for others.
+    q = adjust(np.where(q_tost <= rule.alpha, 1.0, p), rule.correction)
+    return Decision(low, high, p, q, p_tost, q_tost, verdicts(error.gain, q, q_tost, rule.alpha))
+
+
+def _by_target(decision: Decision, error: GainError, rule: Rule, covariance: Callable[[int], FloatArray]) -> Decision:
+    """Return the decision with Dunnett's correction, which holds for each target by itself."""
+    p, p_tost = decision.p, decision.p_tost
+    low, high = decision.low.copy(), decision.high.copy()
+    q, q_tost = np.full_like(p, np.nan), np.full_like(p, np.nan)
+    for t in range(p.shape[1]):
+        known = np.flatnonzero(~np.isnan(p[:, t]))
+        if not len(known):
+            continue
+        shared = covariance(t)[np.ix_(known, known)]
+        deviation = np.sqrt(np.diag(shared))
+        correlation = shared / np.outer(deviation, deviation)
+        q[known, t], level = simultaneous(p[known, t], error.df[known, t], correlation, rule.alpha)
+        half = error.half_width(level)[known, t]
+        low[known, t], high[known, t] = error.gain[known, t] - half, error.gain[known, t] + half
+        q_tost[known, t] = adjust(p_tost[known, t], "holm")
+    return Decision(low, high, p, q, p_tost, q_tost, verdicts(error.gain, q, q_tost, rule.alpha))
 
 
 def adjust(p: FloatArray, method: Literal["bh", "by", "holm"] = "bh") -> FloatArray:

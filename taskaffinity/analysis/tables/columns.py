@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from taskaffinity.analysis.tables.group_columns import GROUP_ARROWS
+
 _SOURCE = "Task that is trained with the target; a name of the suite."
 _TARGET = "Task that is scored; a name of the suite."
 _METRIC = "Key of the target's metric, such as micro_f1."
@@ -76,7 +78,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "high": "Upper end of the same interval, in points.",
         "p": _P,
         "q": "p adjusted for all measured arrows by the rule's correction; arrows with no effect count as p = 1.",
-        "verdict": "improves, degrades, no effect (equivalent to zero within the margin) or inconclusive.",
+        "verdict": "improves, degrades, no effect (equivalent to zero within the margin) or inconclusive; not measured "
+        "if estimates deferred the pair.",
         "q_tost": "p_tost adjusted for all measured arrows by the rule's correction.",
         "p_tost": "p-value of the equivalence test (TOST): the gain is at least the margin in size.",
         "df": "Degrees of freedom of the gain's standard error by Satterthwaite's formula.",
@@ -121,6 +124,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "table does not say it.",
         "synthetic": _SYNTHETIC,
     },
+    "group_arrows.csv": GROUP_ARROWS,
     "scores.csv": _SCORES,
     "controls.csv": {
         "control": "placebo (the source is a copy of the target that cannot change the shared weights) or positive "

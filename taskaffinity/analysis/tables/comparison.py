@@ -15,7 +15,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.comparison import Comparison
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS
-from taskaffinity.analysis.style import STYLES, plural, probability, signed_plainly
+from taskaffinity.analysis.style import plural, probability, signed_plainly, style_of
 from taskaffinity.analysis.training_conditions import encoder_name
 
 
@@ -140,7 +140,7 @@ def _shared(first: AffinityMatrix, second: AffinityMatrix) -> int:
 
 
 def _cell(matrix: AffinityMatrix, arrow: tuple[int, int]) -> Text:
-    style = STYLES[matrix.verdict[arrow]]
+    style = style_of(matrix.verdict[arrow])
     return Text(
         f"{signed_plainly(matrix.gain[arrow])} {style.sign} {matrix.verdict[arrow]}".strip(), style=style.terminal
     )

@@ -24,8 +24,8 @@ from taskaffinity.analysis.captions import (
 )
 from taskaffinity.analysis.cautions.of_study import COLLAPSED_MARK, collapsed_arrows, describe_collapsed_arrows
 from taskaffinity.analysis.decisions import MOST_ARROWS, Arrow, decided_first
-from taskaffinity.analysis.statistics.verdicts import VERDICTS
-from taskaffinity.analysis.style import MINUS, STYLES, plural, probability, signed, signed_plainly
+from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS
+from taskaffinity.analysis.style import MINUS, plural, probability, signed, signed_plainly, style_of
 
 _MOST_FAILURES = 3
 
@@ -52,7 +52,7 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
     table.add_column("q", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for s, t in shown:
-        style = STYLES[matrix.verdict[s, t]]
+        style = style_of(matrix.verdict[s, t])
         reason = matrix.untested_reason[s, t] and f"\n  {matrix.untested_reason[s, t]}"
         verdict = f"{matrix.verdict[s, t]}{f' {COLLAPSED_MARK}' * ((s, t) in with_collapse)}"
         interval = f"[{signed_plainly(matrix.low[s, t])}, {signed_plainly(matrix.high[s, t])}]"
@@ -89,8 +89,12 @@ def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:
     hidden = set(matrix.arrows) - set(shown)
     if not hidden:
         return []
-    counts = Counter("untested" if matrix.untested_reason[arrow] else matrix.verdict[arrow] for arrow in hidden)
-    words = ", ".join(f"{counts[name]} {name}" for name in (*VERDICTS, "untested") if counts[name])
+    deferred = set(matrix.select(NOT_MEASURED))
+    counts = Counter(
+        "untested" if matrix.untested_reason[arrow] and arrow not in deferred else matrix.verdict[arrow]
+        for arrow in hidden
+    )
+    words = ", ".join(f"{counts[name]} {name}" for name in (*VERDICTS, "untested", NOT_MEASURED) if counts[name])
     return [f"and {plural(len(hidden), 'more arrow')}, all in edges.csv: {words}"]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.errors import as_user_error
+from taskaffinity.runs.admission import admission_content
 from taskaffinity.runs.store import RunStore
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> Non
     """Print every run, whether it is done, and the forecast for pending runs.
 
     As JSON: one object, ``{"studies": [{"results", "encoder", "runs": [{"run_id", "done"}], "n_runs", "n_done",
-    "at_most", "forecast": [line], "cautions": [line]}]}``; ``at_most`` says whether a sequential design may need fewer
-    runs, ``cautions`` what limits the data and the runs that are done.
+    "at_most", "admission", "forecast": [line], "cautions": [line]}]}``; ``at_most`` says whether a sequential design
+    may need fewer runs, ``admission`` which pairs estimates admit (``admission_content``), ``cautions`` what limits the
+    data and the runs that are done.
     """
     if as_json:
         print_json({"studies": [_plan_of(one) for one in planned]})
@@ -32,7 +34,7 @@ def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> Non
         most = "at most " if plan["at_most"] else ""
         n_pending = plan["n_runs"] - plan["n_done"]
         print(f"{most}{plan['n_runs']} runs, {plan['n_done']} done, {most}{n_pending} to train")
-        for line in (*plan["forecast"], *plan["cautions"]):
+        for line in (*_admission_lines(one), *plan["forecast"], *plan["cautions"]):
             print(line)
 
 
@@ -45,9 +47,19 @@ def _plan_of(one: PlannedStudy) -> dict[str, Any]:
         "n_runs": len(one.plan),
         "n_done": len(one.plan) - len(pending),
         "at_most": bool(one.study.interim_seeds),
+        "admission": admission_content(one.study.admission),
         "forecast": one.forecast(),
         "cautions": [*one.cautions, *_cautions_of_runs(one)],
     }
+
+
+def _admission_lines(one: PlannedStudy) -> list[str]:
+    """Return which pairs estimates admit; other studies load no library for it."""
+    if one.study.admission is None:
+        return []
+    from taskaffinity.analysis.estimates.admission import list_admission  # scipy and pandas
+
+    return list_admission(one.study)
 
 
 def _cautions_of_runs(one: PlannedStudy) -> list[str]:

@@ -87,12 +87,23 @@ def print_matrix(matrix: AffinityMatrix, results: Path, figure_options: FigureOp
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
+    if matrix.study.groups:
+        _print_group_arrows(console, matrix, results)
     designs = (*describe_controls(matrix), *describe_sequential(matrix))
     for line in (*cheapest_decisions(matrix), *describe_advice(matrix), *designs):
         console.print(line)
     drawn = figure_options.files([name for name in figure_options.figures if name != "stages"])
     beside = ", ".join([*(drawn[1:] if figure_options != DEFAULT else ()), "edges.csv and scores.csv"])
     console.print(f"{results / drawn[0]}, {beside} beside it")
+
+
+def _print_group_arrows(console: Console, matrix: AffinityMatrix, results: Path) -> None:
+    """Print the group arrows beside their predictions from pairs."""
+    from taskaffinity.analysis.group_arrows import measure_group_arrows
+    from taskaffinity.analysis.tables.group_arrows import group_arrows_table
+
+    console.print(group_arrows_table(measure_group_arrows(matrix.study, RunStore(results), matrix.rule)))
+    console.print(str(results / "group_arrows.csv"))
 
 
 def draw_stages_and_print(study: Study, results: Path, figure_options: FigureOptions) -> None:

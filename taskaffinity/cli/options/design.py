@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.cli.options.numbers import integer_option
+from taskaffinity.cli.options.numbers import integer_option, number_option
 from taskaffinity.cli.options.run import DESIGN, OUTPUT
+from taskaffinity.runs.admission import MOST_ERRORS
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_SEARCH_SEED, MOST_SEEDS, MOST_TRIALS
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
 
@@ -73,6 +74,32 @@ MaxSeeds = Annotated[
         3,
         MOST_SEEDS,
         help="Maximum number of seeds per pair with --sequential (default: 12).",
+        rich_help_panel=DESIGN,
+    ),
+]
+ByEstimates = Annotated[
+    bool,
+    typer.Option(
+        "--by-estimates",
+        help="With --sequential: measure only pairs that the estimates in --results admit (`taskaffinity estimate` "
+        "first); the others are deferred and not measured.",
+        rich_help_panel=DESIGN,
+    ),
+]
+Admit = Annotated[
+    float | None,
+    number_option(
+        0,
+        MOST_ERRORS,
+        help="With --by-estimates: standard errors from zero at which an estimate admits its pair (default: 1).",
+        rich_help_panel=DESIGN,
+    ),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Also measure what tasks add in groups: leave-one-out (each task, given all others), or 'A+B>T' (A and B "
+        "together to T); may be repeated.",
         rich_help_panel=DESIGN,
     ),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,6 +110,21 @@ def _check(study: Any, design: str) -> None:
     planned = study.interim_seeds
     if planned and (list(planned) != sorted(set(planned)) or planned[0] < 1 or planned[-1] != len(study.seeds)):
         raise ValueError("interim_seeds do not rise to the number of seeds")
+    for arrow in study.groups:
+        if len({*arrow.sources, *arrow.given, arrow.target} & set(names)) < len(arrow.sources) + len(arrow.given) + 1:
+            raise ValueError(f"groups has {shown(arrow.name)}, whose tasks are not in the study or twice in it")
+    if study.groups and (study.interim_seeds or study.baseline != "single" or design == "full"):
+        raise ValueError("groups of a study with another design than pairs with fixed seeds")
+    if study.admission is not None:
+        _check_admission(study, names)
+
+
+def _check_admission(study: Any, names: list[str]) -> None:
+    pairs = {frozenset(pair.tasks) for pair in study.admission.pairs}
+    if not study.interim_seeds:
+        raise ValueError("admission without interim_seeds")
+    if pairs != set(map(frozenset, combinations(names, 2))) or len(pairs) != len(study.admission.pairs):
+        raise ValueError("admission has not every pair of tasks once")
 
 
 def _folders_like(folder: Path) -> str:
