@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from taskaffinity.analysis.estimates.results import EstimateResults
     from taskaffinity.analysis.figures.graph import draw_graph
     from taskaffinity.analysis.graph import affinity_graph
+    from taskaffinity.analysis.joint_results import EncoderResults, StagesResults, TrainResults
     from taskaffinity.analysis.publish import publish
-    from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
+    from taskaffinity.analysis.results import PairwiseResults
     from taskaffinity.errors import InputError
     from taskaffinity.runs.store import RunStore
     from taskaffinity.runs.study import Study
@@ -81,16 +82,16 @@ __version__ = version("taskaffinity")
 
 _HOMES = {
     "ComparisonResults": "studies.compare",
-    "EncoderResults": "analysis.results",
+    "EncoderResults": "analysis.joint_results",
     "EstimateResults": "analysis.estimates.results",
     "InputError": "errors",
     "PairwiseResults": "analysis.results",
     "RunStore": "runs.store",
     "SearchResult": "tuning.search",
-    "StagesResults": "analysis.results",
+    "StagesResults": "analysis.joint_results",
     "Study": "runs.study",
     "Suite": "tasks.suite",
-    "TrainResults": "analysis.results",
+    "TrainResults": "analysis.joint_results",
     "affinity_graph": "analysis.graph",
     "compare": "studies.compare",
     "draw_graph": "analysis.figures.graph",

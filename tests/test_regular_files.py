@@ -15,8 +15,8 @@ import pytest
 from finished_run import RESULT, SPEC
 
 import taskaffinity
+from taskaffinity.analysis.encoder_folders import encoder_study_folders
 from taskaffinity.analysis.publish import check_has_runs
-from taskaffinity.analysis.results import encoder_study_folders
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import IrregularFile, check_regular, open_regular, read_regular
 from taskaffinity.runs.files import read_json

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from taskaffinity.analysis.results import encoder_study_folders
+from taskaffinity.analysis.encoder_folders import encoder_study_folders
 from taskaffinity.cli.console.results import (
     print_arrows,
     print_claims,

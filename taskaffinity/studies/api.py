@@ -19,7 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.analysis.joint_results import EncoderResults, StagesResults
+from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES

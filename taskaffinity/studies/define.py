@@ -98,11 +98,8 @@ def define(
     has_stages = design.get("design") == "full" or design.get("evaluate_after") == "finetune"
     _check_finetune(suite, recipe, finetune or {})
     resolved = encoder_of(suite, encoder)
-    choices: dict[str, Any] = {
-        **design,
-        "interim_seeds": tuple(design.get("interim_seeds", ())),
-        "groups": tuple(design.get("groups", ())),
-    }
+    choices: dict[str, Any] = dict(design)
+    choices |= {name: tuple(choices.get(name, ())) for name in ("interim_seeds", "groups")}
     study = Study(
         suite=suite.name,
         tasks=_cards_of(suite),

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
+from taskaffinity.analysis.joint_results import EncoderResults, StagesResults, TrainResults
+from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from taskaffinity.analysis.joint_results import EncoderResults, StagesResults, TrainResults
 from taskaffinity.analysis.paper.encoders import encoder_scores
 from taskaffinity.analysis.publish import publish, publish_encoders, publish_stages
 from taskaffinity.analysis.publish import publish_train as write_train
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
+from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import as_user_error
 from taskaffinity.schedule.progress import Report
 from taskaffinity.studies.planned import PlannedStudy

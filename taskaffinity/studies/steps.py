@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults, TrainResults
+from taskaffinity.analysis.joint_results import EncoderResults, StagesResults, TrainResults
+from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError
 from taskaffinity.garbage_collection import without_collection
 from taskaffinity.studies.check_options import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from taskaffinity.analysis.results import TrainResults
+from taskaffinity.analysis.joint_results import TrainResults
 from taskaffinity.python_names import python_function
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES
 from taskaffinity.runs.study import EvaluateAfter, Protocol

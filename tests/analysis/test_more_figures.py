@@ -33,10 +33,10 @@ from taskaffinity.analysis.figures.labels import CurvePoints, spread
 from taskaffinity.analysis.figures.layout import figure_bytes
 from taskaffinity.analysis.figures.order import circle_order, costs_of_places, crossings, task_order
 from taskaffinity.analysis.figures.slopes import NO_INTERVAL, draw_stages, stages_described
+from taskaffinity.analysis.joint_results import StagesResults
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
-from taskaffinity.analysis.results import StagesResults
 from taskaffinity.analysis.style import PALETTES, STYLES
 from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.cli.console.results import print_stages

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from taskaffinity.analysis.encoder_folders import encoder_study_folders
 from taskaffinity.analysis.publish import check_has_runs
-from taskaffinity.analysis.results import encoder_study_folders
 from taskaffinity.errors import InputError
 
 NO_RUNS: Any = SimpleNamespace(plan=(), design="pairwise")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
-from taskaffinity.analysis.results import EncoderResults, PairwiseResults, StagesResults
+from taskaffinity.analysis.joint_results import EncoderResults, StagesResults
+from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study

@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from taskaffinity.analysis.results import TrainResults
+from taskaffinity.analysis.joint_results import TrainResults
 from taskaffinity.analysis.tables.trained import describe_train, train_table
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.errors import as_user_error
