@@ -44,6 +44,7 @@ def places(home: Path, first: Done) -> list[Path]:
     return sorted(place for place in (home / "results" / "clinical").iterdir() if place.is_dir())
 
 
+@pytest.mark.slow
 def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: list[Path]) -> None:
     assert [place.name.rpartition("-")[0] for place in places] == ["narrow", "wide"]
     for place in places:
@@ -54,6 +55,7 @@ def test_each_encoder_has_a_study_in_a_folder_of_its_own(first: Done, places: li
     assert first.stderr.count(f"{N_RUNS} runs: {N_RUNS} trained now") == 2
 
 
+@pytest.mark.slow
 def test_one_table_has_a_row_an_encoder_in_the_order_given(home: Path, first: Done, places: list[Path]) -> None:
     lines = [line.split() for line in first.stdout.splitlines() if "fine-tuned," in line]
     assert [words[1] for words in lines] == ["Wide", "narrow", "narrow,"]
@@ -65,6 +67,7 @@ def test_one_table_has_a_row_an_encoder_in_the_order_given(home: Path, first: Do
     assert "single-task" not in first.stdout  # one table, not one a study
 
 
+@pytest.mark.slow
 def test_the_folder_above_them_gives_the_table_again(home: Path, places: list[Path]) -> None:
     above = command("table", "4", "results/clinical", "--format=csv", cwd=home)
     assert above.returncode == 0, above.stderr
@@ -73,6 +76,7 @@ def test_the_folder_above_them_gives_the_table_again(home: Path, places: list[Pa
     assert len(above.stdout.splitlines()) == 1 + 3 * 4 * 3
 
 
+@pytest.mark.slow
 def test_one_more_encoder_leaves_the_others_as_they_are(home: Path, places: list[Path]) -> None:
     """By another path, in another order: the same encoders, so the same folders."""
     shutil.copytree(home / "Wide", home / "again")
@@ -84,6 +88,7 @@ def test_one_more_encoder_leaves_the_others_as_they_are(home: Path, places: list
     assert {place for place in (home / "results" / "clinical").iterdir() if place.is_dir()} == {*places}
 
 
+@pytest.mark.slow
 def test_a_dry_run_prints_every_plan(home: Path, places: list[Path]) -> None:
     shown = command(*FULL, "--encoders=Wide,x/narrow", "--seeds=2", "--dry-run", cwd=home)
     assert shown.stdout.count(f"{2 * N_RUNS} runs, {N_RUNS} done, {N_RUNS} to train") == 2, shown.stderr

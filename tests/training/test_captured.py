@@ -82,6 +82,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 @pytest.mark.parametrize("optimizer", ["adamax", "adamw"])
 @pytest.mark.parametrize("precision", [None, "bf16"])
+@pytest.mark.slow
 def test_replayed_steps_are_the_steps_bit_for_bit(
     optimizer: Any, precision: Any, make_model: MakeModel, splits: dict[str, EncodedSplit]
 ) -> None:
@@ -103,6 +104,7 @@ def test_replayed_steps_are_the_steps_bit_for_bit(
 
 
 @pytest.mark.parametrize("precision", [None, "bf16"])
+@pytest.mark.slow
 def test_captured_training_is_that_without_graphs(
     precision: Any, make_model: MakeModel, splits: dict[str, EncodedSplit]
 ) -> None:

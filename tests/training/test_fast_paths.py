@@ -104,6 +104,7 @@ def blocks_by_autograd(
 
 @pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.long)])
 @pytest.mark.parametrize("technique", TECHNIQUES)
+@pytest.mark.slow
 def test_losses_are_equal_with_and_without_each_optimization(
     technique: str, optimizer: str, build: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,6 +154,7 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
 
 
 @pytest.mark.parametrize("packed", [True, False], ids=["packed", "padded"])
+@pytest.mark.slow
 def test_bf16_trains_and_predicts_like_fp32(
     packed: bool, make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit
 ) -> None:

@@ -56,6 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Encoder, Ru
 
 
 @pytest.mark.parametrize("name", ["class", "mentions"])
+@pytest.mark.slow
 def test_predict_reads_the_windows_of_the_run(name: str, trained: tuple[Path, Encoder, RunResult]) -> None:
     root, encoder, result = trained
     export(best_model(root / "results", name, result.spec.run_id), root / name, str(encoder.folder))
@@ -82,6 +83,7 @@ def test_predict_reads_the_windows_of_the_run(name: str, trained: tuple[Path, En
     assert Study.load(root / "results").tasks[0].reading == SUITE["class"].reading
 
 
+@pytest.mark.slow
 def test_a_frozen_model_has_one_state_for_each_long_text(trained: tuple[Path, Encoder, RunResult]) -> None:
     root, encoder, _ = trained
     spec = RunSpec((SUITE["class"].ref,), encoder.ref, 0, RECIPE)
@@ -90,6 +92,7 @@ def test_a_frozen_model_has_one_state_for_each_long_text(trained: tuple[Path, En
     assert sorted(targets.tolist()) == [0.0] * 16 + [1.0] * 16
 
 
+@pytest.mark.slow
 def test_a_length_beyond_the_encoder_and_a_setting_that_does_not_fit_are_refused(
     trained: tuple[Path, Encoder, RunResult], tmp_path: Path
 ) -> None:

@@ -171,6 +171,7 @@ def test_it_is_learned_scored_and_exported(suite_file: Path, tmp_path: Path) -> 
         assert list(said["probabilities"].values()) == pytest.approx(row.tolist(), abs=1e-5)
 
 
+@pytest.mark.slow
 def test_a_study_of_both_new_kinds(suite_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path / "cache"))
     encoder = tiny_encoder(WORDS, tmp_path, layers=1, width=32)

@@ -144,6 +144,7 @@ def test_a_capped_target_sees_every_example_as_often(met: Any) -> None:
 
 
 @pytest.mark.parametrize("sampling", [None, "cap=10", "uniform", "temperature=3"])
+@pytest.mark.slow
 def test_a_compute_matched_run_has_as_many_updates_as_the_pair(sampling: str | None, met: Any) -> None:
     recipe = replace(SHORT, sampling=sampling)
     spec = RunSpec((TASKS["b"],), ENCODER, 0, recipe, variant="matched", partner=TASKS["a"])

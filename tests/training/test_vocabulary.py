@@ -35,6 +35,7 @@ def splits(make_split: MakeSplit) -> dict[str, EncodedSplit]:
 
 @pytest.mark.parametrize("optimizer", ["adamax", pytest.param("adamw", marks=pytest.mark.long)])
 @pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "deberta-v2", "electra"])
+@pytest.mark.slow
 def test_pruning_does_not_change_losses_weights_or_predictions(
     architecture: str,
     optimizer: str,

@@ -65,6 +65,7 @@ def what(found: SearchResult) -> tuple[Any, ...]:
     return found.first.standings(), found.first.means(), found.finalists, dict(found.confirmed), found.chosen
 
 
+@pytest.mark.slow
 def test_a_bad_default_is_beaten_on_new_seeds(
     undisturbed: tuple[SearchResult, Path],
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_bad_default_is_beaten_on_new_seeds(
     assert not {found.search.first_seed} & set(found.search.fresh_seeds)
 
 
+@pytest.mark.slow
 def test_some_are_stopped_and_less_is_spent_than_was_said(undisturbed: tuple[SearchResult, Path]) -> None:
     found, _ = undisturbed
     assert any(standing.stopped for standing in found.first.standings())
@@ -84,6 +86,7 @@ def test_some_are_stopped_and_less_is_spent_than_was_said(undisturbed: tuple[Sea
     assert found.epochs_now < found.search.most_epochs
 
 
+@pytest.mark.slow
 def test_a_search_that_is_done_trains_nothing(
     search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +121,7 @@ def test_a_search_that_is_killed_and_continued_is_the_undisturbed_one(
     assert 0 < continued.epochs_now < first.epochs_now
 
 
+@pytest.mark.slow
 def test_more_samples_go_on_from_the_search_of_fewer(
     search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
 ) -> None:
@@ -128,6 +132,7 @@ def test_more_samples_go_on_from_the_search_of_fewer(
     assert more.first.reused == set(range(7))
 
 
+@pytest.mark.slow
 def test_a_record_that_was_cut_short_among_other_candidates_is_completed(
     search: Search, conduct: Conduct, undisturbed: tuple[SearchResult, Path], tmp_path: Path
 ) -> None:
