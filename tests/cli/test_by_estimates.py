@@ -20,7 +20,7 @@ from taskaffinity.studies.check_options import admission_bound, check_pairwise_o
 from taskaffinity.studies.options import PairwiseOptions
 
 SMALL = [f"--set={s}" for s in ("num_train_epochs=8", "max_train_examples=320", "max_eval_examples=60")]
-BASIC = ["--domain=clinical", "--executor=local", *SMALL]
+BASIC = ["--domain=clinical", "--tasks=i2b2-2010-re,shareclefe,mednli", "--executor=local", *SMALL]
 SEQUENTIAL = ["pairwise", *BASIC, "--quiet", "--sequential", "--seeds=2", "--max-seeds=3", "--by-estimates"]
 
 
@@ -74,7 +74,7 @@ def test_a_small_study_measures_what_its_estimates_admit_and_resumes(tmp_path: P
     asked = [*SEQUENTIAL, f"--admit={bound}"]
     [plan] = json.loads(command(*asked, "--dry-run", "--json", cwd=tmp_path).stdout)["studies"]
     deferred = {"+".join(sorted(one["tasks"])) for one in plan["admission"]["deferred"]}
-    assert 1 <= len(deferred) < 6
+    assert 1 <= len(deferred) < 3
     assert not any(f"refine-{pair}-" in run["run_id"] for run in plan["runs"] for pair in deferred)
     assert "deferred: " in command(*asked, "--dry-run", cwd=tmp_path).stdout
     done = command(*asked, cwd=tmp_path)
