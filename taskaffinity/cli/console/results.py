@@ -11,7 +11,7 @@ from rich.console import Console
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.joint_results import EncoderResults, StagesResults
 from taskaffinity.analysis.results import PairwiseResults
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, as_user_error
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 from taskaffinity.studies.listener import BANNER
@@ -189,10 +189,8 @@ def print_arrows(study: Study, store: RunStore, format_: str) -> None:
     from taskaffinity.analysis.tables.frames import edges_frame
     from taskaffinity.analysis.tables.printed import arrow_table
 
-    try:
+    with as_user_error():
         matrix = measure(study, store)
-    except ValueError as error:
-        raise InputError(str(error)) from error
     _print_table(arrow_table(matrix), edges_frame(matrix), caption(matrix), format_)
 
 
@@ -209,10 +207,8 @@ def print_claims(study: Study, store: RunStore, format_: str) -> None:
     from taskaffinity.analysis.affinity import measure
     from taskaffinity.analysis.paper.figure2 import describe_claims, figure2_frame, figure2_table
 
-    try:
+    with as_user_error():
         matrix = measure(study, store)
-    except ValueError as error:
-        raise InputError(str(error)) from error
     _print_table(figure2_table(matrix), figure2_frame(matrix), describe_claims(matrix), format_)
 
 
