@@ -13,7 +13,7 @@ from pydantic import ConfigDict
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.cautions.advice import describe_advice
-from taskaffinity.analysis.estimates.stored import with_estimates
+from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.figures.gallery import save_figures, save_group_figure, save_stage_figures
 from taskaffinity.analysis.graph import affinity_graph, write_graphml

@@ -112,7 +112,7 @@ class PairwiseResults(Results):
     def matrix(self) -> AffinityMatrix:
         """Gains, intervals and verdicts of all arrows."""
         from taskaffinity.analysis.affinity import measure
-        from taskaffinity.analysis.estimates.stored import with_estimates
+        from taskaffinity.analysis.estimates.of_matrix import with_estimates
 
         with as_user_error():
             return with_estimates(measure(self.study, self.store, self.rule), self.root)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -18,9 +18,7 @@ from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, Selected
 from taskaffinity.training.execute import versions_of
 from taskaffinity.training.resume import checked_tensors, tensors_of
 from taskaffinity.training.sigterm import Terminated, Termination
-
-if TYPE_CHECKING:
-    from taskaffinity.training.trial import TrialRun
+from taskaffinity.training.trial_run import TrialRun
 
 
 class TrialCheckpoints:

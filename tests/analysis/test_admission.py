@@ -21,7 +21,8 @@ from scipy.stats import false_discovery_control
 from taskaffinity.analysis.affinity import AffinityMatrix, margins_of, measure
 from taskaffinity.analysis.captions import caption, describe, describe_sequential
 from taskaffinity.analysis.estimates.admission import admit, describe_admission, list_admission
-from taskaffinity.analysis.estimates.stored import read_estimates, with_estimates
+from taskaffinity.analysis.estimates.of_matrix import with_estimates
+from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap, draw_targets
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.graph import affinity_graph

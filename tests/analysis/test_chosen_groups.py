@@ -9,7 +9,7 @@ import pytest
 from fake_studies import fill, latent_counts, make_study, write_estimates
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
-from taskaffinity.analysis.estimates.stored import with_estimates
+from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figures.groups import describe_figure, draw_groups
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains, model_hours
 from taskaffinity.analysis.tables.groups import (

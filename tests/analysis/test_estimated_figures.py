@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix, measure
 from taskaffinity.analysis.captions import caption, describe
-from taskaffinity.analysis.estimates.stored import estimated_arrows, with_estimates
+from taskaffinity.analysis.estimates.of_matrix import estimated_arrows, with_estimates
 from taskaffinity.analysis.figure_options import PALETTE_NAMES, FigureOptions, PaletteName
 from taskaffinity.analysis.figures import draw_forest, draw_forests, draw_graph, draw_heatmap, draw_targets
 from taskaffinity.analysis.publish import publish

@@ -11,8 +11,9 @@ from fake_studies import fill, latent_counts, make_study, write_estimates
 from scipy.stats import norm
 
 from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.estimates.of_matrix import estimated_arrows, with_estimates
 from taskaffinity.analysis.estimates.probes import RATIO, Estimate, estimates_frame
-from taskaffinity.analysis.estimates.stored import estimated_arrows, read_estimates, with_estimates
+from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.analysis.tables.frames import as_csv

@@ -20,7 +20,8 @@ from taskaffinity.training import trial
 from taskaffinity.training.encoders.load import tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.resume import weights_of
-from taskaffinity.training.trial import TrialRun, train_in_step
+from taskaffinity.training.trial import train_in_step
+from taskaffinity.training.trial_run import TrialRun
 
 
 def test_dev_scores_are_the_best_so_far_of_the_same_runs_of_a_study(tiny_study: Callable[..., Any]) -> None:

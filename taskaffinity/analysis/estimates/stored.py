@@ -6,9 +6,9 @@ Groups and figures read them. An estimate is no gain and never gets a verdict: i
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,6 @@ from taskaffinity.analysis.estimates.probes import RATIO, FloatArray, Sign
 from taskaffinity.errors import InputError, shown
 from taskaffinity.runs.stored.csv_files import read_csv_rows
 from taskaffinity.runs.stored.json_files import Finite, Words
-
-if TYPE_CHECKING:
-    from taskaffinity.analysis.affinity import AffinityMatrix
 
 FILE = "estimates.csv"
 _AGAIN = "run `taskaffinity estimate` again, or move the file away"
@@ -127,23 +124,3 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
             array[place] = math.nan if value is None else value
         sign[place], learned[place] = row.sign or "", bool(row.source_learned)
     return StoredEstimates(**numbers, sign=sign, source_learned=learned)
-
-
-def with_estimates(matrix: AffinityMatrix, root: Path) -> AffinityMatrix:
-    """Return the matrix with the estimates of a results folder, or the matrix itself if it has none.
-
-    Raises
-    ------
-    InputError
-        As ``read_estimates``.
-    """
-    found = read_estimates(root, matrix.tasks)
-    return matrix if found is None else replace(matrix, estimates=found)
-
-
-def estimated_arrows(matrix: AffinityMatrix) -> tuple[tuple[int, int], ...]:
-    """Return the arrows without a measured gain that have an estimate, row by row."""
-    if matrix.estimates is None:
-        return ()
-    has_one = np.isnan(matrix.gain) & ~np.isnan(matrix.estimates.probe)
-    return tuple(arrow for arrow in matrix.arrows if has_one[arrow])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.estimates.stored import estimated_arrows
+from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
 from taskaffinity.analysis.style import ABOUT, describe_estimate_signs, plural, signed
 
 MOST_ESTIMATES = 40

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.cautions.of_study import COLLAPSED_MARK, collapsed_arrows
-from taskaffinity.analysis.estimates.stored import estimated_arrows
+from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
 from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, sheet

@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.estimates.stored import estimated_arrows
+from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels

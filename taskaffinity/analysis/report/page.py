@@ -37,7 +37,7 @@ from taskaffinity.analysis.cautions.of_study import (
     describe_winners_curse,
 )
 from taskaffinity.analysis.decisions import cheapest_decisions
-from taskaffinity.analysis.estimates.stored import with_estimates
+from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT
 from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.gallery import draw_figure
