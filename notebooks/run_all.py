@@ -20,7 +20,7 @@ from PIL import Image
 
 FOLDER = Path(__file__).parent
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-RESULTS = {"4_your_own_tasks": "own_results"}
+RESULTS = {"4_your_own_tasks": "own_results", "5_from_tasks_to_models": "eight_tasks"}
 """The results folder of a notebook, where it is not ``example_results``."""
 VARIABLES = ("TASKAFFINITY_NOTEBOOK_RESULTS", "TASKAFFINITY_DATA")
 COLOURS = 128
@@ -35,7 +35,7 @@ def hash_code(notebook: Any) -> str:
 def hash_results(folder: Path) -> str:
     """Return the hash of what a notebook reads in a results folder: the study, its tables and its runs."""
     digest = hashlib.sha256()
-    for path in sorted([folder / "study.json", *folder.glob("*.csv"), *folder.glob("runs/**/*.json")]):
+    for path in sorted([*folder.glob("study.json"), *folder.glob("*.csv"), *folder.glob("runs/**/*.json")]):
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
