@@ -22,7 +22,13 @@ from taskaffinity.runs.study import Study
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-PICTURES = {"1_read_the_graph": 3, "2_gains_and_noise": 3, "3_who_helps_whom": 1, "4_your_own_tasks": 2, "5_from_tasks_to_models": 3}
+PICTURES = {
+    "1_read_the_graph": 3,
+    "2_gains_and_noise": 3,
+    "3_who_helps_whom": 1,
+    "4_your_own_tasks": 2,
+    "5_from_tasks_to_models": 3,
+}
 OF_ANY_STUDY = {
     "1_read_the_graph": ("text is synthetic", "improves", "inconclusive"),
     "2_gains_and_noise": ("text is synthetic", "mde", "no pair run"),

@@ -1,4 +1,4 @@
-"""Every figure in the tables of README and of the page on standard errors is that of a committed file."""
+"""Every figure in the tables of README and of two pages of explanation is that of a committed file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quoted_figures import TABLES, percents
 from taskaffinity.runs.rule import Rule
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "explanation" / "standard-errors.md"
+PAGES = [ROOT / "docs" / "explanation" / name for name in ("standard-errors.md", "estimates.md")]
 README = ROOT / "README.md"
 
 
@@ -27,7 +27,12 @@ def table_rows(page: str) -> list[tuple[str, list[str]]]:
     return found
 
 
-QUOTED = [(section, cells) for section, cells in table_rows(PAGE.read_text("utf-8")) if section.startswith("Measured")]
+QUOTED = [
+    (section, cells)
+    for page in PAGES
+    for section, cells in table_rows(page.read_text("utf-8"))
+    if section.startswith("Measured")
+]
 
 
 def test_rows_of_tables_are_read() -> None:

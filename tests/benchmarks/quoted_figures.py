@@ -2,8 +2,8 @@
 
     python tests/benchmarks/quoted_figures.py
 
-prints the rows of the tables in docs/explanation/standard-errors.md; ``tests/test_quoted_figures.py`` compares them
-with the page. A row's function computes its last cell.
+prints the rows of the tables in docs/explanation/standard-errors.md and estimates.md; ``tests/test_quoted_figures.py``
+compares them with the pages. A row's function computes its last cell.
 """
 
 from __future__ import annotations
@@ -122,7 +122,22 @@ def large_admitted() -> str:
     return "; ".join(" and ".join(map(str, of_seeds)) for of_seeds in found) + " of 10"
 
 
+def estimated(column: str, suites: str, estimator: str = "probes", *, percent: bool = False) -> str:
+    """Return the range of a column of estimates.csv over these suites, divided by spaces, and their base seeds."""
+    values = rows("estimates", suite=suites.split(), estimator=estimator)[column].dropna()
+    if percent:
+        return percents(values, 0)
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def nulls_with_sign() -> str:
+    found = rows("estimates", suite="planted-8", estimator="probes")
+    return percents(found.nulls_with_sign / found.nulls, 0)
+
+
 MEASURED = "Measured on simulated studies"
+FOUR, ALL = "clinical biomedical", "planted-8 clinical biomedical"
 TABLES: dict[str, dict[str, Figure]] = {
     MEASURED: {
         "How often does a null arrow have p < .05?": partial(rate, "type1", "base"),
@@ -195,8 +210,30 @@ TABLES: dict[str, dict[str, Figure]] = {
         "pairs that they admit at 1.5 standard errors": partial(admitted_pairs, 1.5),
         "gains of five points or more in the pairs that they admit, at 1 and at 1.5": large_admitted,
     },
+    "Measured with estimates": {
+        "Area under the ROC curve, arrows that improve, eight tasks": partial(estimated, "auroc_positive", "planted-8"),
+        "Area under the ROC curve, arrows that degrade, eight tasks": partial(estimated, "auroc_negative", "planted-8"),
+        "Area under the ROC curve, arrows that improve, four tasks": partial(estimated, "auroc_positive", FOUR),
+        "Area under the ROC curve, arrows that degrade, four tasks": partial(estimated, "auroc_negative", FOUR),
+        "The same of the size ratio of the tasks, arrows that improve": partial(
+            estimated, "auroc_positive", ALL, "log size ratio"
+        ),
+        "The same of the size ratio of the tasks, arrows that degrade": partial(
+            estimated, "auroc_negative", ALL, "log size ratio"
+        ),
+        "Gains of five points or more with the right sign, eight tasks": partial(
+            estimated, "sign_large", "planted-8", percent=True
+        ),
+        "Gains of five points or more with the right sign, four tasks": partial(
+            estimated, "sign_large", FOUR, percent=True
+        ),
+        "Gains within their 90% interval, eight tasks": partial(estimated, "coverage", "planted-8", percent=True),
+        "Gains within their 90% interval, four tasks": partial(estimated, "coverage", FOUR, percent=True),
+        "Arrows without an effect that have a sign, eight tasks": nulls_with_sign,
+        "Time of all probes, as a share of the time of all pairs": partial(estimated, "time_share", ALL, percent=True),
+    },
 }
-"""Section of the page, and of every row its first cell and the function of its last."""
+"""Section of a page, and of every row its first cell and the function of its last."""
 
 if __name__ == "__main__":
     for section, table in TABLES.items():
