@@ -80,13 +80,13 @@ def text_properties(suite: Suite) -> pd.DataFrame:
     DataFrame
         ``kind``, ``metric``, ``n_train``, ``n_test``. Of the training split: ``words`` (median per example, both texts
         of a pair), ``vocabulary`` (distinct words, case folded) and ``majority`` (share of the largest class; for ner
-        of the mentions of the largest type; NaN for similarity). ``new_words`` is the share of the test split's
+        of the mentions of the largest type; for choice the accuracy of guessing, the mean of one over the number of
+        options; NaN for similarity). ``new_words`` is the share of the test split's
         distinct words that the training split lacks.
     """
     rows = []
     for task in suite:
         train, test = _vocabulary(task, "train"), _vocabulary(task, "test")
-        labels = count(task.examples["train"], task.kind, task.negative).labels
         rows.append(
             {
                 "kind": task.kind,
@@ -95,11 +95,20 @@ def text_properties(suite: Suite) -> pd.DataFrame:
                 "n_test": len(task.examples["test"]),
                 "words": median(map(n_words, task.examples["train"])),
                 "vocabulary": len(train),
-                "majority": max(labels.values()) / sum(labels.values()) if labels else np.nan,
+                "majority": _majority(task),
                 "new_words": _share(test - train, test),
             }
         )
     return pd.DataFrame(rows, index=pd.Index([task.name for task in suite], name="task"))
+
+
+def _majority(task: Task) -> float:
+    """Return the share of the largest class in training, or the accuracy of guessing among options."""
+    train = task.examples["train"]
+    if task.kind == "choice":
+        return float(np.mean([1 / len(example.options) for example in train]))
+    labels = count(train, task.kind, task.negative).labels
+    return max(labels.values()) / sum(labels.values()) if labels else np.nan
 
 
 def shared_words(suite: Suite) -> pd.DataFrame:
@@ -174,7 +183,7 @@ def _vocabulary(task: Task, split: Split) -> frozenset[str]:
 
 
 def _words(example: Example) -> Iterable[str]:
-    words = example.words or f"{example.text} {example.text_pair or ''}".split()
+    words = example.words or " ".join((example.text, example.text_pair or "", *example.options)).split()
     return (word.casefold() for word in words)
 
 

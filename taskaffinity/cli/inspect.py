@@ -210,7 +210,7 @@ def _print_text(console: Console, tasks: Sequence[Task]) -> None:
         train = task.examples["train"]
         for example in random.sample(train, min(_SHOWN, len(train))):
             console.print(f"\n{task.name} {example.id}: {example.label}", style="bold")
-            for text in filter(None, (example.text, example.text_pair, " ".join(example.words))):
+            for text in filter(None, (example.text, example.text_pair, " ".join(example.words), *example.options)):
                 console.print(f"  {text}")
 
 

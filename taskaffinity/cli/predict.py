@@ -21,6 +21,7 @@ from taskaffinity.runs.best_model import best_model
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _REPORT_EVERY = 10_000
+_FIELDS = ("text", "text_pair", "options", "id")
 _DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
 
 
@@ -32,15 +33,16 @@ def command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="Text: .txt (one text per line), .jsonl (one object per line with text, text_pair or words), or .csv "
-            "or .tsv with a header."
+            help="Text: .txt (one text per line), .jsonl (one object per line with text, text_pair, options or words), "
+            "or .csv or .tsv with a header."
         ),
     ],
     out: Annotated[Path | None, typer.Option(help="File to write, as JSON Lines (default: standard output).")] = None,
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            help="Name of a column, as text=NAME, text_pair=NAME or id=NAME; repeatable.", metavar="FIELD=NAME"
+            help="Name of a column, as text=NAME, text_pair=NAME, options=NAME,NAME,... or id=NAME; repeatable.",
+            metavar="FIELD=NAME",
         ),
     ] = None,
     task: Annotated[
@@ -86,8 +88,9 @@ def _columns(given: list[str]) -> dict[str, str]:
     columns = {}
     for one in given:
         field, equals, column = one.partition("=")
-        if not equals or not column or field not in ("text", "text_pair", "id") or field in columns:
-            raise input_error("--columns", quoted(one), "text=NAME, text_pair=NAME or id=NAME, each once")
+        if not equals or not column or field not in _FIELDS or field in columns:
+            expected = "text=NAME, text_pair=NAME, options=NAME,NAME,... or id=NAME, each once"
+            raise input_error("--columns", quoted(one), expected)
         columns[field] = column
     return columns
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.tasks.kinds import TRAITS, Kind
 
 PAPER_FINETUNE: dict[str, tuple[int, float]] = {
     "clinicalsts": (30, 5e-5),
@@ -18,22 +19,14 @@ PAPER_FINETUNE: dict[str, tuple[int, float]] = {
 }
 """Epochs and learning rate of each task's fine-tuning in the released scripts (``run_blue_fine_tune.sh``)."""
 
-PAPER_SINGLE_EPOCHS: dict[str, int] = {
-    "similarity": 30,
-    "regression": 30,
-    "ner": 30,
-    "relation": 10,
-    "inference": 10,
-    "classification": 10,
-    "multilabel": 10,
-}
+PAPER_SINGLE_EPOCHS: dict[Kind, int] = {kind: traits.paper_epochs for kind, traits in TRAITS.items()}
 """Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
 learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no tasks
-on a single text. Their classification (one class or several) is trained like a relation task, and their regression like
-similarity."""
+on a single text, and none with options. Their classification (one class or several) is trained like a relation task, as
+is choice, and their regression like similarity."""
 
 
-def paper_single(recipe: Recipe, kind: str) -> Recipe:
+def paper_single(recipe: Recipe, kind: Kind) -> Recipe:
     """Return the recipe of a single-task model in the paper's tables.
 
     Other settings are those of ``recipe``.

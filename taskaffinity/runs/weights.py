@@ -14,12 +14,10 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BeforeValidator, Field
 
+from taskaffinity.tasks.kinds import ONE_CLASS as ONE_CLASS
 from taskaffinity.tasks.numbers import finite_number
-from taskaffinity.tasks.task import Kind
 
 BALANCED: Final = "balanced"
-ONE_CLASS: frozenset[Kind] = frozenset({"classification", "inference", "relation"})
-"""Kinds with one class per text, which ``balanced`` concerns; a tagging task can be named."""
 OfClasses = Mapping[str, float] | Literal["balanced"]
 """Weights by class, or ``balanced``."""
 

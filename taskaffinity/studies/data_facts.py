@@ -20,10 +20,11 @@ from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.studied_task import Leak
 from taskaffinity.runs.study import FILES, Study
+from taskaffinity.tasks.kinds import CLASS_KINDS
 from taskaffinity.tasks.secondary_metrics import documents_of
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import leaks
-from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Task
+from taskaffinity.tasks.task import SPLITS, Task
 from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.setup import encoded_folder
 
@@ -53,7 +54,7 @@ def with_data_facts(study: Study, suite: Suite, encoder: Encoder, root: Path, le
                 card,
                 used=used_sizes(task, study.recipe),
                 long_rows=found or stored.get(card.name, {}),
-                has_negative=None if task.kind in ("ner", *SCORE_KINDS) else task.negative is not None,
+                has_negative=task.negative is not None if task.kind in CLASS_KINDS else None,
             )
         )
     return replace(study, tasks=tuple(cards), leaks=tuple(leaked))

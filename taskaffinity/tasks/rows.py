@@ -1,9 +1,9 @@
 """Parse and check the rows of a task file; each line is one JSON object.
 
 Keys: ``id``; then ``text`` (with ``text_pair`` for pairs) and ``label`` (a class, a score, or a list of classes), or
-``words`` and ``tags`` (IOB2, for ner). Rows that are not independent share a ``document`` (a text or a whole number);
-standard errors are computed over documents. ``offsets`` record where the row came from, for a human reader. Other keys
-are ignored.
+``words`` and ``tags`` (IOB2, for ner). For choice, ``options`` are texts, and ``label`` is the letter of the right one.
+Rows that are not independent share a ``document`` (a text or a whole number); standard errors are computed over
+documents. ``offsets`` record where the row came from, for a human reader. Other keys are ignored.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
+from taskaffinity.tasks.kinds import PAIR_KINDS, SCORE_KINDS, Kind, option_names
 from taskaffinity.tasks.spans import spans
-from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind
+from taskaffinity.tasks.task import Example
 
 _LARGEST = 1e30
 """The largest score. The square of a larger one would exceed the range of the floats in training."""
-PAIR_KINDS: frozenset[Kind] = frozenset({"similarity", "inference"})
+MOST_OPTIONS = 100
+"""Most options of an example."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Row:
             row["text"] = example.text
             if example.text_pair is not None:
                 row["text_pair"] = example.text_pair
+            if example.options:
+                row["options"] = list(example.options)
             row["label"] = label
         if example.document:
             row["document"] = example.document
@@ -114,8 +118,12 @@ def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Exampl
     pair = _text(where, row, "text_pair") if kind in PAIR_KINDS or row.get("text_pair") is not None else None
     if kind == "multilabel":
         return Example(name, _classes(where, row, labels), text, pair, document=document)
-    label = _number(where, row) if kind in SCORE_KINDS else _class(where, row, labels)
-    return Example(name, label, text, pair, document=document)
+    if kind == "choice":
+        options = _options(where, row)
+        label = _class(where, row, option_names(len(options)))
+        return Example(name, label, text, pair, document=document, options=options)
+    value = _number(where, row) if kind in SCORE_KINDS else _class(where, row, labels)
+    return Example(name, value, text, pair, document=document)
 
 
 def _document(where: str, row: Mapping[str, object]) -> str:
@@ -167,6 +175,17 @@ def _class(where: str, row: Mapping[str, object], labels: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in labels:
         raise input_error(where, f"label {named(value, labels)}", f"one of {', '.join(labels)}")
     return value
+
+
+def _options(where: str, row: Mapping[str, object]) -> tuple[str, ...]:
+    options = _value(where, row, "options")
+    if not isinstance(options, list) or not 2 <= len(options) <= MOST_OPTIONS:
+        found = f"{len(options)} options" if isinstance(options, list) else f"{named(options, ())} as 'options'"
+        raise input_error(where, found, f"a list of 2 to {MOST_OPTIONS} texts")
+    for number, option in enumerate(options, start=1):
+        if not isinstance(option, str) or not option.strip():
+            raise input_error(where, f"no text as option {number} of {len(options)}", "options that are not empty")
+    return tuple(options)
 
 
 def _words(where: str, row: Mapping[str, object]) -> tuple[str, ...]:

@@ -111,8 +111,9 @@ def n_contradictions(task: Task, split: Split) -> int:
 
 
 def n_words(example: Example) -> int:
-    """Return the number of words of an example, over both texts."""
-    return len(example.words) or len(f"{example.text} {example.text_pair or ''}".split())
+    """Return the number of words of an example, over both texts; with its longest option if it has some."""
+    longest = max((len(option.split()) for option in example.options), default=0)
+    return len(example.words) or len(f"{example.text} {example.text_pair or ''}".split()) + longest
 
 
 def overlaps(tasks: Sequence[Task]) -> list[Overlap]:

@@ -16,43 +16,17 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from taskaffinity.errors import InputError, has_controls, quoted, shown
+from taskaffinity.tasks.kinds import DEFAULT_METRIC as DEFAULT_METRIC
+from taskaffinity.tasks.kinds import KINDS as KINDS
+from taskaffinity.tasks.kinds import METRICS_OF_KIND as METRICS_OF_KIND
+from taskaffinity.tasks.kinds import SCORE_KINDS as SCORE_KINDS
+from taskaffinity.tasks.kinds import Kind as Kind
 from taskaffinity.tasks.metrics import METRICS, Metric
 from taskaffinity.tasks.reading import DEFAULT, Reading
 
-Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression", "multilabel"]
-"""The first four are the kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked
-sentence, classification of a pair, tagging. ``classification`` is ``relation`` without masks. ``regression`` is
-``similarity`` with one text. An example of ``multilabel`` has any number of classes."""
-
-SCORE_KINDS: frozenset[Kind] = frozenset({"similarity", "regression"})
-"""Kinds whose labels are numbers."""
-
 Split = Literal["train", "dev", "test"]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
 SPLITS: tuple[Split, ...] = get_args(Split)
-
-DEFAULT_METRIC: dict[Kind, str] = {
-    "similarity": "pearson",
-    "relation": "micro_f1",
-    "inference": "accuracy",
-    "ner": "span_f1",
-    "classification": "accuracy",
-    "regression": "pearson",
-    "multilabel": "multilabel_f1",
-}
-
-_OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
-METRICS_OF_KIND: dict[Kind, tuple[str, ...]] = {
-    "similarity": ("pearson",),
-    "relation": _OF_CLASSES,
-    "inference": _OF_CLASSES,
-    "ner": ("span_f1", "span_f1_conlleval"),
-    "classification": _OF_CLASSES,
-    "regression": ("pearson",),
-    "multilabel": ("multilabel_f1", "macro_f1", "accuracy"),
-}
-"""Kind -> metrics that can score it."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 A_NAME = "letters, digits, '-', '_' and '.' (at most 80), because files are named after it"
@@ -73,8 +47,8 @@ class Example:
     id: str
     """Unique within its task."""
     label: Label
-    """A class, a score (similarity, regression), one IOB2 tag per word (ner), or the classes that hold (multilabel), in
-    the order of the task's labels."""
+    """A class, a score (similarity, regression), one IOB2 tag per word (ner), the classes that hold (multilabel) in the
+    order of the task's labels, or the letter of the right option (choice)."""
     text: str = field(default="", repr=False)
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
@@ -82,6 +56,8 @@ class Example:
     document: str = field(default="", repr=False)
     """Group of examples that are not independent (an abstract, a premise). Empty if unknown. Standard errors are
     computed over documents."""
+    options: tuple[str, ...] = field(default=(), repr=False)
+    """The texts to choose from. Their labels are ``option_names``."""
 
     def __repr__(self) -> str:
         size = f"{len(self.words)} words" if self.words else f"{len(self.text)} characters"
@@ -114,7 +90,8 @@ class Task:
     kind: Kind
     read: Callable[[Split], Sequence[Example]] = field(repr=False)
     labels: tuple[str, ...] = ()
-    """Classes in the order of their ids. For ner, the entity types. Empty for similarity and regression."""
+    """Classes in the order of their ids. For ner, the entity types; for choice, the letters of as many options as an
+    example has at most. Empty for similarity and regression."""
     negative: str | None = None
     """The class that is trained but not scored (``false``)."""
     metric_name: str = ""
@@ -206,6 +183,8 @@ class Task:
                 row: list[Any] = [split, example.id, example.label, example.text, example.text_pair, example.words]
                 if example.document:
                     row.append(example.document)
+                if example.options:
+                    row.append(example.options)
                 digest.update(json.dumps(row, ensure_ascii=False).encode())
         return digest.hexdigest()[:16]
 

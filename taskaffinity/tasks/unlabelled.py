@@ -1,9 +1,9 @@
 """Read unlabelled text for prediction, row by row.
 
 A ``.txt`` file has one text per line. A ``.jsonl`` file has one object per line with ``text`` (and ``text_pair``) or
-``words``, and optionally an ``id``; other keys are ignored. A ``.csv`` or ``.tsv`` file has these keys as columns of
-its header. Fields of ``.csv`` may be quoted; fields of ``.tsv`` are read literally. A file is read row by row, so it
-may have any size. A row has at most ``LARGEST_ROW`` bytes.
+``words``, and optionally an ``id``; for choice it has ``options`` too. Other keys are ignored. A ``.csv`` or ``.tsv``
+file has these keys as columns of its header. Fields of ``.csv`` may be quoted; fields of ``.tsv`` are read literally. A
+file is read row by row, so it may have any size. A row has at most ``LARGEST_ROW`` bytes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from taskaffinity.errors import input_error, quoted, shown
+from taskaffinity.tasks.kinds import PAIR_KINDS, Kind
 from taskaffinity.tasks.lines import lone_return, lone_return_error, open_file, parse_line
-from taskaffinity.tasks.rows import PAIR_KINDS
-from taskaffinity.tasks.task import Kind
 from taskaffinity.tasks.user.columns import Field, column_of
+from taskaffinity.tasks.user.options import options_of
 
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 _LISTED = 12
@@ -42,6 +42,8 @@ class Unlabelled:
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
     """The words of a tokenized sentence. ``text`` is then empty."""
+    options: tuple[str, ...] = field(default=(), repr=False)
+    """The texts to choose from."""
 
 
 def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = None) -> Iterator[Unlabelled]:
@@ -50,7 +52,8 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
     Parameters
     ----------
     columns : mapping, optional
-        Names of columns: ``text``, ``text_pair`` or ``id`` -> name in the file.
+        Names of columns: ``text``, ``text_pair``, ``options`` or ``id`` -> name in the file. Options may have several
+        columns, separated by commas.
 
     Raises
     ------
@@ -65,10 +68,10 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
     if path.suffix in _DELIMITERS:
         yield from _table(path, kind, columns or {})
         return
-    if path.suffix == ".txt" and kind in PAIR_KINDS:
-        raise input_error(
-            path, "one text per line", "a .jsonl file with text and text_pair, because this task compares two texts"
-        )
+    if path.suffix == ".txt" and (kind in PAIR_KINDS or kind == "choice"):
+        others = "options, because this task chooses one"
+        others = "text_pair, because this task compares two texts" if kind in PAIR_KINDS else others
+        raise input_error(path, "one text per line", f"a .jsonl file with text and {others}")
     with open_file(path) as file:
         end = 0
         for number, content in enumerate(iter(partial(file.readline, LARGEST_ROW + 1), b""), start=1):
@@ -141,10 +144,13 @@ def _renamed(where: str, row: object, columns: Mapping[str, str]) -> object:
     """
     if not isinstance(row, dict):
         return row
+    given = columns.get("options", "")
+    if given not in row and all(one in row for one in given.split(",")):
+        row = {**row, given: [row[one] for one in given.split(",")]}
     for name, column in columns.items():
         if column not in row:
             raise input_error(where, f"no column {quoted(column)} among {len(row)}", f"one of them as {name}=NAME")
-    fields: tuple[Field, ...] = ("text", "text_pair", "id")
+    fields: tuple[Field, ...] = ("text", "text_pair", "id", "options")
     found = {name: column_of(name, columns, row) for name in fields}
     kept = {name: value for name, value in row.items() if name not in found.values()}
     return kept | {name: row[column] for name, column in found.items() if column is not None}
@@ -173,4 +179,7 @@ def _row(where: str, row: object, number: int, end: int, kind: Kind) -> Unlabell
     pair = row.get("text_pair") if kind != "ner" else None
     if pair is not None and not isinstance(pair, str):
         raise input_error(where, f"{shown(pair)} as 'text_pair'", "some text")
-    return Unlabelled(number, end, name, row["text"], pair)
+    options = options_of(where, row.get("options"))[0] if kind == "choice" else ()
+    if kind == "choice" and len(options) < 2:
+        raise input_error(where, f"{len(options)} options", "two or more")
+    return Unlabelled(number, end, name, row["text"], pair, options=tuple(options))

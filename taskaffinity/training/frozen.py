@@ -58,9 +58,9 @@ class FrozenModels:
         Returns
         -------
         states : (n, hidden)
-            One per example, the mean over its windows; for tagging one per word.
+            One per example, the mean over its windows; for tagging one per word; for choice one per option.
         targets : (n,)
-            Scores, or numbers of classes.
+            Scores, or numbers of classes; for choice whether the option is right.
         """
         setup = setup_run(spec, encoder_folder=self.encoder_folder, cache=self.cache, start=start, scored=())
         (name,) = spec.task_names
@@ -70,16 +70,18 @@ class FrozenModels:
         with torch.no_grad():
             for rows in _some_rows(split, MOST_ROWS):
                 batch = make_batch(name, split, rows)
-                found = setup.model.states(batch.to(spec.recipe.device)).float().cpu()
-                if batch.owners is not None:
-                    found = pool_windows(found, batch.owners, len(batch.targets), "mean")
+                found, of_them = setup.model.states(batch.to(spec.recipe.device)).float().cpu(), batch.targets
+                if batch.owners is not None and split.n_options:
+                    of_them = batch.owners % split.n_options == of_them[batch.owners // split.n_options]
+                elif batch.owners is not None:
+                    found = pool_windows(found, batch.owners, len(of_them), "mean")
                 states.append(found.numpy())
-                targets.append(batch.targets.numpy())
-        inputs, of_them = np.concatenate(states).astype(np.float64), np.concatenate(targets).astype(np.float64)
+                targets.append(of_them.numpy())
+        inputs, labels = np.concatenate(states).astype(np.float64), np.concatenate(targets).astype(np.float64)
         if len(inputs) > MOST_STATES:
             kept = np.linspace(0, len(inputs) - 1, MOST_STATES).astype(np.int64)
-            inputs, of_them = inputs[kept], of_them[kept]
-        return inputs, of_them
+            inputs, labels = inputs[kept], labels[kept]
+        return inputs, labels
 
     def gradient_cosine(self, spec: RunSpec, target: str, start: Path, heads: Mapping[str, Path]) -> float:
         """Return the cosine, in [-1, 1], of two tasks' gradients over the shared weights.

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
+from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind
 from taskaffinity.tasks.reading import Pool
-from taskaffinity.tasks.task import SCORE_KINDS, Kind
 from taskaffinity.training.inputs.batches import Batch
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.losses import class_loss
@@ -101,6 +101,13 @@ class MultiLabelHead(SentenceHead):
         return nn.functional.binary_cross_entropy_with_logits(outputs, batch.targets)
 
 
+class ChoiceHead(SentenceHead):
+    """Multiple choice: one output per option, cross-entropy over the options of an example."""
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        return nn.functional.cross_entropy(outputs, batch.targets)
+
+
 class TaggingHead(nn.Module):
     """Tagging: cross-entropy on each word's first token; other tokens have no target.
 
@@ -132,15 +139,16 @@ class TaggingHead(nn.Module):
         return class_loss(outputs, batch.targets, getattr(self, "class_weights", None))
 
 
-Head = RegressionHead | ClassificationHead | MultiLabelHead | TaggingHead
+Head = RegressionHead | ClassificationHead | MultiLabelHead | ChoiceHead | TaggingHead
 
-HEADS: dict[str, type[RegressionHead | ClassificationHead | MultiLabelHead | TaggingHead]] = {
+HEADS: dict[Kind, type[Head]] = {
     "similarity": RegressionHead,
     "regression": RegressionHead,
     "multilabel": MultiLabelHead,
     "relation": ClassificationHead,
     "classification": ClassificationHead,
     "inference": ClassificationHead,
+    "choice": ChoiceHead,
     "ner": TaggingHead,
 }
 
@@ -150,7 +158,7 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
 
     The weights come from torch's global generator.
     """
-    n_outputs = max(1, len(task.outputs))
+    n_outputs = TRAITS[task.kind].n_outputs or len(task.outputs)
     if task.kind == "ner":
         head: Head = TaggingHead(config, n_outputs, dropout, pooler, len(task.token_classes))
     else:
@@ -160,6 +168,24 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
             nn.init.normal_(module.weight, std=getattr(config, "initializer_range", 0.02))
             nn.init.zeros_(module.bias)
     return head
+
+
+NO_OPTION = -1e9
+"""Output of an option that an example does not have: its probability is exactly 0."""
+
+
+def outputs_of_examples(task: TaskMeta, outputs: Tensor, owners: Tensor, n_examples: int) -> Tensor:
+    """Return the outputs of examples that have several rows, ``(B, C)`` -> ``(E, C)``.
+
+    Parameters
+    ----------
+    owners : (B,) Tensor
+        As ``Batch`` has them.
+    """
+    if task.kind == "choice":
+        table = outputs.new_full((n_examples * len(task.outputs),), NO_OPTION)
+        return table.index_copy(0, owners.long(), outputs[:, 0]).view(n_examples, -1)
+    return pool_windows(outputs, owners, n_examples, task.reading.pool)
 
 
 def pool_windows(outputs: Tensor, owners: Tensor, n_examples: int, pool: Pool) -> Tensor:

@@ -1,6 +1,6 @@
 """The multi-task model: one shared encoder, and one head per task."""
 
-# E examples whose windows are pooled
+# E examples, if some have several rows: windows, or options
 # B sequences, L longest sequence, R states that the head reads, H hidden width, W words, C outputs of the task
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from taskaffinity.training.encoders.load import load_encoder
-from taskaffinity.training.heads import Head, form_of, make_head, pool_windows
+from taskaffinity.training.heads import Head, form_of, make_head, outputs_of_examples
 from taskaffinity.training.inputs.batches import Batch, seed_of
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.padded import padded
@@ -64,7 +64,7 @@ class MultiTaskModel(nn.Module):
         self.detached = frozenset(detached)
         self.precision: Literal["bf16"] | None = None
         self.masters: dict[str, Tensor] = {}
-        self.pools = {name: task.reading.pool for name, task in tasks.items()}
+        self.tasks = dict(tasks)
         self.heads: dict[str, Head] = {}
         for name, task in tasks.items():
             torch.manual_seed(seed_of(seed, "head", name))
@@ -84,14 +84,14 @@ class MultiTaskModel(nn.Module):
         self.precision = precision
 
     def forward(self, batch: Batch) -> Tensor:
-        """Outputs of the batch's task in fp32: ``(B, C)``, ``(W, C)`` for tagging, ``(E, C)`` of pooled windows."""
+        """Outputs of the batch's task in fp32: ``(B, C)``, ``(W, C)`` for tagging, ``(E, C)`` of windows or options."""
         with torch.autocast(batch.tokens.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             with torch.set_grad_enabled(torch.is_grad_enabled() and batch.task not in self.detached):
                 read = self.states(batch)
             outputs: Tensor = self.heads[batch.task](read)
         if batch.owners is None:
             return outputs.float()
-        return pool_windows(outputs.float(), batch.owners, len(batch.targets), self.pools[batch.task])
+        return outputs_of_examples(self.tasks[batch.task], outputs.float(), batch.owners, len(batch.targets))
 
     def states(self, batch: Batch) -> Tensor:
         """Return the encoder's states that the head reads, ``(R, H)``."""

@@ -186,7 +186,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
         ({"labels": ["a", "a"], "negative": "a"}, ("twice",)),
         ({"negative": "none"}, ("negative 'none'",)),
         ({"metric": "bleu"}, ("metric 'bleu'", "micro_f1")),
-        ({"metric": "span_f1"}, ("metric 'span_f1' for kind relation", "accuracy, micro_f1, macro_f1")),
+        ({"metric": "span_f1"}, ("metric 'span_f1' for kind relation", "micro_f1, accuracy, macro_f1")),
         ({"colour": "red"}, ("'colour'",)),
     ],
 )

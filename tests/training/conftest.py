@@ -23,7 +23,7 @@ from transformers import (
     RobertaConfig,
 )
 
-from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind, Split, Task
+from taskaffinity.tasks.task import DEFAULT_METRIC, SCORE_KINDS, Example, Kind, Split, Task
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 
 N_TOKENS = 60
@@ -95,27 +95,28 @@ def make_meta() -> MakeMeta:
             return TaskMeta(name, kind, (), (), "pearson")
         if kind == "ner":
             return TaskMeta(name, kind, ("O", "B-x", "I-x"), ("x",), "span_f1")
-        metric = "multilabel_f1" if kind == "multilabel" else "accuracy"
-        return TaskMeta(name, kind, ("no", "yes", "other"), ("no", "yes", "other"), metric)
+        names = ("A", "B", "C") if kind == "choice" else ("no", "yes", "other")
+        return TaskMeta(name, kind, names, names, DEFAULT_METRIC[kind])
 
     return make
 
 
 @pytest.fixture(scope="session")
 def make_split() -> MakeSplit:
-    """Random tokens above the special ones, of every ``step`` the first; one row an example. A class is learnable
-    from the first token."""
+    """Random tokens above the special ones, of every ``step`` the first; one row an example, two or three of choice. A
+    class is learnable from the first token."""
 
     def make(
         kind: Kind, n: int = 12, seed: int = 0, lengths: Sequence[int] | None = None, step: int = 1
     ) -> EncodedSplit:
         rng = np.random.default_rng(seed)
-        chosen = np.asarray(lengths if lengths is not None else rng.integers(3, 21, n), dtype=np.int64)
-        n, total = len(chosen), int(chosen.sum())
+        per_example = 2 + np.arange(n) % 2 if kind == "choice" else np.ones(n, dtype=np.int64)
+        chosen = np.asarray(lengths if lengths is not None else rng.integers(3, 21, per_example.sum()), dtype=np.int64)
+        n, total = n if kind == "choice" else len(chosen), int(chosen.sum())
         bounds = np.concatenate([[0], np.cumsum(chosen)])
         tokens = (5 + (rng.integers(5, N_TOKENS, total) - 5) // step * step).astype(np.int32)
         positions = [np.sort(rng.choice(length, rng.integers(1, length), replace=False)) for length in chosen]
-        n_words = [len(p) for p in positions] if kind == "ner" else [0] * n
+        n_words = [len(p) for p in positions] if kind == "ner" else [0] * len(chosen)
         firsts = tokens[bounds[:-1]]
         gold: list[Any]
         if kind in SCORE_KINDS:
@@ -128,6 +129,9 @@ def make_split() -> MakeSplit:
         elif kind == "multilabel":
             targets = np.stack([firsts % 2 == 0, firsts % 3 == 0, firsts % 5 == 0], axis=1).astype(np.float32)
             gold = [[name for name, holds in zip(("no", "yes", "other"), row, strict=True) if holds] for row in targets]
+        elif kind == "choice":
+            targets = firsts[np.cumsum(per_example) - 1].astype(np.int64) % 2
+            gold = ["AB"[target] for target in targets]
         else:
             targets = (firsts % 3).astype(np.int64)
             gold = [("no", "yes", "other")[t] for t in targets]
@@ -140,12 +144,13 @@ def make_split() -> MakeSplit:
             tokens=tokens,
             token_types=(rng.random(total) < 0.5).astype(np.int8),
             bounds=bounds,
-            examples_of_rows=np.arange(n),
+            examples_of_rows=np.repeat(np.arange(n), per_example) if kind == "choice" else np.arange(n),
             targets=targets,
             word_positions=words.astype(np.int32),
             word_numbers=numbers.astype(np.int32),
             word_bounds=np.concatenate([[0], np.cumsum(n_words)]).astype(np.int64),
             is_tagging=kind == "ner",
+            n_options=3 if kind == "choice" else 0,
         )
 
     return make

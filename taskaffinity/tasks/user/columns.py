@@ -8,29 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
 
 from taskaffinity.errors import InputError, input_error, meant, quoted
-from taskaffinity.tasks.task import SCORE_KINDS, Kind
-
-Field = Literal["id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags", "entities"]
-"""``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. In a file of
-all splits, ``split`` names the split of each row."""
+from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind
+from taskaffinity.tasks.kinds import Field as Field
 
 Located = Iterator[tuple[str, dict[str, object]]]
 
-NEEDED: dict[Kind, tuple[Field, ...]] = {
-    "similarity": ("text", "text_pair", "label"),
-    "relation": ("text", "label"),
-    "inference": ("text", "text_pair", "label"),
-    "ner": ("words", "tags"),
-    "classification": ("text", "label"),
-    "regression": ("text", "label"),
-    "multilabel": ("text", "label"),
-}
+NEEDED: dict[Kind, tuple[Field, ...]] = {kind: traits.fields for kind, traits in TRAITS.items()}
 SPAN_FIELDS: tuple[Field, ...] = ("text", "entities")
 """Instead of words and tags: a text, and mentions at offsets."""
 _NAMES: dict[Field, tuple[str, ...]] = {
@@ -44,6 +32,7 @@ _NAMES: dict[Field, tuple[str, ...]] = {
     "words": ("words", "tokens"),
     "tags": ("tags", "ner_tags"),
     "entities": ("entities",),
+    "options": ("options", "choices", "endings"),
 }
 _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "idx": ("index",),
@@ -72,6 +61,8 @@ class Columns:
     kind: Kind
     given: Mapping[Field, str] = field(default_factory=dict)
     is_blue: bool = False
+    options: tuple[str, ...] = ()
+    """Columns of the options of choice, if each has its own."""
     ignored: set[str] = field(default_factory=set, compare=False)
     """Ignored columns that may name the split of a row."""
     notes: Counter[str] = field(default_factory=Counter, compare=False)
@@ -87,7 +78,10 @@ class Columns:
         InputError
             If a needed column is missing, or two columns could be the same field.
         """
-        needed = NEEDED[self.kind]
+        needed = tuple(name for name in NEEDED[self.kind] if name != "options" or not self.options)
+        if absent := [column for column in self.options if column not in names]:
+            lacks = f"no column {quoted(absent[0])} among {len(names)}{self._in_words(names)}"
+            raise input_error(where, lacks, "the names of columns as options: [NAME, ...]")
         if self.kind == "ner" and self._names_one("entities", names) and not self._names_one("words", names):
             needed = SPAN_FIELDS
         if "split" not in self.given:
@@ -105,6 +99,19 @@ class Columns:
             for name in (*needed, *extra, "id", "idx", "document", "split")
         }
         return {name: column for name, column in found.items() if column is not None}
+
+    def row(self, at: Mapping[Field, str], value_of: Callable[[str], object]) -> dict[str, object]:
+        """Return the fields of a row.
+
+        Parameters
+        ----------
+        at
+            Column of each field, as ``place`` returns it.
+        value_of
+            Returns the value of a column.
+        """
+        row: dict[str, object] = {name: value_of(column) for name, column in at.items()}
+        return row | {"options": [value_of(column) for column in self.options]} if self.options else row
 
     def _names_one(self, name: Field, names: Collection[str]) -> bool:
         return name in self.given or any(usual in names for usual in _NAMES[name])
@@ -150,7 +157,7 @@ class Columns:
 
         Otherwise the file may have no header, and the "names" may be text of the corpus, which no message may quote.
         """
-        return any(name.lower() in _KNOWN or name in self.given.values() for name in names)
+        return any(name.lower() in _KNOWN or name in (*self.given.values(), *self.options) for name in names)
 
     def _in_words(self, names: Collection[str]) -> str:
         """Return the names for a message, or a note that this seems to be no header."""
@@ -171,7 +178,7 @@ class Columns:
         InputError
             With the names of the columns.
         """
-        if self.given or self.knows(header) or not all(_LIKE_A_NAME.fullmatch(name) for name in header):
+        if self.given or self.options or self.knows(header) or not all(_LIKE_A_NAME.fullmatch(name) for name in header):
             return
         below = [fields for _, fields in islice(_as_far_as_read(rows), _PEEK_ROWS)]
         columns = [[fields[number].strip() for fields in below] for number in range(len(header))]

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
+from taskaffinity.tasks.kinds import CLASS_KINDS
 from taskaffinity.tasks.rows import parse_rows
-from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Example, Split, Task
+from taskaffinity.tasks.task import SPLITS, Example, Split, Task
 from taskaffinity.tasks.user.columns import Columns, Located
-from taskaffinity.tasks.user.labels import check_enough, check_known_labels, label_of, labels_of, text_of
+from taskaffinity.tasks.user.labels import check_enough, check_known_labels, convert_label, labels_of, text_of
 from taskaffinity.tasks.user.long_texts import reading_of
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
@@ -41,7 +42,8 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     """
     check_place(block, at)
     check(block, at)
-    shares, columns = shares_of(block, at, needs_test=needs_test), Columns(block.kind, block.columns)
+    shares = shares_of(block, at, needs_test=needs_test)
+    columns = Columns(block.kind, block.columns, options=block.options)
     if block.hub:
         return make_task(name, block, parts_from_hub(block, at, shares, columns), at)
     parts = parts_from_files(block, root, at, shares, columns)
@@ -97,8 +99,8 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
     given = types_of(block.labels) if block.kind == "ner" else block.labels
-    labels = given or labels_of(block.kind, rows["train"], places["train"])
-    if not block.labels and block.kind not in (*SCORE_KINDS, "ner"):
+    labels = given or labels_of(block.kind, rows, places["train"])
+    if not block.labels and block.kind in CLASS_KINDS:
         check_known_labels(rows, labels)
     seen: dict[str, str] = {}
     examples = {split: tuple(parse_rows(located, block.kind, labels, seen)) for split, located in rows.items()}
@@ -146,5 +148,5 @@ def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], c
         if key not in row:
             raise input_error(where, f"no {key}", f"{key} in every row")
         if "label" in row:
-            row["label"] = label_of(where, row["label"], block)
+            convert_label(where, row, block)
         yield where, row

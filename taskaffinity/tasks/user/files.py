@@ -120,7 +120,7 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
             if gone := [column for name, column in at.items() if name in needed and column not in names]:
                 raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "this key in every row")
             before, at = names, columns.place(where, names)
-        yield where, {name: row[column] for name, column in at.items()}
+        yield where, columns.row(at, row.__getitem__)
 
 
 def _csv(path: Path, layout: Layout, columns: Columns) -> Located:
@@ -147,11 +147,11 @@ def _table(
     if not is_given:
         _check_separator(where, path, header)
         columns.check_header(where, header, rows)
-    at = {name: header.index(column) for name, column in columns.place(where, header).items()}
+    at = columns.place(where, header)
     for place, fields in rows:
         if is_given and [field.strip() for field in fields] == header:
             raise input_error(place, "the names of header: as a row", "no header: for a file that has one")
-        yield place, {name: fields[index] for name, index in at.items()}
+        yield place, columns.row(at, dict(zip(header, fields, strict=True)).__getitem__)
 
 
 def _check_separator(where: str, path: Path, header: Sequence[str]) -> None:

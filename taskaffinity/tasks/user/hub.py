@@ -98,10 +98,12 @@ def hub_rows(part: Any, where: str, columns: Columns) -> Located:
         If a column is missing, or a row has no label.
     """
     at = columns.place(where, part.column_names)
-    names_of = {field: _names(part.features[column]) for field, column in at.items()}
-    for number, row in enumerate(part.select_columns(list(dict.fromkeys(at.values()))), start=1):
+    chosen = list(dict.fromkeys((*at.values(), *columns.options)))
+    names_of = {column: _names(part.features[column]) for column in chosen}
+    for number, row in enumerate(part.select_columns(chosen), start=1):
         place = f"{where} row {number}"
-        yield place, {field: _named(place, row[column], names_of[field]) for field, column in at.items()}
+        named = {column: _named(place, row[column], names_of[column]) for column in chosen}
+        yield place, columns.row(at, named.__getitem__)
 
 
 def _names(feature: Any) -> Sequence[str] | None:

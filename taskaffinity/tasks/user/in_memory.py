@@ -17,7 +17,7 @@ from taskaffinity.tasks.user.shares import shares_of
 from taskaffinity.tasks.user.task_block import UserTask, check, describe_fault
 
 _OPTIONS = (
-    *("kind", "labels", "negative", "metric", "title", "splits", "train", "dev", "test"),
+    *("kind", "labels", "negative", "metric", "title", "splits", "train", "dev", "test", "options"),
     *("max_length", "max_words", "long", "stride", "pool", "windowed"),
 )
 """Keys of a suite file that also apply to data in memory."""
@@ -70,11 +70,11 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
         return where
 
     parts = {str(split): part if _is_dataset(part) else _rows_of(part, where, split) for split, part in data.items()}
-    kind = options.get("kind") or _kind_of(next(iter(parts.values())), columns)
+    kind = options.get("kind") or _kind_of(next(iter(parts.values())), columns, options)
     task = _task_block(kind, columns, options, where)
     check(task, at)
     names = hub_parts(where, list(parts), task.splits, shares_of(task, at, needs_test=needs_test), where)
-    how = Columns(task.kind, task.columns)
+    how = Columns(task.kind, task.columns, options=task.options)
     located: dict[Split, tuple[str, Located]] = {}
     for split, part in names.items():
         place = f"{where}: {part}"
@@ -123,7 +123,7 @@ def _value(value: object) -> object:
     return [_value(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def _kind_of(part: Any, columns: Mapping[str, str]) -> Kind:
+def _kind_of(part: Any, columns: Mapping[str, str], options: Mapping[str, object]) -> Kind:
     """Return the kind that the columns and labels of a split suggest."""
     if isinstance(part, list):
         names: Collection[str] = part[0] if part and isinstance(part[0], Mapping) else ()
@@ -131,6 +131,8 @@ def _kind_of(part: Any, columns: Mapping[str, str]) -> Kind:
         names = part.column_names
     if column_of("tags", columns, names) and not column_of("text", columns, names):
         return "ner"
+    if options.get("options") or column_of("options", columns, names):
+        return "choice"
     label = column_of("label", columns, names) or next((name for name in ("score", "labels") if name in names), None)
     if any(isinstance(value, list) for value in _labels_in(part, label)):
         return "multilabel"

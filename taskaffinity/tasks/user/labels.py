@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from taskaffinity.errors import has_controls, input_error, meant, named, shown
+from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind, option_names
 from taskaffinity.tasks.numbers import finite_number
-from taskaffinity.tasks.task import SCORE_KINDS, Example, Kind, Split
+from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.numbered import named_class
+from taskaffinity.tasks.user.options import options_of, right_option
 from taskaffinity.tasks.user.task_block import At, UserTask
 
 _MOST_CLASSES = 100
@@ -54,17 +56,21 @@ def _score(where: str, value: object) -> object:
     )
 
 
-def label_of(where: str, value: object, block: UserTask) -> object:
-    """Return a label of a row as a class, a score or a list of classes.
+def convert_label(where: str, row: dict[str, object], block: UserTask) -> None:
+    """Convert the label of a row to a class, a score, a list of classes or the letter of an option, in place.
 
     Raises
     ------
     InputError
         If the label has another type than the kind of the task, or is -1 (no label).
     """
-    if block.kind == "multilabel":
-        return _classes(where, value, block)
-    return _score(where, value) if block.kind in SCORE_KINDS else _class(where, value, block.labels)
+    row["label"] = _CONVERTERS[TRAITS[block.kind].label](where, row, block)
+
+
+def _option(where: str, row: dict[str, object], block: UserTask) -> str:
+    """Return the letter of the right option; the options of the row become a list of texts."""
+    row["options"], labels = found = options_of(where, row["options"])
+    return right_option(where, row["label"], found[0], labels)
 
 
 def _classes(where: str, value: object, block: UserTask) -> list[str]:
@@ -89,8 +95,19 @@ def _classes(where: str, value: object, block: UserTask) -> list[str]:
     return found
 
 
-def labels_of(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: str) -> tuple[str, ...]:
-    """Return the classes or entity types of the training split, sorted.
+_CONVERTERS: dict[str, Callable[[str, dict[str, object], UserTask], object]] = {
+    "class": lambda where, row, block: _class(where, row["label"], block.labels),
+    "classes": lambda where, row, block: _classes(where, row["label"], block),
+    "score": lambda where, row, block: _score(where, row["label"]),
+    "option": _option,
+}
+"""Form of a kind's labels -> what reads them; tags are read elsewhere."""
+
+
+def labels_of(
+    kind: Kind, rows_of: Mapping[Split, Sequence[tuple[str, dict[str, object]]]], place: str
+) -> tuple[str, ...]:
+    """Return the classes or entity types of the training split, sorted; or the letters of the options of all splits.
 
     Raises
     ------
@@ -99,6 +116,10 @@ def labels_of(kind: Kind, rows: Sequence[tuple[str, dict[str, object]]], place: 
     """
     if kind in SCORE_KINDS:
         return ()
+    if kind == "choice":
+        numbers = (len(row["options"]) for rows in rows_of.values() for _, row in rows)  # type: ignore[arg-type]
+        return option_names(max(numbers))
+    rows = rows_of["train"]
     if kind == "ner":
         tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
         found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
@@ -170,6 +191,7 @@ def check_enough(
                 raise input_error(
                     places.get(split, places["train"]), found, "two different scores, because a correlation needs them"
                 )
+    if block.kind in SCORE_KINDS or block.kind == "choice":  # an option is told by its text, not by its letter
         return
     counts: Counter[str] = Counter()
     for example in examples["train"]:

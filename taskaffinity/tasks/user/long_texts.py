@@ -27,6 +27,10 @@ def reading_of(block: UserTask, at: At) -> Reading:
     if has_windows and is_tagging and not block.max_words:
         expected = "max_words: none, for sentences that are not split, or a number"
         raise input_error(at("long"), "long: windows for kind ner, whose sentences are split before", expected)
+    if has_windows and block.kind == "choice":
+        raise input_error(
+            at("long"), "long: windows for kind choice", "long: truncate, and max_length: for longer inputs"
+        )
     is_whole = block.max_words == "none"
     return Reading(
         _number(block, "max_length", LEAST_LENGTH, at),

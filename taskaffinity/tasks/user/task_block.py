@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from taskaffinity.errors import InputError, has_controls, input_error, meant, quoted
+from taskaffinity.tasks.kinds import CLASS_KINDS, DEFAULT_METRIC, METRICS_OF_KIND, TRAITS, Kind
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.reading import Long, Pool, Side
-from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, Kind, Split
+from taskaffinity.tasks.task import Split
 from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Field
 from taskaffinity.tasks.user.layout import Format, formats_of, is_encoding
 from taskaffinity.tasks.user.pairs import Pairs
@@ -59,6 +60,8 @@ class UserTask(BaseModel):
     overlaps: Literal["", "longest"] = ""
     """What to do with overlapping mentions. Empty: refuse them."""
     columns: dict[Field, str] = {}
+    options: tuple[str, ...] = ()
+    """Columns of the options of choice, if each has its own. Empty: one column has them all."""
     labels: tuple[str, ...] = ()
     """Classes, or entity types. Empty: collected from the training split."""
     label_separator: str = ""
@@ -81,6 +84,9 @@ class UserTask(BaseModel):
     pool: Literal["", Pool] = ""
     windowed: Literal["", Side] = ""
 
+
+_WITHOUT_LABELS = {"score": "it learns numbers", "option": "its options are told by their texts"}
+"""Form of a kind's labels -> why the user lists none."""
 
 At = Callable[[str], str]
 """Key of the task -> its file and line, for a message."""
@@ -110,7 +116,7 @@ def check(block: UserTask, at: At) -> None:
         With the line of the key.
     """
     fitting = METRICS_OF_KIND[block.kind]
-    has_classes = block.kind not in (*SCORE_KINDS, "ner")
+    has_classes = block.kind in CLASS_KINDS
     if block.metric and block.metric not in fitting:
         of = f" for kind {block.kind}" if block.metric in METRICS else ""
         raise input_error(
@@ -118,8 +124,8 @@ def check(block: UserTask, at: At) -> None:
             f"metric {quoted(block.metric)}{of}",
             f"one of {', '.join(fitting)}{meant(block.metric, fitting)}",
         )
-    if block.labels and block.kind in SCORE_KINDS:
-        raise input_error(at("labels"), f"labels for kind {block.kind}", "none: it learns numbers")
+    if block.labels and (why := _WITHOUT_LABELS.get(TRAITS[block.kind].label)):
+        raise input_error(at("labels"), f"labels for kind {block.kind}", f"none: {why}")
     if has_controls(block.title):
         raise input_error(at("title"), f"title {quoted(block.title)}", "printable characters")
     if garbled := next((label for label in block.labels if has_controls(label)), None):
@@ -178,6 +184,12 @@ def _check_layout(block: UserTask, at: At) -> None:
 
 
 def _check_each_column_once(block: UserTask, at: At) -> None:
+    if block.options and block.kind != "choice":
+        raise input_error(at("options"), f"options: for kind {block.kind}", "kind: choice")
+    if block.options and (len(block.options) < 2 or len(set(block.options)) < len(block.options)):
+        raise input_error(at("options"), f"{len(block.options)} columns of options", "two or more, each once")
+    if block.options and "options" in block.columns:
+        raise input_error(at("options"), "options: and columns: {options: ...}", "one of them")
     fields: dict[str, str] = {}
     for name, column in block.columns.items():
         if (other := fields.setdefault(column, name)) != name:

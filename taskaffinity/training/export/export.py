@@ -5,7 +5,7 @@ names, so export copies every weight. Only a regression on standardised scores g
 become scores in the unit of the data. Architectures without an entry in ``FORMS`` cannot be exported, because their
 stock heads differ.
 
-A stock ``pipeline`` differs from ``predict`` in four points:
+There is no stock pipeline for choice. A stock ``pipeline`` differs from ``predict`` in four points:
 
 * It does not split long sentences. ``predict`` splits those of a tagger at ``max_words`` words, as training does.
 * It reads no windows. ``predict`` reads a long text in the windows of the task, if it has some.
@@ -18,14 +18,15 @@ A stock ``pipeline`` differs from ``predict`` in four points:
 from __future__ import annotations
 
 import json
+import operator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, PreTrainedModel
+from transformers import PreTrainedModel
 
 from taskaffinity.atomic import atomic_folder, remove_litter
 from taskaffinity.errors import InputError
@@ -34,34 +35,15 @@ from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.weights import loss_weights
-from taskaffinity.tasks.task import Kind
+from taskaffinity.tasks.kinds import TRAITS
 from taskaffinity.training.checkpoint import load_head, load_shared_weights
 from taskaffinity.training.encoders.load import Encoder, find_encoder, load_config, load_tokenizer
 from taskaffinity.training.export.model_card import model_card
 from taskaffinity.training.export.predictor import ABOUT
+from taskaffinity.training.export.stock import STOCK
 from taskaffinity.training.heads import FORMS
 from taskaffinity.training.inputs.encoded import Scale, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-
-_CLASSIFIERS: dict[str, dict[str, str]] = {
-    "bert": {"classifier": "output"},
-    "electra": {"classifier.dense": "dense", "classifier.out_proj": "output"},
-    "roberta": {"classifier.dense": "dense", "classifier.out_proj": "output"},
-    "xlm-roberta": {"classifier.dense": "dense", "classifier.out_proj": "output"},
-    "camembert": {"classifier.dense": "dense", "classifier.out_proj": "output"},
-    "deberta-v2": {"pooler.dense": "dense", "classifier": "output"},
-    "distilbert": {"pre_classifier": "dense", "classifier": "output"},
-}
-"""Architecture -> layer of the stock sentence head -> its name in the head of ``training.heads``. BERT's dense layer is
-its pooler."""
-
-_Problem = Literal["regression", "multi_label_classification"]
-_PROBLEMS: dict[Kind, _Problem] = {
-    "similarity": "regression",
-    "regression": "regression",
-    "multilabel": "multi_label_classification",
-}
-"""``problem_type`` of a stock sentence model by kind. Other kinds have ``single_label_classification``."""
 
 
 def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with_group: bool = False) -> None:
@@ -189,30 +171,27 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
     check_exportable(folder)
     config = load_config(folder)
     architecture = config.model_type
-    labels = meta.outputs or ("score",)
+    kind, one_output = STOCK[meta.kind], TRAITS[meta.kind].n_outputs == 1
+    labels = ("score",) if one_output else meta.outputs
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     if hasattr(config, "from_scratch"):
         del config.from_scratch
-    head = model.heads[meta.name]
-    stock: PreTrainedModel
-    if meta.kind == "ner":
-        stock = AutoModelForTokenClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
-        places = {"classifier": "output"}
-    else:
-        config.problem_type = _PROBLEMS.get(meta.kind, "single_label_classification")
-        stock = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32, trust_remote_code=False)
-        places = _CLASSIFIERS[architecture]
-        if FORMS[architecture].pooler:
-            dense = head.get_submodule("dense") if model.pooler is None else model.pooler.get_submodule("dense")
-            _copy(dense, stock.base_model.get_submodule("pooler.dense"))
+    config.update({name: value for name, value in kind.settings.items() if hasattr(config, name)})
+    if kind.problem is not None:
+        config.problem_type = kind.problem
+    head, places = model.heads[meta.name], kind.layers[architecture]
+    stock: PreTrainedModel = kind.auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    if FORMS[architecture].pooler and meta.kind != "ner":
+        dense = head.get_submodule("dense") if model.pooler is None else model.pooler.get_submodule("dense")
+        _copy(dense, stock.base_model.get_submodule("pooler.dense"))
     lost = stock.base_model.load_state_dict(model.encoder.state_dict(), strict=False)
     if lost.unexpected_keys or any(not name.startswith("pooler.") for name in lost.missing_keys):
         raise ValueError(f"{architecture}: its stock classifier contains a different encoder")
     for theirs, ours in places.items():
-        _copy(head.get_submodule(ours), stock.get_submodule(theirs))
+        _copy(head.get_submodule(ours), operator.attrgetter(theirs)(stock))
     if meta.scale is not None:
-        [output] = [stock.get_submodule(theirs) for theirs, ours in places.items() if ours == "output"]
+        [output] = [operator.attrgetter(theirs)(stock) for theirs, ours in places.items() if ours == "output"]
         _in_unit_of_data(output, meta.scale)
     stock.eval()
     return stock

@@ -20,19 +20,9 @@ from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.metrics import METRICS, by_document
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.reading import MOST_LENGTH
+from taskaffinity.training.export.stock import STOCK
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.sentence_rows import words_per_row
-
-_TAKES = {
-    "similarity": "two texts (`text`, `text_pair`) and returns a score",
-    "regression": "a text and returns a score",
-    "inference": "two texts (`text`, `text_pair`) and returns a class",
-    "relation": "a text whose two arguments are masked as in the training data, and returns a class",
-    "classification": "a text and returns a class",
-    "multilabel": "a text and returns any number of classes",
-    "ner": "a sentence and returns mentions",
-}
-
 
 _HUB_METRICS = {"accuracy": "accuracy", "pearson": "pearsonr"}
 """Names of metrics on model hubs. All other metrics are kinds of F1."""
@@ -64,7 +54,7 @@ def _lines(best: BestModel, meta: TaskMeta) -> Iterator[str]:
             "training text. Share this folder only as the agreement allows.**"
         )
         yield ""
-    yield f"A model from a taskaffinity study, run `{spec.run_id}`. It takes {_TAKES[meta.kind]}."
+    yield f"A model from a taskaffinity study, run `{spec.run_id}`. It takes {STOCK[meta.kind].takes}."
     yield f"Kind: {meta.kind}." + (f" Labels: {', '.join(meta.outputs)}." if meta.outputs else "")
     yield from ("", "## Trained on", "", "| task | data fingerprint | licence or access |", "|---|---|---|")
     for name, fingerprint in _training_tasks(best).items():
@@ -81,7 +71,7 @@ def _lines(best: BestModel, meta: TaskMeta) -> Iterator[str]:
 
 def _metadata(best: BestModel, meta: TaskMeta) -> str:
     """Return the card's YAML header for model hubs: pipeline, and test score as ``model-index``."""
-    pipeline = "token-classification" if meta.kind == "ner" else "text-classification"
+    pipeline = STOCK[meta.kind].pipeline
     outcome = best.outcome
     result = {
         "task": {"type": pipeline, "name": meta.kind},

@@ -15,7 +15,7 @@ underscores, and take each Chinese character as a word.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -24,20 +24,21 @@ import numpy as np
 import torch
 from pydantic import ConfigDict, Field
 from torch import Tensor
-from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored.json_files import parse_model
+from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, option_names
 from taskaffinity.tasks.spans import lenient_spans
 from taskaffinity.tasks.standoff.tokens import word_spans
-from taskaffinity.tasks.task import KINDS, SCORE_KINDS, Example, Label
+from taskaffinity.tasks.task import Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
 from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files
 from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.encoders.load_errors import as_input_error
-from taskaffinity.training.heads import pool_windows
+from taskaffinity.training.export.stock import STOCK
+from taskaffinity.training.heads import outputs_of_examples
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
@@ -84,14 +85,10 @@ class Predictor:
             about: _About = parse_model(read_regular(folder / ABOUT), _About)
             self.meta: TaskMeta = meta_of(about.task)
             self.max_length, self.max_words = about.max_length, about.max_words
-            is_tagger = self.meta.kind == "ner"
-            auto: Any = AutoModelForTokenClassification if is_tagger else AutoModelForSequenceClassification
-            names = self.meta.outputs
-            is_task = self.meta.kind in KINDS and (self.meta.kind in SCORE_KINDS) != bool(names)
-            if not is_task or not all(isinstance(name, str) for name in names):
-                raise ValueError("not the task of an exported model")
+            auto = STOCK[self.meta.kind].auto
             self.model = auto.from_pretrained(folder, dtype=torch.float32, weights_only=True, **NO_CODE).eval()
-            if self.model.num_labels != max(1, len(names)) or min(self.max_length - 7, self.max_words) < 1:
+            n_outputs = TRAITS[self.meta.kind].n_outputs or len(self.meta.outputs)
+            if self.model.config.num_labels != n_outputs or min(self.max_length - 7, self.max_words) < 1:
                 raise ValueError("another model than that of the task")
         self.model.to(device)  # outside the block, because a full GPU is no fault of the folder
         self.tokenizer = load_tokenizer(folder)
@@ -102,7 +99,7 @@ class Predictor:
 
         Up to 1,024 rows are read ahead. The keys of a prediction depend on the task:
 
-        * ``label``, its ``probability`` and all ``probabilities`` for a class;
+        * ``label``, its ``probability`` and all ``probabilities`` for a class, or for the letters of options;
         * ``score`` for a similarity or a regression;
         * ``labels``, those with a probability above 0.5, and all ``probabilities`` for multilabel;
         * ``entities`` for tagging, each with ``type``, ``start`` and ``end``: its first character and its last
@@ -111,7 +108,7 @@ class Predictor:
         """
         remaining = iter(rows)
         while ahead := list(islice(remaining, _AT_ONCE)):
-            predictions = self._mentions(ahead) if self.meta.kind == "ner" else self._labels(ahead)
+            predictions = {"ner": self._mentions, "choice": self._choices}.get(self.meta.kind, self._labels)(ahead)
             yield from zip(ahead, predictions, strict=True)
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
@@ -127,9 +124,12 @@ class Predictor:
     @torch.inference_mode()
     def _forward(self, batch: Batch) -> Tensor:
         inputs, places = padded(batch, self.model.config)
-        outputs: Tensor = self.model(**inputs).logits.float()  # (B, C) or (B, L, C)
+        if self.meta.n_options:  # a stock model takes (examples, options, L); here all are options of one example
+            inputs = {name: values[None] for name, values in inputs.items()}
+        outputs: Tensor = self.model(**inputs).logits.float()  # (B, C) or (B, L, C) or (1, B)
         if batch.owners is not None:
-            return pool_windows(outputs, batch.owners, len(batch.targets), self.meta.reading.pool)
+            outputs = outputs.view(-1, 1) if self.meta.n_options else outputs
+            return outputs_of_examples(self.meta, outputs, batch.owners, len(batch.targets))
         if self.meta.kind != "ner":
             return outputs
         return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
@@ -150,6 +150,15 @@ class Predictor:
                 best = int(torch.argmax(output[0]))
                 of_each = dict(zip(self.meta.outputs, chances, strict=True))
                 yield {"label": self.meta.outputs[best], "probability": chances[best], "probabilities": of_each}
+
+    def _choices(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
+        names = option_names(max(len(row.options) for row in rows))
+        self.meta = replace(self.meta, outputs=names, scored=names)  # perhaps more options than in training
+        examples = [Example(str(row.line), "A", row.text, row.text_pair, options=row.options) for row in rows]
+        for row, output in zip(rows, self.outputs(self._encoded(examples)), strict=True):
+            chances = dict(zip(names, torch.softmax(output[0, : len(row.options)], dim=0).tolist(), strict=False))
+            best = max(chances, key=chances.__getitem__)
+            yield {"label": best, "probability": chances[best], "probabilities": chances}
 
     def _mentions(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
         spans = [_words(row) for row in rows]

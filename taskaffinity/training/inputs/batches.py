@@ -5,7 +5,7 @@ mini-batches in single-task and multi-task training; only the batches between th
 """
 
 # B sequences, T tokens of the batch, R states that the head reads: one per sequence, or one per word
-# E examples, if some have several windows, whose outputs are pooled
+# E examples, if some have several rows: windows, whose outputs are pooled, or options
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ class Batch:
     """Sequences of one task, concatenated in order of length."""
 
     task: str
-    rows: IntArray  # (B,) rows of the split, in the batch's order; (E,) examples if windows are pooled
+    rows: IntArray  # (B,) rows of the split, in the batch's order; (E,) examples if they have several
     tokens: Tensor  # (T,)
     positions: Tensor  # (T,) position in the sequence, from 0
     token_types: Tensor  # (T,)
     lengths: Tensor  # (B,)
     longest: int  # maximum length
-    targets: Tensor  # (R,) scores or classes of sequences, tags of words; (R, C) for multilabel; E of pooled windows
+    targets: Tensor  # (R,) scores or classes of sequences, tags of words; (R, C) for multilabel; E of examples
     layout: Layout  # its ``read``: (R,) first token of each sequence, or of each word
-    owners: Tensor | None = None  # (B,) place in ``rows`` of each sequence's example; None if no windows are pooled
+    owners: Tensor | None = None
+    """(B,) place in ``rows`` of each sequence's example; of an option, its place in an (E, options) table; or None."""
 
     def to(self, device: str) -> Batch:
         """Return the batch on another device; the copy to a GPU is asynchronous."""
@@ -50,19 +51,19 @@ class Batch:
 class Picked(NamedTuple):
     """The parts of a split's arrays that a mini-batch takes, in the batch's order."""
 
-    rows: IntArray  # (B,); (E,) examples if windows are pooled
+    rows: IntArray  # (B,); (E,) examples if they have several
     lengths: IntArray  # (B,)
     tokens: IntArray  # (T,) numbers of the tokens
     read: IntArray  # (R,) places in the batch of the tokens that the head reads
     n_read: IntArray  # (B,) how many of them each sequence has
-    targets: IntArray  # (R,) numbers of the targets; (E,) if windows are pooled
-    owners: IntArray | None = None  # (B,) place in ``rows`` of each sequence's example
+    targets: IntArray  # (R,) numbers of the targets; (E,) of examples
+    owners: IntArray | None = None  # (B,) as in ``Batch``
 
 
 def pick(split: EncodedSplit, rows: IntArray) -> Picked:
     """Return what a mini-batch of these rows takes from the split, sorted by length.
 
-    ``rows`` has all windows of an example, or none of them.
+    ``rows`` has all windows or options of an example, or none of them.
     """
     lengths = np.diff(split.bounds)[rows]
     order = np.argsort(lengths, kind="stable")
@@ -73,6 +74,8 @@ def pick(split: EncodedSplit, rows: IntArray) -> Picked:
         one, examples = np.ones_like(rows), split.examples_of_rows[rows]
         if split.n_pooled(rows):
             distinct, owners = np.unique(examples, return_inverse=True)
+            if split.n_options:
+                owners = owners * split.n_options + rows - split.unit_bounds[examples]
             return Picked(distinct, lengths, tokens, starts, one, distinct, owners)
         return Picked(examples, lengths, tokens, starts, one, examples)
     n_words = np.diff(split.word_bounds)[rows]

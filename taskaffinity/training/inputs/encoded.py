@@ -1,8 +1,9 @@
 """A task's tokens as flat arrays.
 
-A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, with two
-exceptions: a long tagged sentence has several rows (``sentence_rows.py``), and each window of a task that is read in
-windows is a row. Mini-batches draw *units*: a row of tagging, otherwise an example with all its windows.
+A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, with three
+exceptions: a long tagged sentence has several rows (``sentence_rows.py``), each window of a task that is read in
+windows is a row, and so is each option of choice. Mini-batches draw *units*: a row of tagging, otherwise an example
+with all its rows.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class TaskMeta:
     name: str
     kind: Kind
     outputs: tuple[str, ...]
-    """Classes, or tags (``O``, ``B-x``, ``I-x``, ...), in the order of the head's outputs; empty for similarity."""
+    """Classes, or tags (``O``, ``B-x``, ``I-x``, ...), in the order of the head's outputs; letters of the options of
+    choice; empty for similarity."""
     scored: tuple[str, ...]
     """The labels that the metric counts."""
     metric_name: str
@@ -63,6 +65,11 @@ class TaskMeta:
     """Scale that turns outputs into scores, if they were learned on standardised scores. None: outputs are scores."""
     reading: Reading = DEFAULT
     """How texts that are longer than an input are read."""
+
+    @property
+    def n_options(self) -> int:
+        """The most options of an example of choice; 0 for other kinds."""
+        return len(self.outputs) if self.kind == "choice" else 0
 
     @property
     def negative(self) -> str | None:
@@ -88,6 +95,8 @@ class EncodedSplit:
     word_numbers: npt.NDArray[np.int32]  # (n_words,) number of each word in its sentence
     word_bounds: IntArray  # (n_rows + 1,) row i has the words word_bounds[i]:word_bounds[i + 1]
     is_tagging: bool
+    n_options: int = 0
+    """For choice, the most options of an example; its rows are its options. 0: an example's rows are windows."""
 
     @property
     def n_rows(self) -> int:
@@ -211,6 +220,7 @@ class EncodedSplit:
             word_numbers=self.word_numbers[words],
             word_bounds=bounds_of(np.diff(self.word_bounds)[rows]),
             is_tagging=self.is_tagging,
+            n_options=self.n_options,
         )
 
 

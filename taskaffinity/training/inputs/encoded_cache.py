@@ -107,7 +107,9 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
                 name: np.asarray(np.load(folder / split / f"{file}.npy", mmap_mode="r"))
                 for name, file in _ARRAYS.items()
             }
-            splits[split] = EncodedSplit(**vars(examples), **arrays, is_tagging=meta.kind == "ner")
+            splits[split] = EncodedSplit(
+                **vars(examples), **arrays, is_tagging=meta.kind == "ner", n_options=meta.n_options
+            )
             _check_lengths(splits[split])
     except (OSError, ValueError) as error:
         fault = str(error) if type(error) is ValueError else type(error).__name__

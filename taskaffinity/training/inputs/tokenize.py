@@ -85,9 +85,10 @@ def encode_examples(
 
 
 def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMeta, max_length: int) -> EncodedSplit:
-    encoded = _tokenized(examples, tokenizer, meta.reading, max_length)
-    n_windows = [len(of_example) for of_example in encoded]
-    rows = [row for of_example in encoded for row in of_example]
+    inputs = [_inputs(example) for example in examples]
+    encoded = iter(_tokenized([one for some in inputs for one in some], tokenizer, meta.reading, max_length))
+    rows_of = [[row for _ in some for row in next(encoded)] for some in inputs]
+    rows = [row for of_example in rows_of for row in of_example]
     if meta.kind in SCORE_KINDS:
         targets: npt.NDArray[Any] = np.array([example.label for example in examples], dtype=np.float32)
     elif meta.kind == "multilabel":
@@ -105,12 +106,13 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
         tokens=_flat([row.tokens for row in rows], np.int32),
         token_types=_flat([row.types for row in rows], np.int8),
         bounds=bounds_of([len(row.tokens) for row in rows]),
-        examples_of_rows=np.repeat(np.arange(len(examples)), n_windows),
+        examples_of_rows=np.repeat(np.arange(len(examples)), list(map(len, rows_of))),
         targets=targets,
         word_positions=nothing,
         word_numbers=nothing,
         word_bounds=np.zeros(len(rows) + 1, dtype=np.int64),
         is_tagging=False,
+        n_options=meta.n_options,
     )
 
 
@@ -142,6 +144,17 @@ def _tokenized(examples: Sequence[Example], tokenizer: Any, reading: Reading, ma
     return rows_of
 
 
+def _inputs(example: Example) -> list[Example]:
+    """Return the texts that are read for an example: its own, or those with each option.
+
+    An option follows the second text if there is one, as a question before its answers.
+    """
+    if not example.options:
+        return [example]
+    before = "" if example.text_pair is None else f"{example.text_pair} "
+    return [replace(example, text_pair=f"{before}{option}", options=()) for option in example.options]
+
+
 def _by_texts(examples: Sequence[Example]) -> Iterator[tuple[list[int], tuple[list[str], ...]]]:
     """Yield numbers and texts of the examples with one text, then of those with two."""
     alone = [number for number, example in enumerate(examples) if example.text_pair is None]
@@ -153,7 +166,7 @@ def _by_texts(examples: Sequence[Example]) -> Iterator[tuple[list[int], tuple[li
 
 
 def _reversed(example: Example) -> Example:
-    if example.text_pair is None:
+    if example.text_pair is None or example.options:
         return example
     return replace(example, text=example.text_pair, text_pair=example.text)
 
@@ -215,15 +228,17 @@ def _encode_tagging(
 def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> list[int]:
     """Return the number of tokens of each example, with special tokens, untruncated.
 
-    For a tagged sentence, it is the number of its longest row.
+    For a tagged sentence, or an example with options, it is the number of its longest row.
     """
     examples = task.examples[split]
     longest = [0] * len(examples)
     if task.kind != "ner":
-        for numbers, of_examples in _by_texts(examples):
-            encoded = tokenizer(*of_examples, return_attention_mask=False, verbose=False)
-            for number, row in zip(numbers, encoded["input_ids"], strict=True):
-                longest[number] = len(row)
+        inputs = [(number, one) for number, example in enumerate(examples) for one in _inputs(example)]
+        for places, of_inputs in _by_texts([one for _, one in inputs]):
+            encoded = tokenizer(*of_inputs, return_attention_mask=False, verbose=False)
+            for place, row in zip(places, encoded["input_ids"], strict=True):
+                number, _ = inputs[place]
+                longest[number] = max(longest[number], len(row))
         return longest
     words_of = _without_empty_words(examples, tokenizer)
     rows = sentence_rows(examples, words_per_row(task.reading, max_words), is_train=split == "train")

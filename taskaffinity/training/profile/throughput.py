@@ -72,9 +72,9 @@ class Throughput:
         self._steps = steps_of(setup.model, stepper, splits, splits, make_graphs=CudaGraphs)
         rng, largest, drawn = np.random.default_rng(0), list[Cut](), list[Cut]()
         for name, split in splits.items():
-            size = min(spec.recipe.batch_size, split.n_rows)
-            largest.append((name, np.argsort(np.diff(split.bounds))[-size:]))
-            drawn += [(name, rng.choice(split.n_rows, size, replace=False)) for _ in range(_DRAWN)]
+            size = min(spec.recipe.batch_size, split.n_units)
+            largest.append((name, split.rows_of(np.argsort(split.unit_lengths)[-size:])))
+            drawn += [(name, split.rows_of(rng.choice(split.n_units, size, replace=False))) for _ in range(_DRAWN)]
         setup.model.train()
         self._steps.prepare([*largest, *drawn] * LEAST)
         list(self._steps.run(largest))

@@ -1,0 +1,80 @@
+"""The kinds of task: one row each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression", "multilabel", "choice"]
+"""The first four are the kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked
+sentence, classification of a pair, tagging. ``classification`` is ``relation`` without masks. ``regression`` is
+``similarity`` with one text. An example of ``multilabel`` has any number of classes. An example of ``choice`` has
+options, one of which is right."""
+
+Field = Literal["id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags", "entities", "options"]
+"""``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. In a file of
+all splits, ``split`` names the split of each row."""
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the package needs to know of a kind, apart from its head (``training/heads.py``)."""
+
+    label: Literal["class", "classes", "score", "tags", "option"]
+    """What the label of an example is."""
+    fields: tuple[Field, ...]
+    """Fields that every row has."""
+    metrics: tuple[str, ...]
+    """Metrics that can score it; the first is the default."""
+    n_outputs: int | None = None
+    """Outputs of the head for each state that it reads. None: one per class or tag."""
+    paper_epochs: int = 10
+    """Epochs of the paper's single-task models (``runs/paper_recipes.py``)."""
+
+
+_OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
+TRAITS: Final[dict[Kind, Traits]] = {
+    "similarity": Traits("score", ("text", "text_pair", "label"), ("pearson",), 1, 30),
+    "relation": Traits("class", ("text", "label"), ("micro_f1", "accuracy", "macro_f1")),
+    "inference": Traits("class", ("text", "text_pair", "label"), _OF_CLASSES),
+    "ner": Traits("tags", ("words", "tags"), ("span_f1", "span_f1_conlleval"), None, 30),
+    "classification": Traits("class", ("text", "label"), _OF_CLASSES),
+    "regression": Traits("score", ("text", "label"), ("pearson",), 1, 30),
+    "multilabel": Traits("classes", ("text", "label"), ("multilabel_f1", "macro_f1", "accuracy")),
+    "choice": Traits("option", ("text", "options", "label"), ("accuracy",), 1),
+}
+
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+DEFAULT_METRIC: Final[dict[Kind, str]] = {kind: traits.metrics[0] for kind, traits in TRAITS.items()}
+METRICS_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {kind: traits.metrics for kind, traits in TRAITS.items()}
+"""Kind -> metrics that can score it."""
+
+
+def _with_label(*labels: str) -> frozenset[Kind]:
+    return frozenset(kind for kind, traits in TRAITS.items() if traits.label in labels)
+
+
+SCORE_KINDS: Final = _with_label("score")
+"""Kinds whose labels are numbers."""
+ONE_CLASS: Final = _with_label("class")
+"""Kinds with one class per text, which ``class_weights: balanced`` concerns; a tagging task can be named."""
+CLASS_KINDS: Final = _with_label("class", "classes")
+"""Kinds whose classes the user names."""
+PAIR_KINDS: Final = frozenset(kind for kind, traits in TRAITS.items() if "text_pair" in traits.fields)
+"""Kinds whose examples always have two texts."""
+
+
+def option_names(n: int) -> tuple[str, ...]:
+    """Return the labels of ``n`` options in their order: A to Z, then AA, AB, ...
+
+    Examples
+    --------
+    >>> option_names(4), option_names(28)[-3:]
+    (('A', 'B', 'C', 'D'), ('Z', 'AA', 'AB'))
+    """
+    return tuple(_option_name(number) for number in range(n))
+
+
+def _option_name(number: int) -> str:
+    before, letter = divmod(number, 26)
+    return (_option_name(before - 1) if before else "") + chr(ord("A") + letter)
