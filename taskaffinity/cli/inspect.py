@@ -167,7 +167,7 @@ def _print_pieces(tasks: Sequence[Task]) -> None:
     """Print how long texts are read, and how many tagged sentences are cut in pieces before."""
     for task in tasks:
         if task.reading != DEFAULT:
-            how = task.reading.describe(REFINE.max_length, is_tagging=task.kind == "ner")
+            how = task.reading.describe(REFINE.max_length, task.kind)
             print(f"{task.name}: long texts: {how}")
         most = REFINE.max_words if task.reading.max_words is None else task.reading.max_words
         longer = [

@@ -46,7 +46,8 @@ def verdicts(
         example of each run. ``document`` may name the group of an example.
     metric : str or mapping, optional
         Metric of the predictions, for all targets or by target: ``accuracy``, ``micro_f1``, ``macro_f1``, ``pearson``,
-        ``multilabel_f1`` (classes joined by ``|``), ``span_f1`` or ``span_f1_conlleval`` (tags joined by spaces).
+        ``multilabel_f1`` (classes joined by ``|``), ``span_f1`` or ``span_f1_conlleval`` (tags joined by spaces),
+        ``answer_f1`` or ``exact_match`` (texts; several gold ones joined by ``|``).
     negative : mapping, optional
         By target, the class that F1 does not score.
     scale : {"fraction", "point"}, optional

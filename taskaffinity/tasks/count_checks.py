@@ -12,7 +12,9 @@ from taskaffinity.tasks.metrics import GIVEN_SCORE, Counts
 SCORE_TOLERANCE = 1e-6
 """Largest difference of a stored score from the score of its counts: a ten-thousandth of a point."""
 
-_COLUMNS = {"accuracy": 2, "pearson": 6, GIVEN_SCORE: 3}
+_MEANS = ("accuracy", "exact_match", "answer_f1")
+"""Metrics that are a mean over examples; gold labels decide only the number of examples."""
+_COLUMNS = {**dict.fromkeys(_MEANS, 2), "pearson": 6, GIVEN_SCORE: 3}
 _PER_CLASS = 3
 _ROUNDING = 1e-9
 _WIDEST = 2.0
@@ -72,12 +74,15 @@ def fault_in_counts(metric: str, counts: npt.NDArray[Any]) -> str:
         return _fault_in_moments(counts) if np.isfinite(counts.sum()) else "counts that are not finite"
     if metric == GIVEN_SCORE:
         return _fault_in_given_score(counts)
+    if metric == "answer_f1":
+        is_possible = ((counts >= 0) & (counts <= 1)).all() and (counts[:, 1] == 1).all()  # NaN is not
+        return "" if is_possible else "counts of answer_f1 that are no F1 between 0 and 1"
     if counts.dtype not in _COMPACT:
         return f"counts of {metric} that are no whole numbers from 0"
-    if metric in ("accuracy", "micro_f1", "macro_f1") and counts.max() > 1:
+    if metric in (*_MEANS, "micro_f1", "macro_f1") and counts.max() > 1:
         return f"counts of {metric} above 1, though an example has one class"
-    if metric == "accuracy" and not counts[:, 1].all():
-        return "counts of accuracy whose second column is not 1"
+    if metric in _MEANS and not counts[:, 1].all():
+        return f"counts of {metric} whose second column is not 1"
     return ""
 
 
@@ -98,8 +103,8 @@ def _fault_in_moments(counts: npt.NDArray[Any]) -> str:
 def gold_side(metric: str, counts: Counts) -> Counts:
     """Return the part of the counts that only depends on gold labels, (n_examples, n).
 
-    It is equal in all runs of a task. For accuracy it only has the number of examples; for a given score, the columns
-    that all scores of the task share.
+    It is equal in all runs of a task. For means over examples it only has the number of examples; for a given score,
+    the columns that all scores of the task share.
 
     Examples
     --------
@@ -107,7 +112,7 @@ def gold_side(metric: str, counts: Counts) -> Counts:
     >>> gold_side("micro_f1", right) == gold_side("micro_f1", wrong)
     array([[ True]])
     """
-    if metric in ("accuracy", GIVEN_SCORE):
+    if metric in (*_MEANS, GIVEN_SCORE):
         return counts[:, 1:]
     if metric == "pearson":
         return counts[:, 1:2]

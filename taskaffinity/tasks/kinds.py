@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-Kind = Literal["similarity", "relation", "inference", "ner", "classification", "regression", "multilabel", "choice"]
+Kind = Literal[
+    "similarity", "relation", "inference", "ner", "classification", "regression", "multilabel", "choice", "spans"
+]
 """The first four are the kinds of Sections 3.1-3.4 of the paper: regression on a pair, classification of a masked
 sentence, classification of a pair, tagging. ``classification`` is ``relation`` without masks. ``regression`` is
 ``similarity`` with one text. An example of ``multilabel`` has any number of classes. An example of ``choice`` has
-options, one of which is right."""
+options, one of which is right. An example of ``spans`` has a question and a text; the answers are parts of the text."""
 
-Field = Literal["id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags", "entities", "options"]
+Field = Literal[
+    "id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags", "entities", "options", "start"
+]
 """``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. In a file of
 all splits, ``split`` names the split of each row."""
 
@@ -20,7 +25,7 @@ all splits, ``split`` names the split of each row."""
 class Traits:
     """What the package needs to know of a kind, apart from its head (``training/heads.py``)."""
 
-    label: Literal["class", "classes", "score", "tags", "option"]
+    label: Literal["class", "classes", "score", "tags", "option", "answers"]
     """What the label of an example is."""
     fields: tuple[Field, ...]
     """Fields that every row has."""
@@ -28,20 +33,37 @@ class Traits:
     """Metrics that can score it; the first is the default."""
     n_outputs: int | None = None
     """Outputs of the head for each state that it reads. None: one per class or tag."""
+    usual: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)
+    """Usual names of its columns, beside those of ``tasks/user/columns.py``."""
     paper_epochs: int = 10
     """Epochs of the paper's single-task models (``runs/paper_recipes.py``)."""
 
+    @property
+    def reads_tokens(self) -> bool:
+        """Whether the head reads several tokens of a row, each with a target; otherwise the first one."""
+        return self.label in ("tags", "answers")
 
+
+_SCORES: Mapping[Field, tuple[str, ...]] = {"label": ("score",)}
+_ANSWERS: Mapping[Field, tuple[str, ...]] = {
+    "text": ("question",),
+    "text_pair": ("context",),
+    "label": ("answers",),
+    "start": ("answer_start",),
+}
 _OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
 TRAITS: Final[dict[Kind, Traits]] = {
-    "similarity": Traits("score", ("text", "text_pair", "label"), ("pearson",), 1, 30),
+    "similarity": Traits("score", ("text", "text_pair", "label"), ("pearson",), 1, _SCORES, 30),
     "relation": Traits("class", ("text", "label"), ("micro_f1", "accuracy", "macro_f1")),
     "inference": Traits("class", ("text", "text_pair", "label"), _OF_CLASSES),
-    "ner": Traits("tags", ("words", "tags"), ("span_f1", "span_f1_conlleval"), None, 30),
+    "ner": Traits("tags", ("words", "tags"), ("span_f1", "span_f1_conlleval"), paper_epochs=30),
     "classification": Traits("class", ("text", "label"), _OF_CLASSES),
-    "regression": Traits("score", ("text", "label"), ("pearson",), 1, 30),
-    "multilabel": Traits("classes", ("text", "label"), ("multilabel_f1", "macro_f1", "accuracy")),
+    "regression": Traits("score", ("text", "label"), ("pearson",), 1, _SCORES, 30),
+    "multilabel": Traits(
+        "classes", ("text", "label"), ("multilabel_f1", "macro_f1", "accuracy"), None, {"label": ("labels",)}
+    ),
     "choice": Traits("option", ("text", "options", "label"), ("accuracy",), 1),
+    "spans": Traits("answers", ("text", "text_pair", "label"), ("answer_f1", "exact_match"), 2, _ANSWERS),
 }
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

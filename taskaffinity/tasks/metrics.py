@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from taskaffinity.tasks.answers import answer_f1_tally, exact_match_tally
 from taskaffinity.tasks.given_score import GIVEN_SCORE as GIVEN_SCORE
 from taskaffinity.tasks.given_score import given_influence, given_score, given_tally, no_items
 from taskaffinity.tasks.pearson import Counts as Counts
@@ -81,12 +82,12 @@ def accuracy_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
 
 
 def accuracy_score(sums: Counts) -> Counts:
-    """Return the share of correct predictions."""
+    """Return the share of correct predictions, or the mean F1 of answers."""
     return _ratio(sums[..., 0], sums[..., 1])
 
 
 def accuracy_influence(counts: Counts) -> Counts:
-    """Return correct (0 or 1) minus its mean."""
+    """Return correct (0 or 1), or the F1 of an answer, minus its mean."""
     return np.asarray(counts[..., 0] - counts[..., 0].mean(axis=-1, keepdims=True))
 
 
@@ -222,6 +223,15 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("accuracy", "accuracy", accuracy_tally, accuracy_score, accuracy_influence, every_example),
+        Metric(
+            "exact_match",
+            "exact match of answers",
+            exact_match_tally,
+            accuracy_score,
+            accuracy_influence,
+            every_example,
+        ),
+        Metric("answer_f1", "word F1 of answers", answer_f1_tally, accuracy_score, accuracy_influence, every_example),
         Metric("pearson", "Pearson's r", pearson_tally, pearson_score, pearson_influence, every_example),
         Metric(
             "micro_f1",

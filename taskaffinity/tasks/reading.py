@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from taskaffinity.errors import STRICT
+from taskaffinity.tasks.kinds import TRAITS, Kind
 
 Long = Literal["truncate", "windows"]
 Pool = Literal["mean", "max"]
@@ -46,23 +47,24 @@ class Reading:
         """The settings that differ from their defaults, by name."""
         return {one.name: value for one in fields(self) if (value := getattr(self, one.name)) != one.default}
 
-    def describe(self, max_length: int, *, is_tagging: bool) -> str:
+    def describe(self, max_length: int, kind: Kind) -> str:
         """Say in words how texts of more than ``max_length`` tokens, the recipe's length, are read.
 
         Examples
         --------
-        >>> Reading(long="windows", pool="max").describe(128, is_tagging=False)
+        >>> Reading(long="windows", pool="max").describe(128, "inference")
         'windows of 128 tokens, each half a window after the one before; max of their outputs'
-        >>> Reading(512).describe(128, is_tagging=False)
+        >>> Reading(512).describe(128, "inference")
         'cut at the end, after 512 tokens'
         """
         length = self.max_length or max_length
         if not self.has_windows:
             return f"cut at the end, after {length} tokens"
         step = f"{self.stride} tokens" if self.stride else "half a window"
-        how = (
-            "each word is read where a window gives it most context" if is_tagging else f"{self.pool} of their outputs"
-        )
+        how = {
+            "tags": "each word is read where a window gives it most context",
+            "answers": "the best answer of all of them",
+        }.get(TRAITS[kind].label, f"{self.pool} of their outputs")
         return f"windows of {length} tokens, each {step} after the one before; {how}"
 
 

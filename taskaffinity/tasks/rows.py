@@ -2,6 +2,7 @@
 
 Keys: ``id``; then ``text`` (with ``text_pair`` for pairs) and ``label`` (a class, a score, or a list of classes), or
 ``words`` and ``tags`` (IOB2, for ner). For choice, ``options`` are texts, and ``label`` is the letter of the right one.
+For spans, ``label`` is a list of places in ``text_pair``, such as ``17:29``; it is empty if there is no answer.
 Rows that are not independent share a ``document`` (a text or a whole number); standard errors are computed over
 documents. ``offsets`` record where the row came from, for a human reader. Other keys are ignored.
 """
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
-from taskaffinity.tasks.kinds import PAIR_KINDS, SCORE_KINDS, Kind, option_names
+from taskaffinity.tasks.answers import ANSWER, NO_ANSWER, parse_place
+from taskaffinity.tasks.kinds import PAIR_KINDS, SCORE_KINDS, TRAITS, Kind, option_names
 from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import Example
 
@@ -98,13 +100,24 @@ def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> Spli
     rows = 0
     for example in examples:
         rows += 1
-        if isinstance(example.label, tuple):
-            labels.update(example.label if kind == "multilabel" else (span[0] for span in spans(example.label)))
-        elif isinstance(example.label, str):
-            labels[example.label] += 1
+        labels.update(names_in(example, kind))
     mentions_or_positives = sum(n for label, n in labels.items() if label != negative)
     counted = mentions_or_positives if kind in ("ner", "relation") else rows
     return SplitCount(rows, counted, dict(sorted(labels.items())))
+
+
+def names_in(example: Example, kind: Kind) -> Sequence[str]:
+    """Return the labels that an example counts for.
+
+    They are its class or classes, the types of its mentions, the letter of its right option, or whether it has an
+    answer; none for a score.
+    """
+    label, form = example.label, TRAITS[kind].label
+    if form == "answers":
+        return [ANSWER if label else NO_ANSWER]
+    if not isinstance(label, tuple):
+        return [label] if isinstance(label, str) else []
+    return label if form == "classes" else [span[0] for span in spans(label)]
 
 
 def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Example:
@@ -118,6 +131,8 @@ def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Exampl
     pair = _text(where, row, "text_pair") if kind in PAIR_KINDS or row.get("text_pair") is not None else None
     if kind == "multilabel":
         return Example(name, _classes(where, row, labels), text, pair, document=document)
+    if kind == "spans":
+        return Example(name, _places(where, row, pair or ""), text, pair, document=document)
     if kind == "choice":
         options = _options(where, row)
         label = _class(where, row, option_names(len(options)))
@@ -175,6 +190,15 @@ def _class(where: str, row: Mapping[str, object], labels: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in labels:
         raise input_error(where, f"label {named(value, labels)}", f"one of {', '.join(labels)}")
     return value
+
+
+def _places(where: str, row: Mapping[str, object], text: str) -> tuple[str, ...]:
+    value = _value(where, row, "label")
+    if not isinstance(value, list) or any(parse_place(one) is None for one in value):
+        raise input_error(where, f"label {named(value, ())}", "a list of places of answers, such as 17:29")
+    if any((parse_place(one) or (0, 0))[1] > len(text) for one in value):
+        raise input_error(where, "an answer behind the end of the text", f"places up to {len(text)}")
+    return tuple(value)
 
 
 def _options(where: str, row: Mapping[str, object]) -> tuple[str, ...]:

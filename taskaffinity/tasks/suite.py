@@ -43,16 +43,17 @@ class Suite:
             of row mappings. The splits are ``train``, ``dev`` (or ``validation``) and ``test``.
 
             ``columns`` maps fields to column names. Classification, relation, regression and multilabel need ``text``
-            and ``label``; inference and similarity need ``text_pair`` too, choice needs ``options`` too; ner needs
-            ``words`` and ``tags``. ``id`` and ``document`` are optional. Common column names (``sentence1``,
+            and ``label``; inference, similarity and spans need ``text_pair`` too, choice needs ``options`` too; ner
+            needs ``words`` and ``tags``. ``id`` and ``document`` are optional. Common column names (``sentence1``,
             ``premise``, ``tokens``, ``ner_tags``) need no entry.
 
             ``options`` are keys of a suite file: ``kind``, ``labels``, ``negative``, ``metric``, ``title``, ``splits``
             (split -> its name in ``data``), ``dev`` or ``test`` as a share of the training split, such as ``"10%"``,
             for choice ``options`` (columns of the options), and for long texts ``max_length``, ``max_words``, ``long``,
             ``stride``, ``pool`` and ``windowed``. Without ``kind``, it follows from the columns. A column of tags is
-            ner; options are choice; labels that are lists are multilabel; two texts are similarity with a float label,
-            else inference; one text is regression with a float label, else classification.
+            ner; options are choice; a column ``answers`` is spans; labels that are lists are multilabel; two texts are
+            similarity with a float label, else inference; one text is regression with a float label, else
+            classification.
         name : str
             Name of the suite and of its results folder.
         needs_test : bool

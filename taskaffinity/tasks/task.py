@@ -48,7 +48,8 @@ class Example:
     """Unique within its task."""
     label: Label
     """A class, a score (similarity, regression), one IOB2 tag per word (ner), the classes that hold (multilabel) in the
-    order of the task's labels, or the letter of the right option (choice)."""
+    order of the task's labels, the letter of the right option (choice), or the places of the answers in ``text_pair``
+    (spans), such as ``"17:29"``."""
     text: str = field(default="", repr=False)
     text_pair: str | None = field(default=None, repr=False)
     words: tuple[str, ...] = field(default=(), repr=False)
@@ -70,7 +71,7 @@ def tags_of(example: Example) -> tuple[str, ...]:
     Raises
     ------
     TypeError
-        If the example has one class or a score.
+        If the example has one label or a score.
     """
     if not isinstance(example.label, tuple):
         raise TypeError(f"example {example.id}: found one label; expected several")
@@ -91,7 +92,8 @@ class Task:
     read: Callable[[Split], Sequence[Example]] = field(repr=False)
     labels: tuple[str, ...] = ()
     """Classes in the order of their ids. For ner, the entity types; for choice, the letters of as many options as an
-    example has at most. Empty for similarity and regression."""
+    example has at most; for spans, ``answer``, and ``none`` if a training example has no answer. Empty for similarity
+    and regression."""
     negative: str | None = None
     """The class that is trained but not scored (``false``)."""
     metric_name: str = ""

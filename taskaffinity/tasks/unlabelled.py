@@ -83,7 +83,8 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
                 if is_text:
                     yield Unlabelled(number, end, text=line)
                 else:
-                    yield _row(where, _renamed(where, parse_line(where, line), columns or {}), number, end, kind)
+                    renamed = _renamed(where, parse_line(where, line), columns or {}, kind)
+                    yield _row(where, renamed, number, end, kind)
 
 
 def _decoded(where: str, content: bytes, *, is_first: bool) -> str:
@@ -134,10 +135,11 @@ def _table(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Unlab
                 continue
             if len(row) != len(names):
                 raise input_error(where, f"{len(row)} columns", f"{len(names)}, as in the header")
-            yield _row(where, _renamed(where, dict(zip(names, row, strict=True)), columns), number, lines.end, kind)
+            renamed = _renamed(where, dict(zip(names, row, strict=True)), columns, kind)
+            yield _row(where, renamed, number, lines.end, kind)
 
 
-def _renamed(where: str, row: object, columns: Mapping[str, str]) -> object:
+def _renamed(where: str, row: object, columns: Mapping[str, str], kind: Kind) -> object:
     """Return a row with its text, pair and id under these keys.
 
     Their columns are those in ``columns``, else those with a usual name.
@@ -151,7 +153,7 @@ def _renamed(where: str, row: object, columns: Mapping[str, str]) -> object:
         if column not in row:
             raise input_error(where, f"no column {quoted(column)} among {len(row)}", f"one of them as {name}=NAME")
     fields: tuple[Field, ...] = ("text", "text_pair", "id", "options")
-    found = {name: column_of(name, columns, row) for name in fields}
+    found = {name: column_of(name, columns, row, kind) for name in fields}
     kept = {name: value for name, value in row.items() if name not in found.values()}
     return kept | {name: row[column] for name, column in found.items() if column is not None}
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.runs.result import Predictions
+from taskaffinity.tasks.answers import answer_text
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.secondary_metrics import documents_of, tally
 from taskaffinity.tasks.task import Split
@@ -52,10 +53,10 @@ def evaluated(
     task: TaskMeta, split: Split, arrays: EncodedSplit, predicted: Sequence[Any], secondary: Sequence[str] = ()
 ) -> Evaluated:
     """Count the predictions of a split, one per example."""
-    missed = task.missed.get(split, 0)
+    missed, (gold, said) = task.missed.get(split, 0), _in_form_of_metric(task, arrays.gold, predicted)
 
     def counts_by(metric: str) -> Counts:
-        return tally(metric, arrays.ids, arrays.gold, predicted, task.scored, missed)
+        return tally(metric, arrays.ids, gold, said, task.scored, missed)
 
     documents = {
         metric: documents_of(metric, arrays.ids, arrays.documents, missed) for metric in (task.metric_name, *secondary)
@@ -74,6 +75,20 @@ def evaluated(
     )
 
 
+def _in_form_of_metric(
+    task: TaskMeta, gold: Sequence[Any], predicted: Sequence[Any]
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Return gold and predicted labels as the metric compares them: answers as texts, others as they are."""
+    if task.kind != "spans":
+        return gold, predicted
+    answers = [[answer_text(text, place) for place in places] for text, *places in gold]
+    return answers, [answer_text(text, place) for (text, *_), place in zip(gold, predicted, strict=True)]
+
+
 def _as_text(task: TaskMeta, label: Any) -> str:
-    """Return a label as text: tags joined by spaces, multi-label classes by ``|``."""
-    return ("|" if task.kind == "multilabel" else " ").join(label) if isinstance(label, list) else str(label)
+    """Return a label as text: tags joined by spaces; multi-label classes, and places of answers, by ``|``."""
+    if not isinstance(label, list):
+        return str(label)
+    if task.kind == "spans":
+        _, *label = label  # the first is the text
+    return (" " if task.kind == "ner" else "|").join(label)

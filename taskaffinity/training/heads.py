@@ -22,9 +22,13 @@ from transformers.activations import ACT2FN
 
 from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind
 from taskaffinity.tasks.reading import Pool
+from taskaffinity.training.inputs.answers import END, START
 from taskaffinity.training.inputs.batches import Batch
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.losses import class_loss
+
+EXCLUDED = -1e9
+"""Output of what cannot be chosen: its probability is exactly 0, and unlike infinity it has gradients."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,37 @@ class TaggingHead(nn.Module):
         return class_loss(outputs, batch.targets, getattr(self, "class_weights", None))
 
 
-Head = RegressionHead | ClassificationHead | MultiLabelHead | ChoiceHead | TaggingHead
+class AnswerHead(nn.Module):
+    """Extractive question answering: start and end logits of the first token and of those of the context.
+
+    The loss is the mean of two cross-entropies over the tokens of a row, those of the start and of the end. The first
+    token is the answer of a row without one.
+    """
+
+    def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(config.hidden_size, n_outputs)
+
+    def forward(self, first: Tensor) -> Tensor:  # (W, H)
+        outputs: Tensor = self.output(self.dropout(first))
+        return outputs  # (W, 2)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        bounds = batch.layout.read_bounds
+        words = torch.arange(len(outputs), device=outputs.device)
+        is_of_row = (words >= bounds[:-1, None]) & (words < bounds[1:, None])  # (B, W)
+        losses = []
+        for side, bit in enumerate((START, END)):
+            is_gold = (batch.targets > 0) & (batch.targets & bit > 0)  # (W,)
+            has_gold = (is_of_row & is_gold).any(dim=1)  # not the room of a captured step
+            totals = outputs[:, side].masked_fill(~is_of_row, EXCLUDED).logsumexp(dim=1)
+            found = (totals * has_gold).sum() - (outputs[:, side] * is_gold).sum()
+            losses.append(found / has_gold.sum())
+        return torch.stack(losses).mean()
+
+
+Head = RegressionHead | ClassificationHead | MultiLabelHead | ChoiceHead | AnswerHead | TaggingHead
 
 HEADS: dict[Kind, type[Head]] = {
     "similarity": RegressionHead,
@@ -149,6 +183,7 @@ HEADS: dict[Kind, type[Head]] = {
     "classification": ClassificationHead,
     "inference": ClassificationHead,
     "choice": ChoiceHead,
+    "spans": AnswerHead,
     "ner": TaggingHead,
 }
 
@@ -170,10 +205,6 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
     return head
 
 
-NO_OPTION = -1e9
-"""Output of an option that an example does not have: its probability is exactly 0."""
-
-
 def outputs_of_examples(task: TaskMeta, outputs: Tensor, owners: Tensor, n_examples: int) -> Tensor:
     """Return the outputs of examples that have several rows, ``(B, C)`` -> ``(E, C)``.
 
@@ -183,7 +214,7 @@ def outputs_of_examples(task: TaskMeta, outputs: Tensor, owners: Tensor, n_examp
         As ``Batch`` has them.
     """
     if task.kind == "choice":
-        table = outputs.new_full((n_examples * len(task.outputs),), NO_OPTION)
+        table = outputs.new_full((n_examples * len(task.outputs),), EXCLUDED)
         return table.index_copy(0, owners.long(), outputs[:, 0]).view(n_examples, -1)
     return pool_windows(outputs, owners, n_examples, task.reading.pool)
 
@@ -208,8 +239,10 @@ def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:
     """Return the predictions of outputs.
 
     They are scores for similarity and regression, ``(B,)``; for multilabel whether each class has a probability above
-    0.5, ``(B, C)``; otherwise the index of the highest class, ``(B,)``.
+    0.5, ``(B, C)``; for spans the logits, ``(W, 2)``; otherwise the index of the highest class, ``(B,)``.
     """
+    if kind == "spans":
+        return outputs.float()
     if kind == "multilabel":
         return outputs > 0
     return outputs[:, 0].float() if kind in SCORE_KINDS else torch.argmax(outputs, dim=-1)

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from taskaffinity.tasks.answers import NO_ANSWER
 from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.heads import outputs_to_predictions
+from taskaffinity.training.inputs.answers import best_answers
 from taskaffinity.training.inputs.batches import Batch, batches_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
 from taskaffinity.training.inputs.feed import Feed, row_of
@@ -26,7 +28,7 @@ a CPU. The GPU value is not measured."""
 def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
     """Return one predicted label per example.
 
-    A label is a score, a class, a list of classes, or the tags of a sentence.
+    A label is a score, a class, a list of classes, the tags of a sentence, or the place of an answer, empty for none.
 
     Raises
     ------
@@ -48,6 +50,8 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
     outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_units
     for row, values in zip(rows, np.split(found, np.cumsum(sizes)[:-1]), strict=True):
         outputs[row] = values
+    if task.kind == "spans":
+        return [best.place for best in best_answers(split, outputs, can_abstain=NO_ANSWER in task.outputs)]
     if split.is_tagging:
         return tags_of_sentences(task.outputs, split, outputs)
     values = np.concatenate(outputs)

@@ -133,7 +133,7 @@ def read_tasks(
             if split == "train" and ratio is not None and negative is not None:
                 arrays = arrays.downsample_negatives(negative, ratio, spec.recipe.sample_seed)
             splits[split][name] = drawn = arrays.sample(limits[split], spec.recipe.sample_seed)
-            if split == "train" and spec.recipe.released_classes and drawn.is_tagging:
+            if split == "train" and spec.recipe.released_classes and metas[name].kind == "ner":
                 splits[split][name] = drawn.label_every_token(len(metas[name].outputs))
                 metas[name] = replace(metas[name], token_classes=TOKEN_CLASSES)
             if split == "train" and spec.recipe.similarity_targets and metas[name].kind in SCORE_KINDS:

@@ -43,7 +43,7 @@ from taskaffinity.tasks.unlabelled import read_unlabelled
 from taskaffinity.tasks.user.columns import Columns
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import read_rows
-from taskaffinity.tasks.user.layout import Format, Layout
+from taskaffinity.tasks.user.layout import Format, Layout, formats_of
 from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.tasks.user.task_block import UserTask
 
@@ -211,6 +211,7 @@ def _of_kinds(form: Format, kinds: Sequence[Kind] = KINDS) -> list[Variant]:
 
 
 _TEXTS: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind != "ner")
+_IN_BLUE: tuple[Kind, ...] = tuple(kind for kind in _TEXTS if "blue" in formats_of(kind))
 READERS: dict[str, list[Variant]] = {
     "json": [
         *_of_kinds("jsonl"),
@@ -221,7 +222,7 @@ READERS: dict[str, list[Variant]] = {
         partial(_passages, "jsonl"),
     ],
     "csv": [*_of_kinds("csv", _TEXTS), partial(_unlabelled, "classification", "csv")],
-    "tsv": [*_of_kinds("tsv", _TEXTS), *_of_kinds("blue", _TEXTS), *(partial(_blue, name) for name in BLUE_TASKS)],
+    "tsv": [*_of_kinds("tsv", _TEXTS), *_of_kinds("blue", _IN_BLUE), *(partial(_blue, name) for name in BLUE_TASKS)],
     "conll": [partial(_task, "ner", "conll"), partial(_task, "ner", "blue"), partial(_blue, "bc5cdr-disease")],
     "brat": [_brat],
     "xml": [_ddi, _rqe, _knowtator],

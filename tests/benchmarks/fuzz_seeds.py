@@ -51,10 +51,23 @@ SEEDS: dict[str, list[str]] = {
         _lines(
             [{"id": str(n), "text": "red horse", "label": label} for n, label in enumerate((["a"], [], ["a", "b"]))]
         ),
+        _lines([{"text": "red", "options": ["cake", "horse"], "label": label} for label in ("A", 1, "cake")]),
+        _lines([{"text": "red", "choices": {"text": ["cake", "horse"], "label": ["1", "2"]}, "label": "2"}]),
+        _lines([{"id": "o", "text": "red", "options": ["cake", "horse"], "label": "B"}]),
+        _lines([{"question": "red", "context": "a horse", "answers": {"text": ["horse"], "answer_start": [2]}}]),
+        _lines([{"text": "red", "text_pair": "a horse", "label": label} for label in ("horse", ["a"], [])]),
+        _lines([{"id": "s", "text": "red", "text_pair": "a horse", "label": ["2:7"]}]),
     ],
-    "csv": [*_tables(","), 'text,label\n"red ""x""\nhorse",a\nx,a\ny,b\nz,b\n'],
+    "csv": [
+        *_tables(","),
+        'text,options,label\nred,"[""cake"", ""horse""]",A\n',
+        "text,text_pair,label\nred,a horse,horse\n",
+        'text,label\n"red ""x""\nhorse",a\nx,a\ny,b\nz,b\n',
+    ],
     "tsv": [
         *_tables("\t"),
+        'text\toptions\tlabel\nred\t["cake", "horse"]\tA\n',
+        "text\ttext_pair\tlabel\nred\ta horse\thorse\n",
         'text\tlabel\n"red\nhorse"\ta\n"x\ta\nb\tb\n"c"\tb\n',
         "index\tsentence\tlabel\nd.s1.p1\tred horse\tDDI-false\n",
         "index\tsentence\tscore\n0\tred horse\t1.5\n1\tblue horse\t2.0\n",

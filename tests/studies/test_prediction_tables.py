@@ -30,6 +30,8 @@ LABELS = {
     "multilabel_f1": ("", "a", "a|b", "c | b"),
     "span_f1": ("B-Drug I-Drug O", "O B-Drug O", "O O B-Dose", "O O O"),
     "span_f1_conlleval": ("B-Drug I-Drug O", "O I-Drug O", "O O B-Dose", "O O O"),
+    "answer_f1": ("", "red horse", "blue", "a blue horse"),
+    "exact_match": ("", "red horse", "blue", "a blue"),
 }
 
 
@@ -61,6 +63,12 @@ def one_hot(labels: list[str]) -> list[list[bool]]:
     return [[one in [part.strip() for part in label.split("|")] for one in ("a", "b", "c")] for label in labels]
 
 
+def likeness(one: str, other: str) -> float:
+    """The F1 of two answers of distinct words, without the article."""
+    words, others = (set(text.split()) - {"a"} for text in (one, other))
+    return 2 * len(words & others) / (len(words) + len(others)) if words and others else float(words == others)
+
+
 SECOND_WAY = {
     "accuracy": sklearn.metrics.accuracy_score,
     "micro_f1": lambda g, p: sklearn.metrics.f1_score(g, p, average="micro", labels=["treats", "causes"]),
@@ -71,6 +79,8 @@ SECOND_WAY = {
         *([text.split() for text in side] for side in (g, p)), mode="strict", scheme=seqeval.scheme.IOB2
     ),
     "span_f1_conlleval": lambda g, p: seqeval.metrics.f1_score(*([text.split() for text in side] for side in (g, p))),
+    "answer_f1": lambda g, p: np.mean(list(map(likeness, g, p))),
+    "exact_match": lambda g, p: sklearn.metrics.accuracy_score(*([t.removeprefix("a ") for t in s] for s in (g, p))),
 }
 
 

@@ -32,7 +32,7 @@ def test_sizes_are_exact_and_classes_are_those_of_the_whole(seed: int) -> None:
     weights = [rng.random() ** 2 + 0.02 for _ in range(rng.randint(2, 8))]
     labels = [f"c{label}" for label in rng.choices(range(len(weights)), weights, k=n)]
     examples = [Example(f"i{i}", label, f"text {i}") for i, label in enumerate(labels)]
-    drawn = draw_parts(examples, shares)
+    drawn = draw_parts(examples, shares, "classification")
     assert set(drawn) == {example.id for example in examples}
     sizes, classes = Counter(drawn.values()), Counter(labels)
     by_class = Counter((drawn[example.id], example.label) for example in examples)
@@ -40,7 +40,7 @@ def test_sizes_are_exact_and_classes_are_those_of_the_whole(seed: int) -> None:
         assert abs(sizes[part] - n * share / 100) < 1
         for label, n_class in classes.items():
             assert abs(by_class[part, label] - n_class * share / 100) < 2
-    assert draw_parts(rng.sample(examples, n), shares) == drawn
+    assert draw_parts(rng.sample(examples, n), shares, "classification") == drawn
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -52,7 +52,7 @@ def test_documents_and_equal_texts_stay_together_at_the_cost_of_a_unit(seed: int
         Example(f"i{i}", f"c{rng.randrange(3)}", text if i % 2 else f" {text.upper()} ", document=document)
         for i, (text, document) in enumerate(zip(texts, documents, strict=True))
     ]
-    drawn = draw_parts(examples, SHARES[0])
+    drawn = draw_parts(examples, SHARES[0], "classification")
     for names in (documents, texts):
         for name in set(names) - {""}:
             assert len({drawn[f"i{i}"] for i, other in enumerate(names) if other == name}) == 1
@@ -65,12 +65,12 @@ def test_a_text_of_many_documents_does_not_chain_them_and_one_of_no_document_sta
         Example(f"i{i}", f"c{i % 2}", "no change" if i % 5 == 0 else f"own {i}", document=f"d{i // 5}")
         for i in range(200)
     ]
-    drawn = draw_parts(chained, SHARES[0])
+    drawn = draw_parts(chained, SHARES[0], "classification")
     assert Counter(drawn.values()) == {"train": 160, "dev": 20, "test": 20}
     assert all(len({drawn[f"i{5 * d + i}"] for i in range(5)}) == 1 for d in range(40))
-    assert draw_parts(chained[::-1], SHARES[0]) == drawn
+    assert draw_parts(chained[::-1], SHARES[0], "classification") == drawn
     alone = [Example(f"i{i}", f"c{i % 2}", "no change" if i < 50 else f"own {i}") for i in range(100)]
-    drawn = draw_parts(alone, SHARES[0])
+    drawn = draw_parts(alone, SHARES[0], "classification")
     assert {drawn[f"i{i}"] for i in range(50)} == {"train"}
     assert Counter(drawn.values()) == {"train": 80, "dev": 10, "test": 10}
 
@@ -80,11 +80,11 @@ def test_tags_and_several_classes_are_spread_too() -> None:
         Example(f"i{i}", ("B-Rare" if i < 10 else "B-Often" if i < 60 else "O", "O"), words=(f"w{i}", "x"))
         for i in range(100)
     ]
-    drawn = draw_parts(tagged, SHARES[0])
+    drawn = draw_parts(tagged, SHARES[0], "ner")
     assert Counter(drawn[f"i{i}"] for i in range(10)) == {"train": 8, "dev": 1, "test": 1}
     assert Counter(drawn[f"i{i}"] for i in range(10, 60)) == {"train": 40, "dev": 5, "test": 5}
     several = [Example(f"i{i}", ("a", "b") if i < 10 else ("b",) if i < 60 else (), f"t{i}") for i in range(100)]
-    drawn = draw_parts(several, SHARES[0])
+    drawn = draw_parts(several, SHARES[0], "multilabel")
     assert Counter(drawn[f"i{i}"] for i in range(10)) == {"train": 8, "dev": 1, "test": 1}
     assert Counter(drawn.values()) == {"train": 80, "dev": 10, "test": 10}
 

@@ -136,9 +136,9 @@ def test_initial_weights_of_a_head_depend_only_on_seed_and_name(make_encoder: Ma
 
 
 def test_losses_agree_with_numpy(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit) -> None:
-    metas = {kind: make_meta(kind, kind) for kind in HEADS}
+    metas = {kind: make_meta(kind, kind) for kind in HEADS if kind != "spans"}  # its loss: test_answers
     model = MultiTaskModel(make_encoder("bert"), metas, seed=1).eval()
-    for kind in HEADS:
+    for kind in metas:
         batch = make_batch(kind, make_split(kind), np.arange(12))
         with torch.no_grad():
             loss, outputs = float(model.loss(batch)), model(batch).double().numpy()

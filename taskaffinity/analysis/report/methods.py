@@ -85,6 +85,6 @@ def tasks_of(study: Study) -> Sheet:
         words += f"; long rows have {study.recipe.max_length} tokens or more"
     for card in study.tasks:
         if card.reading != DEFAULT and card.kind != "unknown":
-            how = card.reading.describe(study.recipe.max_length, is_tagging=card.kind == "ner")
+            how = card.reading.describe(study.recipe.max_length, card.kind)
             words += f"; long texts of {card.title}: {how}"
     return sheet_of(frame, columns, "tasks", words, study.tasks)

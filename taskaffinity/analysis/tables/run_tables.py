@@ -32,6 +32,7 @@ def run_tables(study: Study, store: RunStore) -> tuple[pd.DataFrame, pd.DataFram
     scores: dict[str, list[tuple[object, ...]]] = {card.name: [] for card in study.tasks}
     predictions: dict[str, list[pd.DataFrame]] = {card.name: [] for card in study.tasks}
     stated = (study.evaluate_after, study.init_from, study.synthetic)
+    without_texts = {card.name for card in study.tasks if card.kind == "spans"}  # only the places of answers are stored
     for spec in study.plan:
         trained = spec.trained_as
         is_read = (spec.stage == "finetune") == (study.evaluate_after == "finetune")
@@ -42,7 +43,7 @@ def run_tables(study: Study, store: RunStore) -> tuple[pd.DataFrame, pd.DataFram
         for target, outcome in run.outcomes.items():
             source = "".join(name for name in trained.task_names if name != target)
             scores[target].append((target, source, spec.seed, outcome.test, *stated))
-            if table is not None:
+            if table is not None and target not in without_texts:
                 rows = _predictions(table.to_pandas(), run, target)
                 predictions[target].append(rows.assign(target=target, source=source, seed=spec.seed))
     whole = [of for target, of in predictions.items() if len(of) == len(scores[target])]

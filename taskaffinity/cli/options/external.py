@@ -28,7 +28,8 @@ MetricOption = Annotated[
     list[str] | None,
     typer.Option(
         help="Metric of the predictions: METRIC for all targets, or TARGET=METRIC. accuracy, micro_f1, macro_f1, "
-        "pearson, multilabel_f1 (classes joined by |), span_f1 or span_f1_conlleval (tags joined by spaces).",
+        "pearson, multilabel_f1 (classes joined by |), span_f1 or span_f1_conlleval (tags joined by spaces), answer_f1 "
+        "or exact_match (texts; several gold ones joined by |).",
         rich_help_panel=DATA,
     ),
 ]

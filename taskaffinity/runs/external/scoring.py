@@ -13,8 +13,10 @@ from taskaffinity.tasks.task import METRICS_OF_KIND, Kind, Label
 SCORED_HERE = tuple(dict.fromkeys(metric for metrics in METRICS_OF_KIND.values() for metric in metrics))
 """Metrics that counts can be made of from predictions alone."""
 TAGGED = ("span_f1", "span_f1_conlleval")
+ANSWERS = ("answer_f1", "exact_match")
 SEPARATOR = "|"
-"""Between the classes of a multi-label example; between the tags of a sentence there are spaces."""
+"""Between the classes of a multi-label example, or the gold answers of a question; between the tags of a sentence there
+are spaces."""
 _TAG = re.compile(r"O|[BI]-.+")
 _EVERY = ""
 """Key of the metric of all tasks that have none of their own."""
@@ -73,22 +75,22 @@ class Scoring:
     def kind_of(self, task: str) -> Kind:
         """The kind of task that the metric suggests; only secondary metrics and titles depend on it."""
         metric = self.metric_of(task)
-        if metric in TAGGED:
-            return "ner"
+        if metric in TAGGED or metric in ANSWERS:
+            return "ner" if metric in TAGGED else "spans"
         if metric in ("pearson", "multilabel_f1"):
             return "regression" if metric == "pearson" else "multilabel"
         return "relation" if task in self.negatives else "classification"
 
 
 def parse_label(where: str, text: str, metric: str) -> Label:
-    """Return a label as a metric counts it: a class, a number, the tags of a sentence, or several classes.
+    """Return a label as a metric counts it: a class, a number, the tags of a sentence, several classes or answers.
 
     Raises
     ------
     InputError
         If the text has another form; labels are not quoted, except short numbers.
     """
-    if metric == "multilabel_f1":
+    if metric == "multilabel_f1" or metric in ANSWERS:
         return tuple(dict.fromkeys(one for part in text.split(SEPARATOR) if (one := part.strip())))
     if metric == "pearson":
         number = finite_number(text)
@@ -109,8 +111,8 @@ def parse_label(where: str, text: str, metric: str) -> Label:
 
 
 def classes_of(labels: Iterable[Label], metric: str) -> tuple[str, ...]:
-    """Return the sorted classes that occur in labels; types of spans for tags, none for numbers."""
-    if metric == "pearson":
+    """Return the sorted classes that occur in labels; types of spans for tags, none for numbers and answers."""
+    if metric == "pearson" or metric in ANSWERS:
         return ()
     if metric in TAGGED:
         return tuple(sorted({tag[2:] for tags in labels if isinstance(tags, tuple) for tag in tags if tag != "O"}))

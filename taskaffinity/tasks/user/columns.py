@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from taskaffinity.errors import InputError, input_error, meant, quoted
-from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind
+from taskaffinity.tasks.kinds import TRAITS, Kind
 from taskaffinity.tasks.kinds import Field as Field
 
 Located = Iterator[tuple[str, dict[str, object]]]
@@ -33,6 +33,7 @@ _NAMES: dict[Field, tuple[str, ...]] = {
     "tags": ("tags", "ner_tags"),
     "entities": ("entities",),
     "options": ("options", "choices", "endings"),
+    "start": ("start",),
 }
 _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "idx": ("index",),
@@ -46,12 +47,16 @@ _NO_HEADER = "this seems to be no header"
 _HOW = ", or header: [NAME, ...] for a file without one"
 _LISTED = 12
 _PEEK_ROWS = 200
-_KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values()) for name in known)
+_OF_KINDS = (names for traits in TRAITS.values() for names in traits.usual.values())
+_KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values(), *_OF_KINDS) for name in known)
 
 
-def column_of(name: Field, given: Mapping[str, str], names: Collection[str]) -> str | None:
-    """Return the column of a field: the given one, else the first usual name, else None."""
-    return given.get(name) or next((usual for usual in _NAMES[name] if usual in names), None)
+def column_of(
+    name: Field, given: Mapping[str, str], names: Collection[str], kind: Kind = "classification"
+) -> str | None:
+    """Return the column of a field: the given one, else the first usual name for the kind, else None."""
+    usual = (*_NAMES[name], *TRAITS[kind].usual.get(name, ()))
+    return given.get(name) or next((one for one in usual if one in names), None)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Columns:
                 pairs = "similarity" if self.kind == "regression" else "inference"
                 expected = f"kind: {pairs} for pairs, or columns: {{text: NAME}} for one of them"
                 raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
-        extra: tuple[Field, ...] = ("text_pair",) if is_one_text else ()
+        extra: tuple[Field, ...] = ("text_pair",) if is_one_text else ("start",) if self.kind == "spans" else ()
         found = {
             name: self._column(where, name, names, is_needed=name in needed)
             for name in (*needed, *extra, "id", "idx", "document", "split")
@@ -128,12 +133,11 @@ class Columns:
             )
         if self.is_blue:
             legal = _BLUE_NAMES.get(name, ())
-        elif name == "label" and self.kind in SCORE_KINDS:
-            legal = (*_NAMES[name], "score")
-        elif name == "label" and self.kind == "multilabel":
-            legal = (*_NAMES[name], "labels")
         else:
-            legal = _NAMES[name] if is_needed or name == "split" else (name,)
+            legal = (
+                *(_NAMES[name] if is_needed or name == "split" else (name,)),
+                *TRAITS[self.kind].usual.get(name, ()),
+            )
         taken = set(self.given.values())
         present = [column for column in legal if column in names and column not in taken]
         if len(present) > 1:

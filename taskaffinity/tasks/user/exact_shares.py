@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from taskaffinity.tasks.compared_text import whole_input
+from taskaffinity.tasks.kinds import Kind
+from taskaffinity.tasks.rows import names_in
 from taskaffinity.tasks.task import Example, Split
 
 _ALL = ""
@@ -32,7 +34,7 @@ class _Unit:
         return self.counts[_ALL]
 
 
-def draw_parts(examples: Sequence[Example], percent: Mapping[Split, int]) -> dict[str, Split]:
+def draw_parts(examples: Sequence[Example], percent: Mapping[Split, int], kind: Kind) -> dict[str, Split]:
     """Return the part of each example, by id; the order of the examples does not matter.
 
     Parameters
@@ -41,7 +43,7 @@ def draw_parts(examples: Sequence[Example], percent: Mapping[Split, int]) -> dic
         Shares that add up to 100.
     """
     sizes = _sizes(len(examples), percent)
-    units = _units(examples, limit=min(sizes.values()))
+    units = _units(examples, kind, limit=min(sizes.values()))
     totals: Counter[str] = Counter()
     for unit in units:
         totals.update(unit.counts)
@@ -104,7 +106,7 @@ def _sizes(n: int, percent: Mapping[Split, int]) -> dict[Split, int]:
     return sizes
 
 
-def _units(examples: Sequence[Example], limit: int) -> list[_Unit]:
+def _units(examples: Sequence[Example], kind: Kind, limit: int) -> list[_Unit]:
     """Join the examples of a document, and those with equal texts.
 
     Equal texts may chain documents, in the end all of them. They join documents only to units of ``limit`` examples.
@@ -135,7 +137,7 @@ def _units(examples: Sequence[Example], limit: int) -> list[_Unit]:
     members: dict[int, list[Example]] = {}
     for number, example in enumerate(examples):
         members.setdefault(root(number), []).append(example)
-    return [_unit(of_unit) for of_unit in members.values()]
+    return [_unit(of_unit, kind) for of_unit in members.values()]
 
 
 def _places(names: Iterable[str]) -> dict[str, list[int]]:
@@ -146,18 +148,7 @@ def _places(names: Iterable[str]) -> dict[str, list[int]]:
     return found
 
 
-def _unit(examples: Sequence[Example]) -> _Unit:
-    counts = Counter(name for example in examples for name in _classes(example))
+def _unit(examples: Sequence[Example], kind: Kind) -> _Unit:
+    counts = Counter(name for example in examples for name in names_in(example, kind))
     counts[_ALL] = len(examples)
     return _Unit(tuple(example.id for example in examples), counts)
-
-
-def _classes(example: Example) -> Iterator[str]:
-    """Yield the class, the classes that hold, or the types of the mentions; nothing for a score."""
-    if isinstance(example.label, str):
-        yield example.label
-    elif isinstance(example.label, tuple):
-        if example.words:
-            yield from (tag[2:] for tag in example.label if tag.startswith("B-"))
-        else:
-            yield from example.label

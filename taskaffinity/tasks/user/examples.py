@@ -148,5 +148,5 @@ def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], c
         if key not in row:
             raise input_error(where, f"no {key}", f"{key} in every row")
         if "label" in row:
-            convert_label(where, row, block)
+            convert_label(where, row, block, counted)
         yield where, row

@@ -133,6 +133,8 @@ def _kind_of(part: Any, columns: Mapping[str, str], options: Mapping[str, object
         return "ner"
     if options.get("options") or column_of("options", columns, names):
         return "choice"
+    if any(name in names for name in ("answers", "answer_start")) or "start" in columns:
+        return "spans"
     label = column_of("label", columns, names) or next((name for name in ("score", "labels") if name in names), None)
     if any(isinstance(value, list) for value in _labels_in(part, label)):
         return "multilabel"

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from taskaffinity.errors import has_controls, input_error, meant, named, shown
+from taskaffinity.tasks.answers import ANSWER, NO_ANSWER
 from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind, option_names
 from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.task import Example, Split
+from taskaffinity.tasks.user.answers import places_of
 from taskaffinity.tasks.user.numbered import named_class
 from taskaffinity.tasks.user.options import options_of, right_option
 from taskaffinity.tasks.user.task_block import At, UserTask
@@ -56,18 +58,21 @@ def _score(where: str, value: object) -> object:
     )
 
 
-def convert_label(where: str, row: dict[str, object], block: UserTask) -> None:
-    """Convert the label of a row to a class, a score, a list of classes or the letter of an option, in place.
+def convert_label(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> None:
+    """Convert the label of a row, in place.
+
+    It becomes a class, a score, a list of classes or of places of answers, or the letter of an option. ``counted``
+    counts answers that were found by their text.
 
     Raises
     ------
     InputError
         If the label has another type than the kind of the task, or is -1 (no label).
     """
-    row["label"] = _CONVERTERS[TRAITS[block.kind].label](where, row, block)
+    row["label"] = _CONVERTERS[TRAITS[block.kind].label](where, row, block, counted)
 
 
-def _option(where: str, row: dict[str, object], block: UserTask) -> str:
+def _option(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> str:
     """Return the letter of the right option; the options of the row become a list of texts."""
     row["options"], labels = found = options_of(where, row["options"])
     return right_option(where, row["label"], found[0], labels)
@@ -95,11 +100,17 @@ def _classes(where: str, value: object, block: UserTask) -> list[str]:
     return found
 
 
-_CONVERTERS: dict[str, Callable[[str, dict[str, object], UserTask], object]] = {
-    "class": lambda where, row, block: _class(where, row["label"], block.labels),
-    "classes": lambda where, row, block: _classes(where, row["label"], block),
-    "score": lambda where, row, block: _score(where, row["label"]),
+def _answers(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> list[str]:
+    text = row["text_pair"] if isinstance(row["text_pair"], str) else ""  # another value is refused later
+    return places_of(where, row["label"], row.get("start"), text, counted)
+
+
+_CONVERTERS: dict[str, Callable[[str, dict[str, object], UserTask, Counter[str]], object]] = {
+    "class": lambda where, row, block, _: _class(where, row["label"], block.labels),
+    "classes": lambda where, row, block, _: _classes(where, row["label"], block),
+    "score": lambda where, row, block, _: _score(where, row["label"]),
     "option": _option,
+    "answers": _answers,
 }
 """Form of a kind's labels -> what reads them; tags are read elsewhere."""
 
@@ -120,6 +131,8 @@ def labels_of(
         numbers = (len(row["options"]) for rows in rows_of.values() for _, row in rows)  # type: ignore[arg-type]
         return option_names(max(numbers))
     rows = rows_of["train"]
+    if kind == "spans":
+        return (ANSWER, *([NO_ANSWER] if any(not row["label"] for _, row in rows) else []))
     if kind == "ner":
         tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
         found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
@@ -191,7 +204,9 @@ def check_enough(
                 raise input_error(
                     places.get(split, places["train"]), found, "two different scores, because a correlation needs them"
                 )
-    if block.kind in SCORE_KINDS or block.kind == "choice":  # an option is told by its text, not by its letter
+    if block.kind == "spans" and not any(example.label for example in examples["train"]):
+        raise input_error(places["train"], "no answer", "some questions with an answer")
+    if TRAITS[block.kind].label in ("score", "option", "answers"):  # the others have classes, or types of mentions
         return
     counts: Counter[str] = Counter()
     for example in examples["train"]:

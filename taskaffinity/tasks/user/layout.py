@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from taskaffinity.tasks.task import Kind
+from taskaffinity.tasks.kinds import TRAITS, Kind
 from taskaffinity.tasks.user.pairs import Pairs
 
 Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue"]
@@ -29,7 +29,7 @@ GUESSED: dict[str, Format] = {
 }
 """Ending -> format of a file for which no ``format:`` is given."""
 _TAGGED: tuple[Format, ...] = ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue")
-_OTHERS: tuple[Format, ...] = ("jsonl", "csv", "tsv", "parquet", "blue")
+_TABLES: tuple[Format, ...] = ("jsonl", "csv", "tsv", "parquet")
 PACKED = ".gz"
 
 
@@ -55,7 +55,9 @@ def formats_of(kind: Kind) -> tuple[Format, ...]:
     """Formats that can hold the data of a kind of task."""
     if kind == "ner":
         return _TAGGED
-    return (*_OTHERS, "brat") if kind == "relation" else _OTHERS
+    if TRAITS[kind].label in ("option", "answers"):  # BLUE has no such task
+        return _TABLES
+    return (*_TABLES, "blue", "brat") if kind == "relation" else (*_TABLES, "blue")
 
 
 def ending(path: Path) -> str:

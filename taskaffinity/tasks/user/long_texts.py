@@ -22,6 +22,8 @@ def reading_of(block: UserTask, at: At) -> Reading:
             raise input_error(at(key), f"{key}: without windows", "long: windows too")
         if getattr(block, key) and is_tagging and key != "stride":
             raise input_error(at(key), f"{key}: for kind ner, which reads each word in one window", "none")
+        if getattr(block, key) and block.kind == "spans" and key != "stride":
+            raise input_error(at(key), f"{key}: for kind spans, which takes the best answer of all windows", "none")
     if block.max_words and not is_tagging:
         raise input_error(at("max_words"), f"max_words: for kind {block.kind}", "kind: ner, or max_length:")
     if has_windows and is_tagging and not block.max_words:
@@ -38,7 +40,7 @@ def reading_of(block: UserTask, at: At) -> Reading:
         block.long,
         _number(block, "stride", 1, at),
         block.pool or "mean",
-        block.windowed or "text",
+        block.windowed or ("text_pair" if block.kind == "spans" else "text"),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taskaffinity.errors import input_error, quoted
+from taskaffinity.tasks.kinds import Kind
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.exact_shares import draw_parts
@@ -87,7 +88,7 @@ def _percent(key: str, said: str, at: At) -> int:
 def split_off_shares(block: UserTask, shares: SplitShares, examples: dict[Split, tuple[Example, ...]], at: At) -> None:
     """Move the dev and test shares out of the training examples."""
     whole = examples["train"]
-    drawn = _drawn(whole, shares)
+    drawn = _drawn(whole, shares, block.kind)
     for part in shares:
         if not shares[part]:
             continue
@@ -102,12 +103,12 @@ def split_off_shares(block: UserTask, shares: SplitShares, examples: dict[Split,
             raise input_error(at(part), said, f"a share that leaves examples in both splits, or a {part} file{hint}")
 
 
-def _drawn(whole: Sequence[Example], shares: SplitShares) -> dict[str, Split]:
+def _drawn(whole: Sequence[Example], shares: SplitShares, kind: Kind) -> dict[str, Split]:
     """Return the part of each example, by id."""
     if shares.train:
         percent: dict[Split, int] = {"train": round(100 * shares.train)}
         percent |= {part: round(100 * shares[part]) for part in shares if shares[part]}
-        return draw_parts(whole, percent)
+        return draw_parts(whole, percent, kind)
     return {example.id: part_of_name(example.document or example.id, shares) for example in whole}
 
 

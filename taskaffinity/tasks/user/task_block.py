@@ -85,7 +85,11 @@ class UserTask(BaseModel):
     windowed: Literal["", Side] = ""
 
 
-_WITHOUT_LABELS = {"score": "it learns numbers", "option": "its options are told by their texts"}
+_WITHOUT_LABELS = {
+    "score": "it learns numbers",
+    "option": "its options are told by their texts",
+    "answers": "answers are parts of the text",
+}
 """Form of a kind's labels -> why the user lists none."""
 
 At = Callable[[str], str]
@@ -148,7 +152,7 @@ def check(block: UserTask, at: At) -> None:
         "idx",
         "document",
         "split",
-        *(("text_pair",) if block.kind != "ner" else SPAN_FIELDS),
+        *(SPAN_FIELDS if block.kind == "ner" else ("text_pair", "start") if block.kind == "spans" else ("text_pair",)),
     }
     if wrong := [name for name in block.columns if name not in fields]:
         raise input_error(

@@ -28,7 +28,7 @@ name: example                     # the name of the results folder and the graph
 tasks:
 
   negation:                       # the task's name
-    kind: classification          # or: inference (two texts), relation, similarity, regression, multilabel, choice, ner
+    kind: classification          # or: inference, similarity, relation, regression, multilabel, choice, spans, ner
     path: negation                # a folder with train.csv, dev.csv and test.csv (.jsonl, .tsv, .conll)
     dev: 20%                      # ... or, without dev.csv, a share of train, by a hash of the ids
     columns: {{text: finding}}      # only for names other than: text, label, id

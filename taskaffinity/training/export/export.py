@@ -5,7 +5,8 @@ names, so export copies every weight. Only a regression on standardised scores g
 become scores in the unit of the data. Architectures without an entry in ``FORMS`` cannot be exported, because their
 stock heads differ.
 
-There is no stock pipeline for choice. A stock ``pipeline`` differs from ``predict`` in four points:
+There is no stock pipeline for choice, and since transformers 5 none for spans. Another stock ``pipeline`` differs from
+``predict`` in four points:
 
 * It does not split long sentences. ``predict`` splits those of a tagger at ``max_words`` words, as training does.
 * It reads no windows. ``predict`` reads a long text in the windows of the task, if it has some.
@@ -171,8 +172,8 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
     check_exportable(folder)
     config = load_config(folder)
     architecture = config.model_type
-    kind, one_output = STOCK[meta.kind], TRAITS[meta.kind].n_outputs == 1
-    labels = ("score",) if one_output else meta.outputs
+    kind, traits = STOCK[meta.kind], TRAITS[meta.kind]
+    labels = {None: meta.outputs, 1: ("score",), 2: ("start", "end")}[traits.n_outputs]
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
     if hasattr(config, "from_scratch"):
@@ -182,7 +183,7 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
         config.problem_type = kind.problem
     head, places = model.heads[meta.name], kind.layers[architecture]
     stock: PreTrainedModel = kind.auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
-    if FORMS[architecture].pooler and meta.kind != "ner":
+    if FORMS[architecture].pooler and not traits.reads_tokens:
         dense = head.get_submodule("dense") if model.pooler is None else model.pooler.get_submodule("dense")
         _copy(dense, stock.base_model.get_submodule("pooler.dense"))
     lost = stock.base_model.load_state_dict(model.encoder.state_dict(), strict=False)

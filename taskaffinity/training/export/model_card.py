@@ -130,7 +130,7 @@ def _limits(best: BestModel, meta: TaskMeta) -> Iterator[str]:
     recipe, reading, is_tagging = best.spec.recipe, meta.reading, meta.kind == "ner"
     longest, words = reading.max_length or recipe.max_length, words_per_row(reading, recipe.max_words)
     if reading.has_windows:
-        how = reading.describe(longest, is_tagging=is_tagging)
+        how = reading.describe(longest, meta.kind)
         yield f"* `taskaffinity predict` reads longer texts as in training: {how}."
         needs = "" if is_tagging else ", and needs `truncation=True`"
         yield f"* A stock pipeline reads no windows: it sees the first {longest} tokens{needs}."

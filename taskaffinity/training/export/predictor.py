@@ -29,6 +29,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored.json_files import parse_model
+from taskaffinity.tasks.answers import NO_ANSWER, answer_text, parse_place
 from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, option_names
 from taskaffinity.tasks.spans import lenient_spans
 from taskaffinity.tasks.standoff.tokens import word_spans
@@ -39,6 +40,7 @@ from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.encoders.load_errors import as_input_error
 from taskaffinity.training.export.stock import STOCK
 from taskaffinity.training.heads import outputs_of_examples
+from taskaffinity.training.inputs.answers import best_answers
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
@@ -101,6 +103,8 @@ class Predictor:
 
         * ``label``, its ``probability`` and all ``probabilities`` for a class, or for the letters of options;
         * ``score`` for a similarity or a regression;
+        * ``answer``, its ``start`` and ``end`` in the text, its ``probability`` and ``probability_of_none`` for spans;
+          an empty ``answer`` without a place if the text has none;
         * ``labels``, those with a probability above 0.5, and all ``probabilities`` for multilabel;
         * ``entities`` for tagging, each with ``type``, ``start`` and ``end``: its first character and its last
           character + 1 in the text, or in the words joined by spaces if the row has split words;
@@ -108,7 +112,8 @@ class Predictor:
         """
         remaining = iter(rows)
         while ahead := list(islice(remaining, _AT_ONCE)):
-            predictions = {"ner": self._mentions, "choice": self._choices}.get(self.meta.kind, self._labels)(ahead)
+            by_kind = {"ner": self._mentions, "choice": self._choices, "spans": self._answers}
+            predictions = by_kind.get(self.meta.kind, self._labels)(ahead)
             yield from zip(ahead, predictions, strict=True)
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
@@ -126,11 +131,14 @@ class Predictor:
         inputs, places = padded(batch, self.model.config)
         if self.meta.n_options:  # a stock model takes (examples, options, L); here all are options of one example
             inputs = {name: values[None] for name, values in inputs.items()}
-        outputs: Tensor = self.model(**inputs).logits.float()  # (B, C) or (B, L, C) or (1, B)
+        found = self.model(**inputs)
+        is_answer = self.meta.kind == "spans"
+        logits = torch.stack([found.start_logits, found.end_logits], dim=-1) if is_answer else found.logits
+        outputs: Tensor = logits.float()  # (B, C) or (B, L, C) or (1, B)
         if batch.owners is not None:
             outputs = outputs.view(-1, 1) if self.meta.n_options else outputs
             return outputs_of_examples(self.meta, outputs, batch.owners, len(batch.targets))
-        if self.meta.kind != "ner":
+        if not TRAITS[self.meta.kind].reads_tokens:
             return outputs
         return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
 
@@ -159,6 +167,21 @@ class Predictor:
             chances = dict(zip(names, torch.softmax(output[0, : len(row.options)], dim=0).tolist(), strict=False))
             best = max(chances, key=chances.__getitem__)
             yield {"label": best, "probability": chances[best], "probabilities": chances}
+
+    def _answers(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
+        split = self._encoded([Example(str(row.line), (), row.text, row.text_pair) for row in rows])
+        logits = [output.numpy() for output in self.outputs(split)]
+        for row, best in zip(
+            rows, best_answers(split, logits, can_abstain=NO_ANSWER in self.meta.outputs), strict=True
+        ):
+            start, end = parse_place(best.place) or (None, None)
+            yield {
+                "answer": answer_text(row.text_pair or "", best.place),
+                "start": start,
+                "end": end,
+                "probability": best.probability,
+                "probability_of_none": best.probability_of_none,
+            }
 
     def _mentions(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
         spans = [_words(row) for row in rows]

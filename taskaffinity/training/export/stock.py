@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from transformers import AutoModelForMultipleChoice, AutoModelForSequenceClassification, AutoModelForTokenClassification
+from transformers import (
+    AutoModelForMultipleChoice,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
 from taskaffinity.tasks.kinds import Kind
 
@@ -71,6 +76,12 @@ STOCK: dict[Kind, Stock] = {
         "a text (and perhaps a second, a question) with any number of options, and returns the best option",
         _CHOICES,
         settings={"summary_type": "first", "summary_use_proj": True, "summary_activation": "gelu"},
+    ),
+    "spans": Stock(
+        AutoModelForQuestionAnswering,
+        "question-answering",
+        "a question (`text`) and a text (`text_pair`), and returns the part of the text that answers the question",
+        {architecture: {"qa_outputs": "output"} for architecture in _CLASSIFIERS},
     ),
     "ner": Stock(
         AutoModelForTokenClassification,

@@ -2,8 +2,8 @@
 
 A *row* is one input sequence of the encoder; an *example* is one scored item. Each example is one row, with three
 exceptions: a long tagged sentence has several rows (``sentence_rows.py``), each window of a task that is read in
-windows is a row, and so is each option of choice. Mini-batches draw *units*: a row of tagging, otherwise an example
-with all its rows.
+windows is a row, and so is each option of choice. Mini-batches draw *units*: a row of tagging or spans, otherwise an
+example with all its rows.
 """
 
 from __future__ import annotations
@@ -82,19 +82,19 @@ class EncodedSplit:
     """One split of one task, as flat arrays (memory-mapped from the cache)."""
 
     ids: Sequence[str]  # (n_examples,)
-    gold: Sequence[Any]  # (n_examples,) labels in the metric's form
+    gold: Sequence[Any]  # (n_examples,) labels in the metric's form; of spans the text, then the places of its answers
     documents: Sequence[str]  # (n_examples,) hashes of document names; empty strings if unknown
     tokens: npt.NDArray[np.int32]  # (T,)
     token_types: npt.NDArray[np.int8]  # (T,)
     bounds: IntArray  # (n_rows + 1,) row i has the tokens bounds[i]:bounds[i + 1]
     examples_of_rows: IntArray  # (n_rows,) number of each row's example
-    targets: npt.NDArray[
-        Any
-    ]  # (n_examples,) scores or classes; (n_examples, C) 0 or 1 for multilabel; (n_words,) tags for tagging
+    targets: npt.NDArray[Any]
+    """(n_examples,) scores or classes; (n_examples, C) 0 or 1 for multilabel; (n_words,) of words for ner and spans."""
     word_positions: npt.NDArray[np.int32]  # (n_words,) position of each word's first token in its row
-    word_numbers: npt.NDArray[np.int32]  # (n_words,) number of each word in its sentence
+    word_numbers: npt.NDArray[Any]  # (n_words,) number of each word in its sentence; for spans ``packed_characters``
     word_bounds: IntArray  # (n_rows + 1,) row i has the words word_bounds[i]:word_bounds[i + 1]
     is_tagging: bool
+    """Whether the head reads several tokens of a row, each with a target: for ner and spans."""
     n_options: int = 0
     """For choice, the most options of an example; its rows are its options. 0: an example's rows are windows."""
 

@@ -1,8 +1,8 @@
 """Store encoded tasks in a cache on disk, and read them memory-mapped.
 
-Tokens reveal the text. The cache is therefore outside the results folder, and only its owner can read it. Each task's
-folder is sealed with the hashes of its files (``training.checksums``), because truncated or exchanged arrays can still
-be read.
+Tokens reveal the text; of spans, the cache has the text itself, to compare answers. It is therefore outside the results
+folder, and only its owner can read it. Each task's folder is sealed with the hashes of its files
+(``training.checksums``), because truncated or exchanged arrays can still be read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import STRICT, InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.stored.json_files import Finite, parse_model
-from taskaffinity.tasks.task import SPLITS, Kind, Split
+from taskaffinity.tasks.kinds import TRAITS, Kind
+from taskaffinity.tasks.task import SPLITS, Split
 from taskaffinity.training.checksums import is_intact, seal
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 
@@ -108,7 +109,7 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
                 for name, file in _ARRAYS.items()
             }
             splits[split] = EncodedSplit(
-                **vars(examples), **arrays, is_tagging=meta.kind == "ner", n_options=meta.n_options
+                **vars(examples), **arrays, is_tagging=TRAITS[meta.kind].reads_tokens, n_options=meta.n_options
             )
             _check_lengths(splits[split])
     except (OSError, ValueError) as error:
@@ -148,6 +149,7 @@ _MODELS: dict[Kind, type[_Examples]] = {
     "regression": _ScoredExamples,
     "ner": _ListExamples,
     "multilabel": _ListExamples,
+    "spans": _ListExamples,
 }
 
 

@@ -10,11 +10,10 @@ has a first token.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +23,11 @@ from taskaffinity.private import private_folder
 from taskaffinity.tasks.reading import Reading, Side
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task, tags_of
 from taskaffinity.training.checksums import is_intact
-from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta, bounds_of, task_meta
+from taskaffinity.training.inputs.answers import encode_answers
+from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, task_meta
 from taskaffinity.training.inputs.encoded_cache import write_encoded
 from taskaffinity.training.inputs.sentence_rows import sentence_rows, words_per_row
+from taskaffinity.training.inputs.token_rows import TokenRow, WordsOfRows, split_of_rows
 from taskaffinity.training.inputs.windows import sentence_windows, tagging_windows
 
 
@@ -79,6 +80,8 @@ def encode_examples(
         Whether long tagged sentences are split by the rule of train, or by that of dev and test.
     """
     max_length = meta.reading.max_length or max_length
+    if meta.kind == "spans":
+        return encode_answers(examples, tokenizer, meta, max_length)
     if meta.kind == "ner":
         return _encode_tagging(examples, tokenizer, meta, max_length, max_words, is_train=is_train)
     return _encode_sentences(examples, tokenizer, meta, max_length)
@@ -98,44 +101,20 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
     else:
         number = {label: i for i, label in enumerate(meta.outputs)}
         targets = np.array([number[str(example.label)] for example in examples], dtype=np.int64)
-    nothing = np.zeros(0, dtype=np.int32)
-    return EncodedSplit(
-        ids=[example.id for example in examples],
-        gold=[list(example.label) if isinstance(example.label, tuple) else example.label for example in examples],
-        documents=[_document_hash(example.document) for example in examples],
-        tokens=_flat([row.tokens for row in rows], np.int32),
-        token_types=_flat([row.types for row in rows], np.int8),
-        bounds=bounds_of([len(row.tokens) for row in rows]),
-        examples_of_rows=np.repeat(np.arange(len(examples)), list(map(len, rows_of))),
-        targets=targets,
-        word_positions=nothing,
-        word_numbers=nothing,
-        word_bounds=np.zeros(len(rows) + 1, dtype=np.int64),
-        is_tagging=False,
-        n_options=meta.n_options,
-    )
+    gold = [list(example.label) if isinstance(example.label, tuple) else example.label for example in examples]
+    of_rows = np.repeat(np.arange(len(examples)), list(map(len, rows_of)))
+    return split_of_rows(examples, rows, of_rows, gold, targets, n_options=meta.n_options)
 
 
-class _Row(NamedTuple):
-    tokens: Sequence[int]
-    types: Sequence[int]
-
-    def at(self, places: IntArray) -> _Row:
-        """Return the tokens at ascending places; the row itself if these are all tokens."""
-        if len(places) == len(self.tokens):
-            return self
-        return _Row(np.asarray(self.tokens)[places].tolist(), np.asarray(self.types)[places].tolist())
-
-
-def _tokenized(examples: Sequence[Example], tokenizer: Any, reading: Reading, max_length: int) -> list[list[_Row]]:
+def _tokenized(examples: Sequence[Example], tokenizer: Any, reading: Reading, max_length: int) -> list[list[TokenRow]]:
     """Return the rows of each example: one, or one per window."""
-    rows_of: list[list[_Row]] = [[] for _ in examples]
+    rows_of: list[list[TokenRow]] = [[] for _ in examples]
     options: dict[str, Any] = {"return_attention_mask": False, "return_token_type_ids": True}
     options |= {"verbose": False} if reading.has_windows else {"truncation": "longest_first", "max_length": max_length}
     for numbers, texts in _by_texts(examples):
         encoded = tokenizer(*texts, **options)
         for i, number in enumerate(numbers):
-            row = _Row(encoded["input_ids"][i], encoded["token_type_ids"][i])
+            row = TokenRow(encoded["input_ids"][i], encoded["token_type_ids"][i])
             if reading.has_windows and len(row.tokens) > max_length:
                 windows = sentence_windows(encoded.sequence_ids(i), max_length, reading)
                 rows_of[number] = [row.at(places) for places in windows]
@@ -166,7 +145,7 @@ def _by_texts(examples: Sequence[Example]) -> Iterator[tuple[list[int], tuple[li
 
 
 def _reversed(example: Example) -> Example:
-    if example.text_pair is None or example.options:
+    if example.text_pair is None or example.options or isinstance(example.label, tuple):
         return example
     return replace(example, text=example.text_pair, text_pair=example.text)
 
@@ -175,11 +154,6 @@ def _reversed_reading(meta: TaskMeta) -> TaskMeta:
     """Return the task for reversed pairs, in which the same text is windowed."""
     side: Side = "text" if meta.reading.windowed == "text_pair" else "text_pair"
     return replace(meta, reading=replace(meta.reading, windowed=side))
-
-
-def _document_hash(document: str) -> str:
-    """Return a hash of a document's name, because the name may be its text."""
-    return document and hashlib.sha256(document.encode()).hexdigest()[:16]
 
 
 def _encode_tagging(
@@ -195,33 +169,24 @@ def _encode_tagging(
         **({"verbose": False} if has_windows else {"truncation": True, "max_length": max_length}),
     )
     tag_number = {tag: i for i, tag in enumerate(meta.outputs)}
-    rows: list[_Row] = []
+    rows: list[TokenRow] = []
     example_of_row, n_words = [], []
     positions, numbers, tags = [], [], []
     for i, (example_number, first, _) in enumerate(ranges):
         gold = tags_of(examples[example_number])
-        row = _Row(encoded["input_ids"][i], encoded["token_type_ids"][i])
+        row = TokenRow(encoded["input_ids"][i], encoded["token_type_ids"][i])
         for window in tagging_windows(encoded.word_ids(i), max_length, meta.reading):
             rows.append(row.at(window.tokens))
-            words = (first + window.words).tolist()
+            read = (first + window.words).tolist()
             positions += window.positions.tolist()
-            numbers += words
-            tags += [tag_number[gold[word]] for word in words]
+            numbers += read
+            tags += [tag_number[gold[word]] for word in read]
             example_of_row.append(example_number)
-            n_words.append(len(words))
-    return EncodedSplit(
-        ids=[example.id for example in examples],
-        gold=[list(tags_of(example)) for example in examples],
-        documents=[_document_hash(example.document) for example in examples],
-        tokens=_flat([row.tokens for row in rows], np.int32),
-        token_types=_flat([row.types for row in rows], np.int8),
-        bounds=bounds_of([len(row.tokens) for row in rows]),
-        examples_of_rows=np.array(example_of_row),
-        targets=np.array(tags, dtype=np.int64),
-        word_positions=np.array(positions, dtype=np.int32),
-        word_numbers=np.array(numbers, dtype=np.int32),
-        word_bounds=bounds_of(n_words),
-        is_tagging=True,
+            n_words.append(len(read))
+    gold_tags = [list(tags_of(example)) for example in examples]
+    words_of_rows = WordsOfRows(positions, numbers, n_words)
+    return split_of_rows(
+        examples, rows, np.array(example_of_row), gold_tags, np.array(tags, dtype=np.int64), words_of_rows
     )
 
 
@@ -256,7 +221,3 @@ def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[li
     empty = {word for word, ids in zip(distinct, tokens, strict=True) if not ids}
     unknown = tokenizer.unk_token
     return [[unknown if word in empty else word for word in example.words] for example in examples]
-
-
-def _flat(rows: Sequence[Sequence[int]], dtype: type[np.signedinteger[Any]]) -> npt.NDArray[Any]:
-    return np.fromiter((value for row in rows for value in row), dtype=dtype)
