@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -104,7 +105,7 @@ def stored_sharing(root: Path, gpu: str | None, key: str) -> Sharing | None:
     except (OSError, ValueError):
         return None
     rates = stored.sharing.rates
-    is_sound = bool(rates) and all(k in COUNTS for k in rates)
+    is_sound = bool(rates) and all(k in COUNTS and 0 < rate < math.inf for k, rate in rates.items())  # NaN is not
     return stored.sharing if is_sound and (stored.gpu, stored.trial) == (gpu or "", key) else None
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from taskaffinity.analysis.estimates.probes import Estimate
 from taskaffinity.runs.recipe import REFINE
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
@@ -122,17 +123,18 @@ def latent_counts(
 
 
 def write_estimates(root: Path, rows: Mapping[tuple[str, str], Mapping[str, object]]) -> None:
-    """Write ``estimates.csv``: arrow -> the values that differ from a probe of five points whose source was learned."""
-    usual = {
-        "probe": 5.0,
-        "se": 1.0,
-        "low": 3.4,
-        "high": 40.0,
-        "sign": "positive",
-        "source_learned": True,
-        "reason": "",
-    }
-    table = [{"source": s, "target": t, **usual, **given} for (s, t), given in rows.items()]
+    """Write ``estimates.csv``: arrow -> the values that differ from a probe of five points whose source was learned.
+
+    Interval and sign follow from the probe, unless they are given.
+    """
+    table = []
+    for (source, target), given in rows.items():
+        usual = {"probe": 5.0, "se": 1.0, "source_learned": True, **given}
+        numbers = [value if isinstance(value, float) else 5.0 for value in (usual["probe"], usual["se"])]
+        found = Estimate(source, target, *numbers, source_learned=bool(usual["source_learned"]))
+        low, high = found.interval
+        follows = {"low": low, "high": high, "sign": found.sign}
+        table.append({"source": source, "target": target, **follows, **usual, "reason": ""})
     pd.DataFrame(table).to_csv(root / "estimates.csv", index=False)
 
 

@@ -22,9 +22,9 @@ from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.style import ESTIMATES, PALETTES, STYLES
 from taskaffinity.analysis.tables.frames import edges_frame
 
-POSITIVE: dict[str, object] = {"probe": 3.0, "low": 1.4, "high": 28.0, "sign": "positive"}
-NEGATIVE: dict[str, object] = {"probe": -2.5, "low": -25.0, "high": -0.9, "sign": "negative"}
-UNCLEAR: dict[str, object] = {"probe": 0.4, "low": -7.5, "high": 12.0, "sign": "unclear"}
+POSITIVE: dict[str, object] = {"probe": 3.0}
+NEGATIVE: dict[str, object] = {"probe": -2.5}
+UNCLEAR: dict[str, object] = {"probe": 0.4}
 MINUS = "−"
 
 

@@ -31,6 +31,7 @@ def test_what_estimate_writes_is_read_and_the_bound_at_five_percent_is_the_end_o
         Estimate("c", "a", probe=0.4, se=1.0),
         Estimate("c", "b", probe=9.0, se=0.1, source_learned=False),
         Estimate("a", "c", reason="a probe is missing"),
+        Estimate("b", "c", probe=1.0),  # one dev document and one probe: its error is unknown
     ]
     (tmp_path / "estimates.csv").write_text(as_csv(estimates_frame(rows, NAMES)))
     found = read_estimates(tmp_path, NAMES)
@@ -58,6 +59,11 @@ def test_what_estimate_writes_is_read_and_the_bound_at_five_percent_is_the_end_o
         ({("a", "b"): {"se": -1.0}}, "row 1: se is '-1.0'; expected greater than or equal to 0"),
         ({("a", "b"): {"probe": "inf"}}, "row 1: probe is 'inf'; expected a finite number"),
         ({("a", "b"): {"sign": "improves"}}, "row 1: sign is 'improves'; expected"),
+        ({("a", "b"): {"low": 3.4}}, "from a to b that does not follow from its probe"),
+        ({("a", "b"): {"high": None}}, "from a to b that does not follow from its probe"),
+        ({("a", "b"): {"se": None}}, "from a to b that does not follow from its probe"),
+        ({("a", "b"): {"sign": "negative"}}, "from a to b that does not follow from its probe"),
+        ({("a", "b"): {"source_learned": False, "sign": "positive"}}, "that does not follow from its probe"),
     ],
 )
 def test_a_damaged_file_is_one_line_with_the_way_out(
@@ -102,7 +108,7 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
     study = make_study(NAMES)
     fill(study, tmp_path, latent_counts({}), skip=lambda spec: len(spec.task_names) > 1)
     study.write(tmp_path)
-    negative = {"probe": -4.0, "low": -34.0, "high": -2.0, "sign": "negative"}
+    negative = {"probe": -4.0}
     rows = {(s, t): {} if (s, t) == ("a", "b") else negative for s in NAMES for t in NAMES if s != t}
     write_estimates(tmp_path, rows)
     matrix = PairwiseResults.load(tmp_path).matrix

@@ -147,7 +147,7 @@ def _judge_message(error: Exception, tally: Tally, case: str) -> None:
             _refuse(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
         else:
             _refuse(str(error))
-    line = said.getvalue().removesuffix("\n")
+    line = said.getvalue().removesuffix("\n").removeprefix("taskaffinity: ")
     tally.count("corpus_text", bool(SENTINEL.search(line.encode(errors="replace"))), f"{case}: {line[:300]}")
     is_odd = any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in line)
     is_clear = len(line) <= LONGEST_MESSAGE and not is_odd

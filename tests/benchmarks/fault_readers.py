@@ -13,6 +13,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+from fault_shapes import fill_shapes, shape_readers
+from fault_tables import fill_tables, table_readers
 from fault_world import World
 
 from taskaffinity.errors import InputError, as_user_error
@@ -65,6 +67,8 @@ def readers() -> list[Reader]:
         Reader("prepared tasks", "prepared", "rqe/*.json*", _read_prepared, False, 200),
         Reader("encoder", "encoder", "*", _read_encoder, False, 150),
         Reader("exported model", "model", "*", _read_exported, False, 80),
+        *table_readers(),
+        *shape_readers(),
     ]
 
 
@@ -81,6 +85,8 @@ def fill(place: Path, world: World, done: Mapping[str, Path]) -> None:
     )
     _read_tracked(place, place)
     _read_cache(place, place)
+    fill_tables(place)
+    fill_shapes(place / "shapes")
 
 
 def _study(place: Path) -> Any:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from fuzz_seeds import SEEDS
 
+from taskaffinity.analysis.encoder_folders import encoder_study_folders
+from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.corpora import (
     bc5cdr,
     chemprot,
@@ -31,16 +33,22 @@ from taskaffinity.corpora import (
 from taskaffinity.corpora.blue_rows import READERS as BLUE_READERS
 from taskaffinity.corpora.choices import read_ids
 from taskaffinity.corpora.original import complete_lines
-from taskaffinity.errors import InputError, has_controls
+from taskaffinity.errors import InputError, as_user_error, has_controls
+from taskaffinity.runs.external.scoring import Scoring
+from taskaffinity.runs.external.tables import read_tables
 from taskaffinity.runs.recipe_file import read_recipe
+from taskaffinity.runs.study import FILES, Design, Study
+from taskaffinity.schedule.resources import Resources
+from taskaffinity.studies.gpu_share import FILE as SHARING
+from taskaffinity.studies.gpu_share import shared, stored_sharing
 from taskaffinity.tasks.blue import BLUE_TASKS
 from taskaffinity.tasks.formats import read_card, read_objects
 from taskaffinity.tasks.passages import read_passages
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.standoff import brat
-from taskaffinity.tasks.task import KINDS, SPLITS, Kind
+from taskaffinity.tasks.task import KINDS, SPLITS, Kind, Split
 from taskaffinity.tasks.unlabelled import read_unlabelled
-from taskaffinity.tasks.user.columns import Columns
+from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.layout import Format, Layout, formats_of
@@ -106,6 +114,17 @@ def _task(kind: Kind, form: Format, folder: Path, content: bytes) -> None:
     columns, block = Columns(kind), UserTask(kind=kind)
     parts = {split: (str(path), read_rows(path, Layout(form), columns)) for split in SPLITS}
     _ = make_task("a", block, parts, lambda key: "suite.yaml").fingerprint
+
+
+def _marked(form: Format, folder: Path, content: bytes) -> None:
+    """Read a file as the training split of a task with mentions."""
+    path, other = _file(folder, f"a.{form}", content), _file(folder, "b.jsonl", _DEV)
+    columns = Columns("ner", {"tags": "NER"} if form == "conllu" else {})
+    parts: dict[Split, tuple[str, Located]] = {
+        "train": (str(path), read_rows(path, Layout(form), columns)),
+        "dev": (str(other), read_rows(other, Layout(), Columns("ner"))),
+    }
+    _ = make_task("a", UserTask(kind="ner"), parts, lambda key: "suite.yaml").fingerprint
 
 
 def _rows(kind: Kind, folder: Path, content: bytes) -> None:
@@ -200,6 +219,42 @@ def _passages(ending: str, folder: Path, content: bytes) -> None:
     read_passages([_file(folder, f"a.{ending}", content)])
 
 
+def _scores(folder: Path, content: bytes) -> None:
+    tables = read_tables(_file(folder, "scores.csv", content))
+    tables.study()
+
+
+def _predictions(metric: str, folder: Path, content: bytes) -> None:
+    path = _file(folder, "predictions.csv", content)
+    read_tables(None, path, Scoring.of(metric)).study()
+
+
+def _labelled_table(ending: str, folder: Path, content: bytes) -> None:
+    list(read_unlabelled(_file(folder, f"a.{ending}", content), "inference", {"text": "said"}))
+
+
+def _estimates(folder: Path, content: bytes) -> None:
+    _file(folder, "estimates.csv", content)
+    read_estimates(folder, ("a", "b", "c"))
+
+
+def _study_file(design: Design, folder: Path, content: bytes) -> None:
+    _file(folder, FILES[design], content)
+    with as_user_error():
+        _ = Study.load(folder, design).plan
+
+
+def _sharing(folder: Path, content: bytes) -> None:
+    _file(folder, SHARING, content)
+    found = stored_sharing(folder, "H", "0f")
+    _ = found and shared(Resources(), found)
+
+
+def _encoders(folder: Path, content: bytes) -> None:
+    _file(folder, "encoders.csv", content)
+    encoder_study_folders(folder)
+
+
 def _file(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
     path.write_bytes(content)
@@ -231,9 +286,26 @@ READERS: dict[str, list[Variant]] = {
         _pubtator, _chemprot, _clinicalsts, _ehr_rel, _i2b2, _pipe, _ids, partial(_unlabelled, "ner", "txt"),
         partial(_passages, "txt"),
     ],
+    "spans": [
+        *(partial(_marked, form) for form in ("jsonl", "pubtator", "bioc", "conllu")),
+        partial(_task, "multilabel", "csv"),
+        partial(_task, "regression", "csv"),
+    ],
+    "tables": [
+        _scores,
+        *(partial(_predictions, metric) for metric in ("accuracy", "span_f1", "pearson", "multilabel_f1")),
+        partial(_labelled_table, "csv"),
+        partial(_labelled_table, "tsv"),
+        _estimates,
+        partial(_study_file, "train"),
+        partial(_study_file, "pairwise"),
+        _sharing,
+        _encoders,
+    ],
 }  # fmt: skip
 """Reader -> its variants."""
 
+_DEV = b'{"id": "other", "words": ["red", "horse"], "tags": ["O", "O"]}\n'
 _TABLE = b"text,label\n" + b"".join(b"row %d,%c\n" % (n, b"ab"[n % 2]) for n in range(40))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 _KEYS = ("text", "text_pair", "label", "document")
 _ROWS = [[f"red {n}", "cake", "ab"[n % 2], f"d{n}"] for n in range(4)]
@@ -12,6 +13,20 @@ _NUMBERS = [{"id": f"i{n}", "text": "red", "text_pair": "cake", "label": n / 2} 
 _LABELLED = [{"id": f"i{n}", **row} for n, row in enumerate(_OBJECTS)]
 _SENTENCES = [{"tokens": ["red", "horse"], "ner_tags": ["O", "B-a"]}] * 2
 _TAGGED = {"id": "w", "words": ["red", "horse"], "tags": ["O", "B-a"]}
+_MARKED = {"id": "m", "text": "red horse", "entities": [{"start": 4, "end": 9, "label": "Animal"}]}
+_PASSAGE = {
+    "offset": 0,
+    "text": "red horse",
+    "annotations": [{"infons": {"type": "Animal"}, "text": "horse", "locations": [{"offset": 4, "length": 5}]}],
+}
+_TASKS = [dict.fromkeys(("name", "title", "fingerprint"), name) for name in "ab"]
+_STUDY = {
+    "suite": "s",
+    "tasks": [{**task, "kind": "inference", "metric": "accuracy", "sizes": {"train": 9}} for task in _TASKS],
+    "encoder": {"name": "e", "fingerprint": "f"},
+    "recipe": {"num_train_epochs": 2},
+    "seeds": [0, 1],
+}
 _CARD = {"kind": "ner", "labels": ["a"], "counts": {"train": {"rows": 1, "counted": 1, "labels": {"a": 1}}}}
 _NLI = {"gold_label": "neutral", "pairID": "p", "sentence1": "red", "sentence2": "blue"}
 _BLUE_WORDS = "red\td1\t0\tO\nhorse\t-\t4\tB\n\nblue\td1\t12\tO\n"
@@ -36,6 +51,12 @@ def _lines(rows: list[object]) -> str:
 
 def _tables(separator: str) -> list[str]:
     return ["\n".join(separator.join(row) for row in [list(_KEYS), *rows]) for rows in (_ROWS, _SCORES)]
+
+
+def _predictions(labels: Sequence[str]) -> str:
+    """A table of two runs of one target on two examples."""
+    rows = [f"a,{source},0,i{n},{labels[n]},{labels[0]},d" for source in ("", "b") for n in range(2)]
+    return "\n".join(["target,source,seed,id,gold,predicted,document", *rows])
 
 
 SEEDS: dict[str, list[str]] = {
@@ -116,6 +137,30 @@ SEEDS: dict[str, list[str]] = {
         '\0c="horse" 1:1 1:1||r="TeRP"||c="red" 1:0 1:0\n',
         "n||Disease_Disorder||C1||4||9\n",
         "a\nb\n",
+    ],
+    "spans": [
+        _lines([_MARKED]),
+        "1|t|red horse\n1|a|blue cake\n1\t4\t9\thorse\tAnimal\tD1\n1\t10\t14\tblue\tColour\tD2\n\n",
+        "<collection><document><id>d</id><passage><offset>0</offset><text>red horse</text>"
+        '<annotation id="1"><infon key="type">Animal</infon><location offset="4" length="5"/><text>horse</text>'
+        "</annotation></passage></document></collection>",
+        json.dumps({"documents": [{"id": "d", "passages": [_PASSAGE]}]}),
+        "# global.columns = ID FORM NER\n1-2\tredhorse\t_\n1\tred\tO\n2\thorse\tB-a\n\n1\tcake\tB-a\n",
+        "text,labels\nred,a|b\nblue,\ngreen,b\nwhite,a\n",
+        "text,label\nred,0.5\nblue,2\ngreen,1e1\n",
+    ],
+    "tables": [
+        "target,source,seed,score\na,,0,0.5\na,b,0,0.75\na,,1,0.5\na,b,1,0.25\nb,,0,1\n",
+        "target,source,seed,score,test_set,synthetic\na,,0,50,x,true\na,b,0,75.5,x,true\n",
+        *(_predictions(labels) for labels in ("xy", ("B-a O", "O O"), "12", ("x|y", ""))),
+        "id\tsaid\ttext_pair\ni\tred\tblue\n",
+        'id,said,text_pair\ni,red,"bl\nue"\n',
+        "source,target,probe,se,low,high,sign,source_learned\na,b,8,1,6.355,57.87,positive,true\n"
+        "b,a,1,1,-3.87,15.87,unclear,true\nc,a,,,,,,\n",
+        json.dumps(_STUDY),
+        json.dumps({**_STUDY, "design": "train"}),
+        '{"gpu": "H", "trial": "0f", "sharing": {"rates": {"1": 100.0, "2": 180}, "mps": true}}',
+        "encoder,task,score\n",
     ],
 }
 """Reader -> its files. A NUL separates the files of a document."""

@@ -55,8 +55,8 @@ def test_estimates_stand_for_pairs_that_were_not_trained_and_are_marked(root: Pa
     (root / "estimates.csv").write_text(
         "source,target,probe,se,low,high,sign,source_learned\n"
         "shareclefe,i2b2-2010-re,8.0,1.0,6.355,57.87,positive,True\n"
-        "i2b2-2010-re,shareclefe,-1.0,1.0,-15.87,0.645,unclear,True\n"
-        "shareclefe,mednli,-90.0,1.0,-546,-88,negative,True\n"
+        "i2b2-2010-re,shareclefe,-1.0,1.0,-15.87,3.87,unclear,True\n"
+        "shareclefe,mednli,-90.0,1.0,-549.87,-88.355,negative,True\n"
     )
     done = CliRunner().invoke(app, ["group", str(root), "--groups=4", "--draws=20", "--json"])
     assert done.exit_code == 0, done.output

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from taskaffinity.errors import InputError
-from taskaffinity.runs.external.packed_runs import TargetRuns, write_packed
+from taskaffinity.runs.external.packed_runs import TargetRuns, checksum, write_packed
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EXTERNAL, RunSpec
 from taskaffinity.runs.store import RunStore
@@ -57,14 +57,17 @@ def test_a_file_that_is_written_again_is_read_again(tmp_path: Path) -> None:
     assert spec_of(0, "rte") not in store
 
 
-def changed(root: Path, **arrays: object) -> None:
-    """Write some arrays anew; None removes one."""
+def changed(root: Path, *, signed: bool = True, **arrays: object) -> None:
+    """Write some arrays anew, with the checksum of all; None removes one."""
     path = root / "runs/external.npz"
     with np.load(path) as file:
         content = {key: file[key] for key in file}
     content |= {key.replace("__", "/"): value for key, value in arrays.items()}
     stream = io.BytesIO()
-    np.savez(stream, **{key: value for key, value in content.items() if value is not None})
+    kept = {key: value for key, value in content.items() if value is not None}
+    if signed:
+        kept["sha256"] = checksum({key: value for key, value in kept.items() if key != "sha256"})
+    np.savez(stream, **kept)
     path.write_bytes(stream.getvalue())
 
 
@@ -96,6 +99,18 @@ def test_a_damaged_array_is_one_line(tmp_path: Path, arrays: dict[str, object]) 
     with pytest.raises(InputError, match=r"external\.npz: damaged.*repeat the command") as caught:
         RunStore(tmp_path).get(spec_of(0, "rte"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_count_that_could_be_is_seen_to_have_changed(tmp_path: Path) -> None:
+    other = {"rte__counts__accuracy": compact(RIGHT[::-1])}
+    write_packed(tmp_path, REFS, TARGETS)
+    changed(tmp_path, **other)
+    assert RunStore(tmp_path).read(spec_of(0, "rte")).outcomes["rte"].test == 1 / 3  # nothing else would tell
+    write_packed(tmp_path, REFS, TARGETS)
+    for arrays in (other, {"rte__runs": np.array([[-1, 5], [1, 0]])}, {"sha256": None}):
+        changed(tmp_path, signed=False, **arrays)
+        with pytest.raises(InputError, match=r"external\.npz: damaged"):
+            RunStore(tmp_path).get(spec_of(0, "rte"))
 
 
 def test_damaged_bytes_are_one_line_or_change_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -85,9 +86,16 @@ def test_another_gpu_or_other_resources_are_tried_again(trials: Trials) -> None:
     assert trials.said[-1].endswith("in turns, without MPS)")
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"gpu": "H100", "trial": "x", "sharing": {"rates": {"3": 1}}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "{}", '{"gpu": "H100", "trial": "x", "sharing": {"rates": {"3": 1}}}', *("NaN", "Infinity", "0", "-1")],
+)
 def test_a_damaged_file_is_tried_again(content: str, trials: Trials) -> None:
     trials.settle()
+    stored = json.loads((trials.root / FILE).read_text())
+    if content[0] not in "{[":  # a rate of the right file
+        stored["sharing"]["rates"] = dict.fromkeys(stored["sharing"]["rates"], float(content))
+        content = json.dumps(stored)
     (trials.root / FILE).write_text(content)
     assert trials.settle().gpus_per_run == 0.25
     assert len(trials.asked) == 2

@@ -15,13 +15,15 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field
 from scipy.special import stdtrit
 
-from taskaffinity.analysis.estimates.probes import RATIO, FloatArray, Sign
+from taskaffinity.analysis.estimates.probes import RATIO, Estimate, FloatArray, Sign
 from taskaffinity.errors import InputError, shown
 from taskaffinity.runs.stored.csv_files import read_csv_rows
 from taskaffinity.runs.stored.json_files import Finite, Words
 
 FILE = "estimates.csv"
 _AGAIN = "run `taskaffinity estimate` again, or move the file away"
+_ROUNDING = 1e-4
+"""Relative error of numbers with six significant digits, at most, and of what follows from them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,6 +117,8 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
             fault = f"an arrow from {row.source} to itself"
         elif arrow in seen:
             fault = f"two rows from {row.source} to {row.target}"
+        elif not _follows(row):
+            fault = f"an interval or a sign from {row.source} to {row.target} that does not follow from its probe"
         if fault:
             raise InputError(f"{path}: {fault}; {_AGAIN}")
         seen.add(arrow)
@@ -124,3 +128,26 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
             array[place] = math.nan if value is None else value
         sign[place], learned[place] = row.sign or "", bool(row.source_learned)
     return StoredEstimates(**numbers, sign=sign, source_learned=learned)
+
+
+def _follows(row: _Row) -> bool:
+    """Whether interval and sign are those of the probe and its standard error; all are empty without an estimate.
+
+    A damaged number is seen so, for only the probes' files have checksums.
+    """
+    if row.probe is None:
+        return all(value is None for value in (row.se, row.low, row.high, row.sign, row.source_learned))
+    if row.sign is None or row.source_learned is None:
+        return False
+    if row.se is None:  # one dev document and one probe: unknown
+        return row.low is row.high is None and row.sign == "unclear"
+    if row.low is None or row.high is None:
+        return False
+    found = Estimate(row.source, row.target, row.probe, row.se, row.source_learned)
+    size = abs(row.probe) + row.se
+    is_same = all(
+        abs(stored - end) <= _ROUNDING * (abs(end) + size)
+        for stored, end in zip((row.low, row.high), found.interval, strict=True)
+    )
+    is_open = min(map(abs, found.interval)) <= _ROUNDING * size  # rounding may move an end of the interval across 0
+    return is_same and (row.sign == found.sign or is_open)

@@ -6,6 +6,7 @@ scores follow from them.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -36,6 +37,8 @@ FILE = "external.npz"
 """Name in the folder ``runs``."""
 _TASKS = "tasks"
 """Key of the names and fingerprints of all tasks, as JSON; other keys begin with the name of a target."""
+_CHECKSUM = "sha256"
+"""Key of the checksum of all other arrays: nothing else says that a count has changed. No task's key lacks a slash."""
 _SINGLE = -1
 """Stands for the source of a single-task run."""
 _MOST_SEED = 2**32
@@ -152,14 +155,26 @@ def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, Targ
         arrays |= {f"{target}/counts/{metric}": counts for metric, counts in runs.counts.items()}
         if runs.documents is not None:
             arrays[f"{target}/documents"] = runs.documents
+    arrays[_CHECKSUM] = checksum(arrays)
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
     write_atomic(root / "runs" / FILE, content.getvalue())
 
 
+def checksum(arrays: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
+    """Return SHA-256 of arrays with their keys, types and shapes, (32,)."""
+    digest = hashlib.sha256()
+    for key, array in sorted(arrays.items()):
+        digest.update(repr((key, array.dtype.str, array.shape)).encode())
+        digest.update(array.tobytes())
+    return np.frombuffer(digest.digest(), np.uint8)
+
+
 def _read(path: Path) -> PackedRuns:
     with _damage(path):
         arrays = parse_arrays(read_regular(path))
+        if not np.array_equal(arrays.pop(_CHECKSUM), checksum(arrays)):
+            raise ValueError("its checksum is that of other counts")
         header: list[tuple[TaskName, Words, str]] = parse_model(
             arrays.pop(_TASKS).tobytes(), list[tuple[TaskName, Words, str]]
         )
