@@ -34,7 +34,7 @@ def verdicts(
 ) -> PairwiseResults:
     """Test the gains of runs that were trained elsewhere, and write the results folder of a study of pairs.
 
-    If only scores are known of a target, verdicts and intervals hold for new seeds on exactly this test set.
+    The results are those of ``pairwise``. If only scores are known of a target, verdicts and intervals hold for new seeds on exactly this test set.
 
     Parameters
     ----------
@@ -63,11 +63,6 @@ def verdicts(
         Whether tasks and seeds in the folder that the tables lack may be lost.
     listener : Listener, optional
         Receives messages. Default: the logger ``taskaffinity``.
-
-    Returns
-    -------
-    PairwiseResults
-        As ``pairwise`` returns it.
 
     Raises
     ------
