@@ -34,7 +34,8 @@ def verdicts(
 ) -> PairwiseResults:
     """Test the gains of runs that were trained elsewhere, and write the results folder of a study of pairs.
 
-    The results are those of ``pairwise``. If only scores are known of a target, verdicts and intervals hold for new seeds on exactly this test set.
+    The results are those of ``pairwise``. If only scores are known of a target, verdicts and intervals hold for new
+    seeds on exactly this test set.
 
     Parameters
     ----------

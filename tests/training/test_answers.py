@@ -306,6 +306,7 @@ def test_room_of_a_gpu_changes_neither_the_loss_nor_a_gradient(
         torch.testing.assert_close(found[0], other, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_it_is_learned_scored_and_exported(tmp_path: Path) -> None:
     task, encoder = task_of(rows), tiny_encoder(WORDS, tmp_path, layers=2, width=32)
     recipe = replace(FROM_SCRATCH, num_train_epochs=12)

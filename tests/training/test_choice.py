@@ -209,6 +209,7 @@ def test_a_gpu_gathers_the_same_options(encoded: EncodedSplit) -> None:
     assert found.targets.tolist() == expected.targets.tolist() == [int(encoded.targets[n]) for n in (1, 4, 7)]
 
 
+@pytest.mark.slow
 def test_it_is_learned_scored_and_exported(task: Task, tmp_path: Path) -> None:
     encoder = tiny_encoder(WORDS, tmp_path, layers=1, width=32)
     recipe = replace(FROM_SCRATCH, num_train_epochs=12)
