@@ -27,6 +27,15 @@ def test_a_budget_is_a_share(budget: str | float, share: float) -> None:
     assert share_of(budget) == share
 
 
+def test_a_study_that_costs_less_than_its_probes_is_to_be_measured(tmp_path: Path) -> None:
+    short = ["--set=num_train_epochs=1", "--set=max_train_examples=32"]
+    refused = command(
+        "estimate", "--domain=clinical", "--budget=100%", "--executor=local", "--dry-run", *short, cwd=tmp_path
+    )
+    assert refused.returncode == 2
+    assert "affords no probe of all 12 arrows; training all pairs of this study costs less than that" in refused.stderr
+
+
 def test_a_dry_run_lists_the_runs_and_trains_nothing(tmp_path: Path) -> None:
     small = [f"--set={key}={value}" for key, value in SMALL.items()]
     given = ["estimate", "--domain=clinical", "--budget=90%", "--seeds=1", "--executor=local", "--dry-run", *small]

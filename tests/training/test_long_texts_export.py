@@ -78,7 +78,7 @@ def test_predict_reads_the_windows_of_the_run(name: str, trained: tuple[Path, En
     assert AutoTokenizer.from_pretrained(root / name).model_max_length == 16
     card = (root / name / "README.md").read_text()
     assert "reads longer texts as in training: windows of 16 tokens, each" in card
-    assert "A stock pipeline reads no windows: it sees the first 16 tokens" in card
+    assert "A stock model reads no windows: it sees the first 16 tokens" in card
     assert ("max of their outputs" if name == "class" else "5 tokens after the one before") in card
     assert Study.load(root / "results").tasks[0].reading == SUITE["class"].reading
 

@@ -82,10 +82,13 @@ def design_probes(study: Study, budget: float) -> ProbeDesign:
             raise InputError(f"estimate: not for a study with {option}; probes continue plain single-task runs")
     design = design_of(study, budget)
     if design is None:
-        raise InputError(
-            f"--budget {100 * budget:g}%: affords no probe of all {len(study.tasks) * (len(study.tasks) - 1)} arrows; "
-            f"expected {100 * least_budget(study):.3g}% or more"
+        least, n_arrows = least_budget(study), len(study.tasks) * (len(study.tasks) - 1)
+        way_out = (
+            f"expected {100 * least:.3g}% or more"
+            if least <= 1
+            else "training all pairs of this study costs less than that: use `taskaffinity pairwise`"
         )
+        raise InputError(f"--budget {100 * budget:g}%: affords no probe of all {n_arrows} arrows; {way_out}")
     return design
 
 

@@ -132,10 +132,10 @@ def _limits(best: BestModel, meta: TaskMeta) -> Iterator[str]:
     if reading.has_windows:
         how = reading.describe(longest, meta.kind)
         yield f"* `taskaffinity predict` reads longer texts as in training: {how}."
-        needs = "" if is_tagging else ", and needs `truncation=True`"
-        yield f"* A stock pipeline reads no windows: it sees the first {longest} tokens{needs}."
+        needs = "" if is_tagging else ", and its tokenizer needs `truncation=True`"
+        yield f"* A stock model reads no windows: it sees the first {longest} tokens{needs}."
     elif not is_tagging:
-        yield f"* Texts are truncated at {longest} tokens: their end is cut. A stock pipeline needs `truncation=True`."
+        yield f"* Texts are truncated at {longest} tokens: the end is cut. The stock tokenizer needs `truncation=True`."
     else:
         yield f"* Texts are truncated at {longest} tokens: words after them have no mention."
     if is_tagging and words <= MOST_LENGTH:
