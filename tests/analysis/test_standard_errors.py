@@ -38,7 +38,11 @@ def example_arms(metric: str, n_pair: int = 4, n_single: int = 3, n: int = 150) 
         gold = rng.normal(0, 1, n)
         return pearson_counts(rng, n_pair, gold, 0.8), pearson_counts(rng, n_single, gold, 1.0)
     ease = rng.normal(0.5, 1, n)
-    if metric == "accuracy":
+    if metric == "answer_f1":  # a share of each answer
+        found = (1 / (1 + np.exp(-ease - rng.normal(0, 1, (runs, n)))) for runs in (n_pair, n_single))
+        pair, single = (np.stack([share, np.ones_like(share)], axis=-1) for share in found)
+        return pair, single
+    if metric in ("accuracy", "exact_match"):
         pair, single = (ease + rng.normal(0, 1, (runs, n)) > 0 for runs in (n_pair, n_single))
         return np.stack([right(run) for run in pair]), np.stack([right(run) for run in single])
     pair, single = span_counts(rng, n_pair, ease, 0.2), span_counts(rng, n_single, ease)
@@ -67,7 +71,8 @@ def naive(pair: np.ndarray, single: np.ndarray, metric: Metric) -> GainError:
         v_interaction += squares / ((len(runs) - 1) * (n - 1)) / len(runs) / n
     v_seeds = s2["pair"] / len(pair) + s2["single"] / len(single)
     total = max(v_seeds + v_examples - v_interaction, v_seeds, v_examples)
-    items = [1.0 if metric.name in ("accuracy", "pearson") else float(sum(row[0::3] + row[2::3])) for row in pair[0]]
+    is_example = metric.name in ("accuracy", "exact_match", "answer_f1", "pearson")
+    items = [1.0 if is_example else float(sum(row[0::3] + row[2::3])) for row in pair[0]]
     effective = sum(w**2 for w in items) ** 2 / sum(w**4 for w in items)
     df = total**2 / (v_seeds**2 / (min(len(pair), len(single)) - 1) + v_examples**2 / (effective - 1))
     gain = means["pair"] - means["single"]
