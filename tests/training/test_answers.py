@@ -27,6 +27,7 @@ from taskaffinity.tasks.reading import Reading
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.tasks.unlabelled import read_unlabelled
+from taskaffinity.tasks.user.answers import _answers, _start
 from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.training.encoders.load import load_tokenizer, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
@@ -347,3 +348,10 @@ def test_it_is_learned_scored_and_exported(tmp_path: Path) -> None:
         start, end = ([0, *range(4, logits.shape[1] - 1)] for logits in (of_tokens.start_logits, of_tokens.end_logits))
         none = torch.softmax(of_tokens.start_logits[0, start], 0)[0] * torch.softmax(of_tokens.end_logits[0, end], 0)[0]
         assert one["probability_of_none"] == pytest.approx(float(none), abs=1e-5)
+
+
+def test_a_word_in_the_place_of_a_start_is_not_quoted() -> None:
+    for read, value in ((_start, "aspirin"), (_answers, {"text": ["fever"], "answer_start": "aspirin"})):
+        with pytest.raises(InputError, match="a text of 7 characters") as fault:
+            read("f.jsonl: line 1", value)
+        assert "aspirin" not in str(fault.value)

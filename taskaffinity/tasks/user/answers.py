@@ -11,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 
-from taskaffinity.errors import input_error, named, shown
+from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.answers import place_of
 from taskaffinity.tasks.numbers import whole_number
 
@@ -72,7 +72,7 @@ def _answers(where: str, value: object) -> list[tuple[str, object]]:
         raise input_error(where, f"{named(texts, ())} as text of answers", _FORMS)
     starts = [None] * len(texts) if starts is None else starts
     if not isinstance(starts, list) or len(starts) != len(texts):
-        raise input_error(where, f"{shown(starts)} as answer_start of {len(texts)} answers", "one start per answer")
+        raise input_error(where, f"{named(starts, ())} as answer_start of {len(texts)} answers", "one start per answer")
     return [(one, begin) for one, begin in zip(texts, starts, strict=True) if one.strip()]
 
 
@@ -83,7 +83,7 @@ def _start(where: str, value: object) -> int | None:
     if isinstance(number, float) and number.is_integer():  # an integer column with missing values
         number = int(number)
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
-        raise input_error(where, f"answer_start {shown(value)}", "the number of a character, from 0")
+        raise input_error(where, f"answer_start {named(value, ())}", "the number of a character, from 0")
     return number
 
 

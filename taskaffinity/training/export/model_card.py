@@ -24,7 +24,7 @@ from taskaffinity.training.export.stock import STOCK
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.sentence_rows import words_per_row
 
-_HUB_METRICS = {"accuracy": "accuracy", "pearson": "pearsonr"}
+_HUB_METRICS = {"accuracy": "accuracy", "pearson": "pearsonr", "exact_match": "exact_match"}
 """Names of metrics on model hubs. All other metrics are kinds of F1."""
 
 
