@@ -27,7 +27,8 @@ from taskaffinity.tasks.reading import Reading
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import Example, Split, Task
 from taskaffinity.tasks.unlabelled import read_unlabelled
-from taskaffinity.tasks.user.answers import _answers, _start
+from taskaffinity.tasks.user.answers import _answers, _parsed, _start
+from taskaffinity.tasks.user.options import _parsed as parsed_options
 from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.training.encoders.load import load_tokenizer, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
@@ -355,3 +356,13 @@ def test_a_word_in_the_place_of_a_start_is_not_quoted() -> None:
         with pytest.raises(InputError, match="a text of 7 characters") as fault:
             read("f.jsonl: line 1", value)
         assert "aspirin" not in str(fault.value)
+
+
+def test_nested_lists_and_brackets_are_no_crash() -> None:
+    deep = "[" * 100_000
+    assert _answers("line 1", _parsed(deep)) == [(deep, None)]
+    assert _answers("line 1", _parsed("[1]")) == [("[1]", None)]
+    with pytest.raises(InputError, match="a list within a list"):
+        _answers("line 1", [["fever"]])
+    with pytest.raises(InputError, match="a text of 100000 characters as options"):
+        parsed_options("line 1", deep)

@@ -14,7 +14,7 @@ from taskaffinity.errors import input_error, shown
 from taskaffinity.runs.external.keys import Key, describe_key, key_of
 from taskaffinity.runs.external.packed_runs import TargetRuns
 from taskaffinity.runs.external.rows import read_rows
-from taskaffinity.runs.external.scoring import TAGGED, Scoring, classes_of, parse_label
+from taskaffinity.runs.external.scoring import ANSWERS, TAGGED, Scoring, classes_of, parse_label
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.tasks.count_checks import compact
 from taskaffinity.tasks.metrics import METRICS
@@ -70,6 +70,8 @@ class TargetRows:
         of_run[number] = label = self._label(f"{where}: predicted", predicted)
         if self.metric in TAGGED and (n_tags := _n_tags(label)) != (n_gold := _n_tags(self.gold[number])):
             raise input_error(f"{where}: predicted", f"{n_tags} tags", f"{n_gold}, as in gold")
+        if self.metric in ANSWERS and isinstance(label, tuple) and len(label) > 1:
+            raise input_error(f"{where}: predicted", f"{len(label)} answers", "one text, without |")
 
     def _label(self, where: str, text: str) -> Label:
         """Return a label; equal texts share one, which saves memory."""

@@ -60,6 +60,8 @@ def _answers(where: str, value: object) -> list[tuple[str, object]]:
     if value is None:
         return []
     if isinstance(value, list):
+        if any(isinstance(one, list) for one in value):
+            raise input_error(where, "a list within a list as answers", _FORMS)
         return [answer for one in value for answer in _answers(where, one)]
     if isinstance(value, str):
         return [(value.strip(), None)] if value.strip() else []
@@ -107,6 +109,7 @@ def _parsed(text: str) -> object:
     """Return a JSON text as an object; any other text unchanged, because an answer may begin with a bracket."""
     try:
         found: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
-    return found if isinstance(found, list | dict) else text
+    is_answers = isinstance(found, list) and all(isinstance(one, str | dict) for one in found)
+    return found if is_answers or isinstance(found, dict) else text

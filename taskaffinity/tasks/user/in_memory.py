@@ -120,6 +120,8 @@ def _plain(row: object) -> object:
 def _value(value: object) -> object:
     if hasattr(value, "tolist"):
         return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: _value(item) for key, item in value.items()}
     return [_value(item) for item in value] if isinstance(value, tuple | list) else value
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.kinds import option_names
@@ -96,11 +97,10 @@ def _letters(names: Sequence[str]) -> str:
 
 
 def _parsed(where: str, text: str) -> object:
-    try:
+    with suppress(ValueError, RecursionError):
         found: object = json.loads(text)
-    except ValueError:
-        raise input_error(where, f"a text of {len(text)} characters as options", _A_LIST) from None
-    return found
+        return found
+    raise input_error(where, f"a text of {len(text)} characters as options", _A_LIST)
 
 
 def _text(value: object) -> str | None:

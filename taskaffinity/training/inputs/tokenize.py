@@ -57,9 +57,10 @@ def encode_task(
             examples_of = dict(task.examples)
             if trains_on_dev:
                 examples_of["train"] = (*examples_of["train"], *examples_of["dev"])
-            if reversed_pairs:
+            is_reversed = reversed_pairs and meta.kind not in ("choice", "spans")  # their two sides differ
+            if is_reversed:
                 examples_of = {split: tuple(map(_reversed, examples)) for split, examples in examples_of.items()}
-            read = _reversed_reading(meta) if reversed_pairs else meta
+            read = _reversed_reading(meta) if is_reversed else meta
             splits = (
                 (split, encode_examples(examples, tokenizer, read, max_length, max_words, is_train=split == "train"))
                 for split, examples in examples_of.items()
@@ -145,7 +146,7 @@ def _by_texts(examples: Sequence[Example]) -> Iterator[tuple[list[int], tuple[li
 
 
 def _reversed(example: Example) -> Example:
-    if example.text_pair is None or example.options or isinstance(example.label, tuple):
+    if example.text_pair is None:
         return example
     return replace(example, text=example.text_pair, text_pair=example.text)
 
