@@ -64,3 +64,30 @@ def test_the_time_before_the_first_run_does_not_count() -> None:
     left.update(0.0, 1)
     clock.now = 1010.0
     assert left.update(10.0, 1) == pytest.approx(90)
+
+
+@pytest.mark.parametrize("is_seconds", [True, False])
+def test_it_follows_a_machine_that_becomes_slower(is_seconds: bool) -> None:
+    """A third of the speed after ten minutes: ten minutes later the estimate is near the truth.
+
+    The mean speed since the start would then say half of it.
+    """
+    clock = Clock()
+    left = TimeLeft(3000.0, is_seconds=is_seconds, clock=clock)
+    done = shown = 0.0
+    for second in range(1201):
+        clock.now = float(second)
+        shown = left.update(done, 1) or 0.0
+        done += 1.0 if second < 600 else 1 / 3
+    assert shown == pytest.approx((3000 - done) * 3, rel=0.15)
+    assert shown > 1.5 * (3000 - done) / (done / 1200)
+
+
+def test_a_pause_gives_no_endless_time() -> None:
+    clock = Clock()
+    left = TimeLeft(100.0, is_seconds=False, clock=clock)
+    left.update(0.0, 1)
+    for second in range(1, 4000, 10):
+        clock.now = float(second)
+        shown = left.update(10.0, 1)  # nothing is done after the first second
+    assert shown == pytest.approx(4 * 90 * 3991 / 10, rel=0.02)  # four times what the mean speed says

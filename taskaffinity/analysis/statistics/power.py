@@ -140,8 +140,8 @@ def describe_power(power: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
         if verdict[arrow] != "inconclusive" or np.isnan(to_significance):
             continue
         ways = [
-            f"{count:.0f} more {'seed' if count == 1 else 'seeds'} to {goal}"
-            for count, goal in ((to_significance, "significance"), (to_equivalence, '"no effect" if the gain is zero'))
+            f"{count:.0f} more {'seed' if count == 1 else 'seeds'} if the gain is {size}"
+            for count, size in ((to_significance, "as measured"), (to_equivalence, "zero"))
             if count <= MOST_SEEDS
         ]
         if np.isinf(to_significance) and np.isinf(to_equivalence):
