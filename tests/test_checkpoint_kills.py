@@ -1,4 +1,4 @@
-"""The table of the benchmark that ends studies: one way can be measured by itself."""
+"""The table of the benchmark that ends studies, and what it counts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from checkpoint_kills import RESULTS, write_rows
+from checkpoint_notes import trained_twice
 
 
 def test_ways_that_are_not_measured_keep_their_rows(tmp_path: Path) -> None:
@@ -24,3 +25,13 @@ def test_ways_that_are_not_measured_keep_their_rows(tmp_path: Path) -> None:
         *of_others[1:],
         "ray node,3,0,0,0,0,,True,0,0",
     ]
+
+
+def test_the_age_of_a_repeated_epoch_is_counted_to_the_end_of_its_process() -> None:
+    """A worker whose node is lost trains on for a moment, and the next node may be lost before another one goes on."""
+    before = [("began", "r", 1, 0.0), *(("ended", "r", epoch, float(epoch)) for epoch in (1, 2, 3, 4))]
+    after = [("began", "r", 3, 9.0), ("ended", "r", 3, 9.5)]
+    found = trained_twice([*before, ("wrote", "r", 0.5, 2.5), *after], [2.75], 1)
+    assert found == {"epochs": 3, "repeated_epochs": 2, "oldest_repeated": 1.0, "allowed": 2.5}
+    killed = trained_twice([*before, *after], [0.5, 5.5, 8.5], 1)
+    assert (killed["oldest_repeated"], killed["allowed"]) == (2.5, 2.0)

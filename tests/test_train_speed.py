@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import peers
 import pytest
 import torch
+from cpu_path import summary
 from peers import PaperWay, TrainerWay
-from train_speed import Ours, commit_of, machine
+from train_speed import Ours, commit_of, machine, main
 from transformers import AutoConfig, AutoModel
 
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
@@ -105,3 +109,35 @@ def test_a_benchmark_tells_its_commit_and_whether_code_has_changed_since(tmp_pat
     assert re.fullmatch("[0-9a-f]{7,}", commit)
     (tmp_path / "code.py").write_text("2")
     assert commit_of(tmp_path) == f"{commit}-dirty"
+
+
+@pytest.mark.slow
+def test_the_cpu_path_is_compared_in_every_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quick comparison: steps and updates in both precisions, and batches that are equal bit for bit."""
+    monkeypatch.setattr("train_speed.matmul_peak", lambda dtype=None, device="cpu": 1e11)
+    threads = torch.get_num_threads()
+    main(["--cpu-path", "--quick", "--rounds=3", "--out", str(tmp_path)])
+    torch.set_num_threads(threads)
+    assert json.loads((tmp_path / "cpu_path_machine.json").read_text())["peak_32_bits"] == 100
+    found = pd.read_csv(tmp_path / "cpu_path.csv", keep_default_na=False)
+    combinations = product(("adamax", "adamw"), ("fp32", "bf16"), ("step", "update"))
+    expected = [("batches", "", ""), *((what, optimizer, precision) for optimizer, precision, what in combinations)]
+    assert list(zip(found.what, found.optimizer, found.precision, strict=True)) == expected
+    assert set(found.model) == {"2x32"}
+    assert (found.rounds == 3).all()
+    assert (found[["today_ms", "gpu_way_ms", "ratio_q1"]] > 0).all(axis=None)
+    assert ((found.ratio_q1 <= found.ratio) & (found.ratio <= found.ratio_q3)).all()
+    of_step, of_update = (
+        found[found.what == what].set_index(["optimizer", "precision"]) for what in ("step", "update")
+    )
+    for name in ("today_ms", "gpu_way_ms"):
+        assert (of_update[name] < of_step[name]).all()
+    assert found.difference[0] == 0
+    assert of_step.difference.between(1e-9, 0.01).all()  # the last digits of the two optimizers differ, no more
+
+
+def test_quartiles_are_those_of_the_ratios_of_rounds() -> None:
+    seconds = np.array([[2.0, 1.0], [3.0, 1.0], [4.0, 1.0], [50.0, 10.0], [6.0, 1.0]])
+    found = summary(seconds)
+    assert (found["ratio_q1"], found["ratio"], found["ratio_q3"]) == (3.0, 4.0, 5.0)
+    assert (found["today_ms"], found["gpu_way_ms"], found["rounds"]) == (4000.0, 1000.0, 5)

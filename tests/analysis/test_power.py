@@ -274,9 +274,9 @@ def test_words_are_for_what_is_inconclusive() -> None:
     found = PowerAnalysis(*np.array([[1.0] * 5, [4, 1, math.inf, 501, 9], [1, 7, 30, math.inf, 9]]))
     verdict = np.array(["inconclusive"] * 4 + ["improves"], dtype=object)
     assert describe_power(found, verdict, np.arange(5)).tolist() == [
-        '4 more seeds if the gain is as measured, 1 more seed if the gain is zero',
-        '1 more seed if the gain is as measured, 7 more seeds if the gain is zero',
-        '30 more seeds if the gain is zero',
+        "4 more seeds if the gain is as measured, 1 more seed if the gain is zero",
+        "1 more seed if the gain is as measured, 7 more seeds if the gain is zero",
+        "30 more seeds if the gain is zero",
         "more than 500 more seeds",
         "",
     ]

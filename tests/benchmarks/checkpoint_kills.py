@@ -51,17 +51,20 @@ STUDY = [
     *("--no-predictions", "--quiet", "--set=precision=none", f"--set=num_train_epochs={EPOCHS}"),
 ]
 CLUSTER = """
-import os, sys, time, ray
+import os, sys, time
+told = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)  # whatever Ray prints is no answer
+import ray
 from ray.cluster_utils import Cluster
 os.makedirs(ray._common.utils.get_default_ray_temp_dir(), exist_ok=True)
 small = dict(num_gpus=0, object_store_memory=80 * 2**20)
 cluster = Cluster(True, head_node_args=dict(small, num_cpus=0, include_dashboard=False, temp_dir=sys.argv[1]))
 nodes = [cluster.add_node(num_cpus=1, **small) for _ in range(2)]
 cluster.wait_for_nodes()
-print(cluster.address, flush=True)
+print(cluster.address, file=told, flush=True)
 for line in sys.stdin:  # for each line one node is lost
     nodes.append(cluster.add_node(num_cpus=1, **small))
-    print(time.time(), flush=True)
+    print(time.time(), file=told, flush=True)
     cluster.remove_node(nodes.pop(0), allow_graceful=False)
 cluster.shutdown()
 """
@@ -159,36 +162,47 @@ def to_worker(ways: Ways, process: subprocess.Popen[str]) -> None:
 @contextmanager
 def cluster(ways: Ways) -> Iterator[Callable[[Ways, subprocess.Popen[str]], None]]:
     """Start a Ray cluster of two nodes; yield what removes one of them."""
-    served = subprocess.Popen(
-        [sys.executable, "-c", CLUSTER, str(ways.temporary / "r")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={
-            **os.environ,
-            "RAY_health_check_period_ms": "1000",
-            "RAY_health_check_failure_threshold": "3",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "CHECKPOINT_NOTES": str(ways.notes),
-            "PYTHONPATH": f"{ways.home}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-        },
-    )
+    log = ways.home / "cluster.log"
+    with log.open("w") as errors:
+        served = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER, str(ways.temporary / "r")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={
+                **os.environ,
+                "RAY_TMPDIR": str(ways.temporary),  # where the address of the cluster is written too
+                "RAY_health_check_period_ms": "1000",
+                "RAY_health_check_failure_threshold": "3",
+                "RAY_USAGE_STATS_ENABLED": "0",
+                "CHECKPOINT_NOTES": str(ways.notes),
+                "PYTHONPATH": f"{ways.home}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            },
+        )
     assert served.stdin is not None
     assert served.stdout is not None
-    ways.address = served.stdout.readline().strip()
-    assert ways.address, "the cluster did not start"
+
+    def answer() -> str:
+        line = served.stdout.readline().strip()  # type: ignore[union-attr]
+        assert line, f"the cluster ended: {log.read_text()[-1000:]}"
+        return line
 
     def remove(ways: Ways, process: subprocess.Popen[str]) -> None:
         served.stdin.write("\n")  # type: ignore[union-attr]
         served.stdin.flush()  # type: ignore[union-attr]
-        ways.ended.append(float(served.stdout.readline()))  # type: ignore[union-attr]
+        ways.ended.append(float(answer()))
 
     try:
+        ways.address = answer()
         yield remove
     finally:
         served.stdin.close()
-        served.wait(60)
+        try:
+            served.wait(120)
+        except subprocess.TimeoutExpired:
+            served.kill()  # Ray's reapers end the nodes
+            print("the cluster did not end", flush=True)
 
 
 def row_of(ways: Ways, act: Callable[[Ways, subprocess.Popen[str]], None], expected: bytes) -> dict[str, object]:

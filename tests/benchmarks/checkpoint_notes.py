@@ -43,6 +43,8 @@ sys.meta_path.insert(0, Noting())
 
 Note = tuple[str, str, float, float]
 """What, run, number and time in seconds since 1970."""
+LINGERS = 3.0
+"""Longest time in seconds that a process trains on after its node was removed."""
 
 
 def read_notes(path: Path) -> list[Note]:
@@ -55,6 +57,8 @@ def read_notes(path: Path) -> list[Note]:
 
 def trained_twice(notes: Sequence[Note], ends: Sequence[float], interval: float) -> dict[str, object]:
     """The finished epochs that were trained again, and how long before the end of their process they had finished.
+
+    A process ended at the first end after its last epoch: a later one may have come before another process went on.
 
     Parameters
     ----------
@@ -72,7 +76,8 @@ def trained_twice(notes: Sequence[Note], ends: Sequence[float], interval: float)
         elif what == "began":
             again = [epoch for epoch in ended[run] if epoch >= number]
             n_repeated += len(again)
-            end = max((moment for moment in ends if moment <= at), default=at)
+            last = max(ended[run].values(), default=at)
+            end = max(last, min((moment for moment in ends if last - LINGERS <= moment <= at), default=at))
             oldest = max([oldest, *(end - ended[run].pop(epoch) for epoch in again)])
             last_seen[run] = at
         else:

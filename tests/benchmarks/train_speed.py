@@ -3,6 +3,7 @@
     pip install -c constraints.txt -e ".[test,benchmark]"
     python tests/benchmarks/train_speed.py DATA ENCODER [--shape base] [--threads 1] [--rounds 7] [--out FOLDER]
     python tests/benchmarks/train_speed.py DATA ENCODER --device cuda [--precision bf16]
+    python tests/benchmarks/train_speed.py [DATA ENCODER] --cpu-path [--rounds 7] [--quick]
 
 ``DATA`` holds task folders of ``chemprot`` and ``bc5cdr-disease`` (``taskaffinity data fetch``); ``ENCODER`` is the
 folder of an encoder, whose tokenizer ``--shape base`` takes for a BERT of base size from random weights. In every
@@ -18,6 +19,11 @@ precision that a study of this encoder takes here by default. A processor whose 
 All ways keep to ``--device``. With ``--precision bf16`` the Trainer multiplies in 16 bits too. Either has files of its
 own (``train_speed_cuda_bf16.csv``, ``speed_machine_cuda.json``). The peak is that of 32 bits; on a GPU, of a way in 16
 bits, that of these.
+
+``--cpu-path`` compares the optimizer and the batches of a CPU with those of a GPU, on the CPU, and writes
+``cpu_path.csv`` and ``cpu_path_machine.json``; ``cpu_path.py`` says how. Without ``DATA`` and ``ENCODER`` it invents
+corpora of the same lengths and a BERT of base size. ``--quick`` checks in seconds that it runs: with tiny corpora and a
+tiny encoder, without a file in ``results/``.
 """
 
 from __future__ import annotations
@@ -29,7 +35,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,7 +43,10 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
-from peers import PaperWay, Rows, TrainerWay, now
+from cpu_path import cpu_path
+from gpu_inputs import made_inputs
+from ours import Ours
+from peers import PaperWay, TrainerWay
 from roofline import matmul_peak, read_of, useful_flops
 from transformers import AutoConfig, BertConfig, BertModel
 
@@ -48,12 +57,8 @@ from taskaffinity.tasks.formats import read_task
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders.load import Encoder, find_encoder, load_tokenizer
 from taskaffinity.training.execute import prepare
-from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
-from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
-from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.profile.precision import products_in_bf16
 
 RESULTS = Path(__file__).parent / "results"
@@ -76,38 +81,6 @@ def ours_here(device: str) -> dict[str, tuple[Any, ...]]:
     """Our ways: those in 16 bits only where a processor's matrix products are faster in them."""
     in_16_bits = device != "cpu" or products_in_bf16() > 1
     return {way: how for way, how in OURS.items() if in_16_bits or "bf16" not in how}
-
-
-class Ours:
-    """The loop of ``training.loop.fit``, over given mini-batches."""
-
-    def __init__(
-        self,
-        folder: Path,
-        metas: Mapping[str, TaskMeta],
-        splits: Mapping[str, EncodedSplit],
-        optimizer: str,
-        precision: Literal["bf16"] | None = None,
-        device: str = "cpu",
-    ) -> None:
-        self.device = device
-        self.model = MultiTaskModel(folder, metas, seed=0, device=device)
-        self.model.precision = precision
-        tokens = used_token_ids(splits.values(), self.model.encoder)
-        prune_embeddings(self.model.encoder, tokens)
-        self.splits = {name: renumbered(split, tokens) for name, split in splits.items()}
-        self.model.to(device)
-        self.stepper = Stepper(self.model, Recipe(optimizer=optimizer), 1000)
-        self.model.train()
-
-    def train(self, batches: Rows) -> float:
-        """Seconds that these mini-batches took."""
-        began = now(self.device)
-        for name, rows in batches:
-            loss = self.model.loss(make_batch(name, self.splits[name], rows).to(self.device))
-            loss.backward()
-            self.stepper.step()
-        return now(self.device) - began
 
 
 def encoded(data: Path, encoder: Encoder, work: Path) -> tuple[dict[str, TaskMeta], dict[str, EncodedSplit]]:
@@ -276,46 +249,85 @@ def commit_of(checkout: Path) -> str:
     return commit + "-dirty" * (bool(commit) and changed)
 
 
-def main() -> None:
+def compared_on_cpu(
+    folder: Path,
+    metas: dict[str, TaskMeta],
+    splits: dict[str, EncodedSplit],
+    asked: argparse.Namespace,
+    n: int,
+    model: str,
+) -> pd.DataFrame:
+    """The table of ``--cpu-path``."""
+    in_16_bits = asked.quick or products_in_bf16() > 1
+    rows = cpu_path(folder, metas, splits, [None, "bf16"] if in_16_bits else [None], n, asked.rounds)
+    rows.insert(0, "model", model)
+    rows.insert(1, "threads", asked.threads)
+    return rows
+
+
+def parsed(words: Sequence[str] | None) -> argparse.Namespace:
+    """The options; ends with a message where they do not fit together."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path)
-    parser.add_argument("encoder", type=Path)
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("encoder", type=Path, nargs="?")
     parser.add_argument("--shape", choices=["encoder", "base"], default="encoder")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--batches", type=int, help="of each task in a round; default: 6, of the base shape 1")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["bf16"], help="of the Trainer; default: 32 bits")
+    parser.add_argument("--cpu-path", action="store_true", help="compare the CPU path with the GPU path's parts")
+    parser.add_argument("--quick", action="store_true", help="of --cpu-path: tiny, to see that it runs")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder; default: %(default)s")
-    asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
+    asked = parser.parse_args(words)
+    if asked.encoder is None and (asked.data is not None or not asked.cpu_path):
+        parser.error("expected DATA and ENCODER")
+    if asked.quick and (asked.data is not None or not asked.cpu_path):
+        parser.error("--quick belongs to --cpu-path without DATA and ENCODER")
+    if asked.cpu_path and (asked.device != "cpu" or asked.precision):
+        parser.error("--cpu-path has neither --device nor --precision")
     if asked.device == "cuda" and torch.cuda.device_count() != 1:  # the Trainer would take all of several
         parser.error(f"--device cuda: torch sees {torch.cuda.device_count()} GPUs; expected one (CUDA_VISIBLE_DEVICES)")
+    return asked
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    asked = parsed(words)
     torch.set_num_threads(asked.threads)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
-        is_base = asked.shape == "base"
-        folder = base_shape(asked.encoder, work) if is_base else asked.encoder
-        encoder = find_encoder(str(folder))
-        metas, splits = encoded(asked.data, encoder, work)
-        chosen = chosen_precision(asked.data, encoder, work, asked.device, asked.threads)
+        if asked.encoder is None:
+            made = made_inputs(work, is_small=asked.quick)
+            folder = made.folder
+            metas, splits = ({name: found[name] for name in TASKS} for found in (made.metas, made.splits))
+        else:
+            folder = base_shape(asked.encoder, work) if asked.shape == "base" else asked.encoder
+            encoder = find_encoder(str(folder))
+            metas, splits = encoded(asked.data, encoder, work)
+        config = AutoConfig.from_pretrained(folder)
+        model = f"{config.num_hidden_layers}x{config.hidden_size}"
+        is_base = asked.encoder is None or asked.shape == "base"
         n = asked.batches or (1 if is_base else 6)
-        measured = measure(folder, metas, splits, n, asked.rounds, work, asked.device, asked.precision)
-    config = (
-        "12x768"
-        if is_base
-        else f"{AutoConfig.from_pretrained(folder).num_hidden_layers}x{AutoConfig.from_pretrained(folder).hidden_size}"
-    )
-    rows = table(measured, config, asked.threads, chosen)
-    of_device = "" if asked.device == "cpu" else f"_{asked.device}"
-    of_precision = f"_{asked.precision}" if asked.precision else ""
-    out = asked.out / f"train_speed{of_device}{of_precision}.csv"
+        if asked.cpu_path:
+            rows = compared_on_cpu(folder, metas, splits, asked, n, model)
+            name, name_of_machine = "cpu_path", "cpu_path_machine"
+        else:
+            chosen = chosen_precision(asked.data, encoder, work, asked.device, asked.threads)
+            measured = measure(folder, metas, splits, n, asked.rounds, work, asked.device, asked.precision)
+            rows = table(measured, model, asked.threads, chosen)
+            of_device = "" if asked.device == "cpu" else f"_{asked.device}"
+            of_precision = f"_{asked.precision}" if asked.precision else ""
+            name, name_of_machine = f"train_speed{of_device}{of_precision}", f"speed_machine{of_device}"
+    print(rows.to_string(index=False))
+    if asked.quick and asked.out == RESULTS:
+        return
+    asked.out.mkdir(parents=True, exist_ok=True)
+    out = asked.out / f"{name}.csv"
     if out.is_file():
         before = pd.read_csv(out)
-        rows = pd.concat([before[(before.model != config) | (before.threads != asked.threads)], rows])
+        rows = pd.concat([before[(before.model != model) | (before.threads != asked.threads)], rows])
     rows.to_csv(out, index=False)
-    (asked.out / f"speed_machine{of_device}.json").write_text(json.dumps(machine(asked.device), indent=1) + "\n")
-    print(rows.to_string(index=False))
+    (asked.out / f"{name_of_machine}.json").write_text(json.dumps(machine(asked.device), indent=1) + "\n")
 
 
 if __name__ == "__main__":
