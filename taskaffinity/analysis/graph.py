@@ -10,6 +10,7 @@ import math
 from pathlib import Path
 
 import networkx as nx
+import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption
@@ -18,12 +19,17 @@ from taskaffinity.analysis.training_conditions import encoder_name
 from taskaffinity.atomic import write_atomic
 
 
-def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
+def affinity_graph(matrix: AffinityMatrix, edges: pd.DataFrame | None = None) -> nx.DiGraph[str]:
     """Return the graph: an edge per arrow, with the columns of ``edges_frame``.
 
     Values are str, int, float or bool. Unknown values are omitted, because GraphML has no empty number. Gains and
     scores are in points. An unmeasured arrow is an edge too, with an
     ``untested_reason``: "inconclusive", or "not measured" if it was deferred.
+
+    Parameters
+    ----------
+    edges : DataFrame, optional
+        ``edges_frame`` of the matrix. Default: it is made here.
 
     Examples
     --------
@@ -51,7 +57,7 @@ def affinity_graph(matrix: AffinityMatrix) -> nx.DiGraph[str]:
         score = float(matrix.single_mean[place])
         known = {} if math.isnan(score) else {"score": score}
         graph.add_node(name, title=matrix.titles[place], metric=matrix.metrics[place], **known)
-    for row in edges_frame(matrix).to_dict("records"):
+    for row in (edges_frame(matrix) if edges is None else edges).to_dict("records"):
         source, target = row.pop("source"), row.pop("target")
         graph.add_edge(source, target, **{str(name): value for name, value in row.items() if _known(value)})
     return graph

@@ -29,6 +29,7 @@ from taskaffinity.analysis.tables.groups import groups_frame
 from taskaffinity.analysis.tables.trained import train_frame
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
+from taskaffinity.garbage_collection import rare_collection
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.csv_files import read_csv_rows
@@ -76,6 +77,7 @@ def _check_is_current(study: Study, root: Path) -> None:
         )
 
 
+@rare_collection()
 def publish(
     study: Study,
     store: RunStore,
@@ -113,23 +115,24 @@ def publish(
     _check_is_current(study, root)
     check_has_runs(study, store, root)
     matrix = with_estimates(measure(study, store, rule), store.root)
-    words = describe(matrix)
-    words += "".join(f"{line}\n" for line in describe_advice(matrix) if line not in words)  # not twice
+    described = describe(matrix)
+    words = described + "".join(f"{line}\n" for line in describe_advice(matrix) if line not in described)  # not twice
     groups = pd.DataFrame()
     if study.groups:
         found = measure_group_arrows(study, store, matrix.rule)
         groups, words = group_arrows_frame(found), words + "".join(f"{line}\n" for line in describe_group_arrows(found))
     with exclusive(root):
         _check_is_current(study, root)
-        write_csv(scores_frame(study, store, matrix.collapsed_runs), root / "scores.csv")
+        scores, edges = scores_frame(study, store, matrix.collapsed_runs), edges_frame(matrix)
+        write_csv(scores, root / "scores.csv")
         (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
-        write_csv(edges_frame(matrix), root / "edges.csv")
+        write_csv(edges, root / "edges.csv")
         _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
         _write_or_remove(controls_frame(matrix), root / "controls.csv")
         _write_or_remove(groups, root / "group_arrows.csv")
-        write_graphml(affinity_graph(matrix), root / "affinity.graphml")
+        write_graphml(affinity_graph(matrix, edges), root / "affinity.graphml")
         write_atomic(root / "affinity.txt", words.encode())
-        save_figures(matrix, store, root, figure_options)
+        save_figures(matrix, store, root, figure_options, scores, described)
     return matrix
 
 

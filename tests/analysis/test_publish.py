@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
 import taskaffinity.analysis
 import taskaffinity.runs.store
 from taskaffinity.analysis.publish import publish, publish_stages
+from taskaffinity.analysis.tables.frames import edges_frame, scores_frame
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import RunResult
@@ -27,15 +30,22 @@ FILES = {"scores.csv", "edges.csv", "affinity.graphml", "affinity.txt"} | {
 def test_publishing_writes_the_results_folders_files(
     toy: tuple[Study, RunStore], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study, opened = toy[0], []
+    study, opened, made = toy[0], [], []
 
     def counting(folder: Path, spec: RunSpec) -> RunResult:
         opened.append(spec.run_id)
         return read_run(folder, spec)
 
+    def noting(frame: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+        return lambda *given: made.append(frame.__name__) or frame(*given)
+
     monkeypatch.setattr(taskaffinity.runs.store, "read_run", counting)
+    for frame, others in ((scores_frame, "figures.gallery"), (edges_frame, "graph")):
+        for module in ("publish", others):
+            monkeypatch.setattr(f"taskaffinity.analysis.{module}.{frame.__name__}", noting(frame))
     matrix = publish(study, RunStore(toy[1].root), tmp_path / "out")
     assert sorted(opened) == sorted(spec.run_id for spec in study.plan)  # every run is opened once
+    assert made == ["scores_frame", "edges_frame"]  # each is made once, and serves the graph and the figures too
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES | {".lock"}
     words = (tmp_path / "out" / "affinity.txt").read_text(encoding="utf-8")
     decided = matrix.select("improves", "degrades", "no effect")

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import cast
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.cautions.advice import describe_runs_briefly
 from taskaffinity.analysis.figure_options import DEFAULT, FILES, FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
@@ -42,13 +42,27 @@ DESCRIPTIONS = {
 @rare_collection()
 @one_line_for_missing_glyphs()
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
-def save_figures(matrix: AffinityMatrix, store: RunStore, root: Path, figure_options: FigureOptions) -> None:
-    """Write the requested figures of a study of pairs in every requested format."""
-    words = describe(matrix)
+def save_figures(
+    matrix: AffinityMatrix,
+    store: RunStore,
+    root: Path,
+    figure_options: FigureOptions,
+    scores: pd.DataFrame,
+    words: str,
+) -> None:
+    """Write the requested figures of a study of pairs in every requested format.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``scores_frame`` of the study.
+    words : str
+        ``describe`` of the matrix, which every file stores.
+    """
     for name in figure_options.figures:
         if name != "stages":
             _save(
-                draw_figure(name, matrix, store, figure_options),
+                draw_figure(name, matrix, store, figure_options, scores),
                 root,
                 name,
                 figure_options,
@@ -80,8 +94,20 @@ def save_group_figure(chosen: ChosenGroups, root: Path) -> None:
         save_figure(figure, root / f"groups.{kind}", alt=words)
 
 
-def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, figure_options: FigureOptions) -> Axes | Figure:
-    """Draw the figure called ``name``, a key of ``FILES``, for a study of pairs."""
+def draw_figure(
+    name: str,
+    matrix: AffinityMatrix,
+    store: RunStore,
+    figure_options: FigureOptions,
+    scores: pd.DataFrame | None = None,
+) -> Axes | Figure:
+    """Draw the figure called ``name``, a key of ``FILES``, for a study of pairs.
+
+    Parameters
+    ----------
+    scores : DataFrame, optional
+        ``scores_frame`` of the study. Default: it is made here, if the figure shows scores.
+    """
     study, palette = matrix.study, figure_options.palette
     if name == "graph":
         return draw_graph(matrix, palette=palette)
@@ -91,7 +117,7 @@ def draw_figure(name: str, matrix: AffinityMatrix, store: RunStore, figure_optio
         return draw_targets(matrix, palette)
     if name == "curves":
         return draw_curves(matrix, curves_frame(study, store), palette)
-    gains = scores_frame(study, store, matrix.collapsed_runs)
+    gains = scores_frame(study, store, matrix.collapsed_runs) if scores is None else scores
     if name == "seeds":
         return draw_seeds(matrix, gains, palette)
     if name == "forest" and len(matrix.tasks) > ALL_ARROWS:
