@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -62,6 +63,20 @@ def test_a_realised_gain_is_the_difference_of_means(chosen: ChosenGroups, tmp_pa
     publish_retrained(chosen, found, tmp_path)
     header, *rows = (tmp_path / "retrained.csv").read_text().splitlines()
     assert (header, len(rows)) == (",".join(RETRAINED_COLUMNS), len(found))
+
+
+def test_the_sum_of_gains_in_pairs_stands_beside_their_mean(chosen: ChosenGroups, tmp_path: Path) -> None:
+    whole = chosen_groups(chosen.matrix, None, models=1, draws=0)
+    found = retrained(whole, trained(whole, tmp_path, 2), 2)
+    gain, closer = chosen.matrix.gain, 0
+    for one in found:
+        task = chosen.tasks.index(one.task)
+        into = [float(gain[source, task]) for source in range(3) if source != task]
+        assert (one.predicted, one.pair_sum) == pytest.approx((sum(into) / 2, sum(into)))
+        closer += abs(one.realised - sum(into)) < abs(one.realised - sum(into) / 2)
+    assert f"closer than their mean to {closer} of 3 realised gains" in describe_retrained(found)[1]
+    pairs = tuple(replace(one, group=one.group[:2]) for one in found)
+    assert not any("sum of the gains" in line for line in describe_retrained(pairs))
 
 
 def test_what_was_not_trained_has_no_gain_and_says_why(chosen: ChosenGroups, tmp_path: Path) -> None:

@@ -48,10 +48,12 @@ class Retrained:
     difference: float
     """Realised less predicted gain."""
     difference_low: float
-    """Ends of its ``1 - alpha`` interval, with the errors of both."""
+    """Ends of its ``1 - alpha`` interval: errors of the realised gain and of those in pairs, not that of their mean."""
     difference_high: float
     seeds: int
     untested_reason: str
+    pair_sum: float
+    """Sum of the gains in pairs whose mean is ``predicted``."""
 
 
 def retrain_plan(chosen: ChosenGroups, n_seeds: int) -> Plan:
@@ -120,6 +122,7 @@ def _compared(chosen: ChosenGroups, arms: dict[Key, Arm], task: int, group: tupl
         *(difference, difference - half, difference + half),
         seeds=both.n_runs if both else 0,
         untested_reason=str(evidence.untested_reason).replace("pair run", "run"),
+        pair_sum=predicted * (len(group) - 1),
     )
 
 
@@ -180,8 +183,15 @@ def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
     held = sum(one.difference_low <= 0 <= one.difference_high for one in tested)
     lines = [
         f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
-        "has 0. Intervals are not adjusted for the number of tasks."
+        "has 0. It covers the errors of the measured gains, not that of predicting a group by a mean. Intervals are "
+        "not adjusted for the number of tasks."
     ]
+    if of_three := [one for one in found if len(one.group) > 2 and not math.isnan(one.realised)]:
+        closer = sum(abs(one.realised - one.pair_sum) < abs(one.difference) for one in of_three)
+        lines.append(
+            f"In models of three tasks or more, the sum of the gains in pairs is closer than their mean to {closer} of "
+            f"{plural(len(of_three), 'realised gain')}."
+        )
     if any(one.estimated for one in found):
         lines.append(f"{ESTIMATE_MARK} predicted with estimates, which have the sign of a gain and not its size.")
     return lines

@@ -163,8 +163,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "served by one model.",
         "gain": "Predicted gain of the task over single-task training, in points: the mean of its gains in pairs with "
         "the other tasks of the model; 0 for a single-task model. Empty if it is not served here.",
-        "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. "
-        "Empty if it is not served here, and with --risk none.",
+        "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. It "
+        "covers their errors, not that of predicting a group by a mean. Empty if it is not served here, and with "
+        "--risk none.",
         "estimated": "Whether the predicted gain includes an estimate of estimates.csv, because a pair was not "
         "measured: true or false.",
         "share": "Share of draws in which this model is part of the best grouping, 0 to 1; empty if a gain has no "
@@ -202,7 +203,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     "retrained.csv": {
         "task": "Task that is served by a model of two tasks or more; a name of the suite.",
         "tasks": "Tasks that the model is trained on, joined by +.",
-        "predicted": "Gain of groups.csv, in points.",
+        "predicted": "Gain of groups.csv, in points: the mean of the gains in pairs with the other tasks.",
+        "pair_sum": "Sum of the same gains, in points: another prediction, beside the mean.",
         "estimated": "Whether the predicted gain includes an estimate, which does not have the size of a gain: true "
         "or false.",
         "realised": "Mean test score of the model with fresh seeds less that of single-task training with the same "
@@ -210,8 +212,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "low": "Lower end of the realised gain's 1 - alpha interval, in points, not adjusted for multiple comparisons.",
         "high": "Upper end of the same interval, in points.",
         "difference": "Realised less predicted gain, in points.",
-        "difference_low": "Lower end of its 1 - alpha interval, with the errors of both, in points; as if all errors "
-        "of the prediction had the same sign.",
+        "difference_low": "Lower end of its 1 - alpha interval, with the errors of the realised gain and of the gains "
+        "in pairs, in points; as if all errors of the latter had the same sign. It does not cover the error of "
+        "predicting a group by a mean.",
         "difference_high": "Upper end of the same interval, in points.",
         "seeds": "Finished runs of the model, one per fresh seed.",
         "untested_reason": _UNTESTED,
