@@ -115,7 +115,7 @@ def test_untested_arrows_are_counted_by_that_word_and_still_fit(many: AffinityMa
 
 def test_the_table_for_a_publication_has_every_arrow_of_the_edge_list(many: AffinityMatrix) -> None:
     table, edges = arrow_table(many), edges_frame(many)
-    assert list(table.columns) == ["gain", "95% interval", "adj. p", "verdict"]
+    assert list(table.columns) == ["gain", "95% interval", "p adj", "verdict"]
     assert list(table["verdict"]) == list(edges["verdict"])
     for row, edge in zip(table.itertuples(), edges.itertuples(), strict=True):
         assert row.Index == f"{edge.source} → {edge.target}".replace("task", "Task")

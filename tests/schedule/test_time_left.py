@@ -79,7 +79,7 @@ def test_it_follows_a_machine_that_becomes_slower(is_seconds: bool) -> None:
         clock.now = float(second)
         shown = left.update(done, 1) or 0.0
         done += 1.0 if second < 600 else 1 / 3
-    assert shown == pytest.approx((3000 - done) * 3, rel=0.15)
+    assert shown == pytest.approx((3000 - done) * 3, rel=0.25)
     assert shown > 1.5 * (3000 - done) / (done / 1200)
 
 

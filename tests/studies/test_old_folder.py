@@ -53,7 +53,8 @@ def test_graph_report_status_and_compare_read_it(folder: Path) -> None:
 
 def test_its_numbers_are_the_same_but_for_the_names_of_columns(folder: Path) -> None:
     before = pd.read_csv(OLD / "edges.csv").rename(columns=RENAMED)
-    before.recommendation = before.recommendation.str.replace("to a colour", "to significance")
+    for old, new in {"to a colour": "if the gain is as measured", 'to "no effect" if': "if"}.items():
+        before.recommendation = before.recommendation.str.replace(old, new)
     after = ta.load(folder).to_frame()
     assert list(before.columns) == [name for name in after.columns if name in before]
     names = [name for name in before if name not in ("baseline", "evaluated_after")]  # whose values have new names

@@ -33,7 +33,7 @@ _MOST_FAILURES = 3
 def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
     """The table of arrows for a terminal of 80 columns.
 
-    The verdict has a sign as well as a colour. "adj. p" is the adjusted p-value of the test behind the verdict:
+    The verdict has a sign as well as a colour. "p adj" is the adjusted p-value of the test behind the verdict:
     ``q_tost`` of ``edges.csv`` for "no effect", otherwise ``q``.
 
     Parameters
@@ -49,7 +49,7 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
     table.add_column("gain", justify="right", no_wrap=True)
     level = "" if matrix.sequential else f"{describe_level(matrix)} "
     table.add_column(f"{level}interval", justify="right", no_wrap=True)
-    table.add_column("adj. p", justify="right", no_wrap=True)
+    table.add_column("p adj", justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for s, t in shown:
         style = style_of(matrix.verdict[s, t])
@@ -78,7 +78,7 @@ def arrow_table(matrix: AffinityMatrix) -> pd.DataFrame:
         names.append(f"{matrix.titles[s]} → {matrix.titles[t]}")
         rows.append((gain, " to ".join(ends), q, verdict))
     level = "" if matrix.sequential else f"{describe_level(matrix)} "
-    return pd.DataFrame(rows, index=names, columns=["gain", f"{level}interval", "adj. p", "verdict"])
+    return pd.DataFrame(rows, index=names, columns=["gain", f"{level}interval", "p adj", "verdict"])
 
 
 def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:
