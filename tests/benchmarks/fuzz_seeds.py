@@ -59,6 +59,8 @@ def _predictions(labels: Sequence[str]) -> str:
     return "\n".join(["target,source,seed,id,gold,predicted,document", *rows])
 
 
+_ASKED = {"id": "q", "question": "red", "is_impossible": False, "answers": [{"text": "horse", "answer_start": 2}]}
+
 SEEDS: dict[str, list[str]] = {
     "json": [
         _lines([*_OBJECTS]),
@@ -78,6 +80,7 @@ SEEDS: dict[str, list[str]] = {
         _lines([{"question": "red", "context": "a horse", "answers": {"text": ["horse"], "answer_start": [2]}}]),
         _lines([{"text": "red", "text_pair": "a horse", "label": label} for label in ("horse", ["a"], [])]),
         _lines([{"id": "s", "text": "red", "text_pair": "a horse", "label": ["2:7"]}]),
+        _lines([{"data": [{"title": "red", "paragraphs": [{"context": "a horse", "qas": [_ASKED]}]}]}]),
     ],
     "csv": [
         *_tables(","),

@@ -1,6 +1,6 @@
-"""Read JSON files of three forms.
+"""Read JSON files of four forms.
 
-These are an object per line, a list of objects, or one object that has objects under their ids."""
+These are an object per line, a list of objects, one object that has objects under their ids, or SQuAD's articles."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.lines import parse_line, read_lines
+from taskaffinity.tasks.user.articles import has_articles, question_rows
 
 _SHAPES = "one JSON object per line, a list of objects, or an object with an object under each id"
 
@@ -18,7 +19,7 @@ def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
 
     ``where`` has its line, its number in a list, or its id.
 
-    An object under an id gets this id as ``id``, unless it already has one.
+    An object under an id gets this id as ``id``, unless it already has one. Of articles, each question is a record.
 
     Raises
     ------
@@ -32,7 +33,7 @@ def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
         yield from _list(path, "\n".join(lines))
         return
     if first.startswith("{") and (len(filled) == 1 or not _is_json(first)):
-        objects = _by_id(path, "\n".join(lines), is_one_line=len(filled) == 1)
+        objects = _in_an_object(path, "\n".join(lines), is_one_line=len(filled) == 1)
         if objects is not None:
             yield from objects
             return
@@ -50,8 +51,8 @@ def _list(path: Path, text: str) -> Iterator[tuple[str, object]]:
         yield f"{path}: record {number}", value
 
 
-def _by_id(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple[str, object]] | None:
-    """Return the records of an object of objects; None if the file has one object per line."""
+def _in_an_object(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple[str, object]] | None:
+    """Return the records of an object of objects or articles; None if the file has one object per line."""
     fault: InputError | None = None
     try:
         parsed = parse_line(str(path), text, is_document=True)
@@ -62,6 +63,8 @@ def _by_id(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple[str, o
         if not is_one_line and opening.endswith(("{", ",", ":", "[")):  # no line of JSON Lines ends like this
             raise fault
         return None
+    if isinstance(parsed, Mapping) and has_articles(parsed):
+        return question_rows(path, parsed)
     if (
         not isinstance(parsed, Mapping)
         or not parsed
