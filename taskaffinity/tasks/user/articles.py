@@ -47,8 +47,9 @@ def question_rows(path: Path, parsed: Mapping[str, object]) -> Iterator[tuple[st
             if not isinstance(paragraph.get("context"), str):
                 raise input_error(place, f"{named(paragraph.get('context'), ())} as context", _SHAPE)
             for question in _list(place, paragraph.get("qas")):
-                answers = {"answers": []} if question.get("is_impossible") is True else {}
-                row = {"document": document, **question, "context": paragraph["context"], **answers}
+                row = {"document": document, **question, "context": paragraph["context"]}
+                if question.get("is_impossible") is True:
+                    row["answers"] = []
                 yield f"{place}, question {shown(question.get('id', 'without an id'))}", row
 
 
