@@ -166,8 +166,9 @@ FILES = {
     "runs/RUN/history.jsonl": "One line per epoch: training loss, dev scores, seconds.",
     "runs/RUN/counts.npz": "Counts per example by `TASK/SPLIT`, from which every score and interval follows; no text. "
     "Whole numbers take one or two bytes each.",
-    "runs/RUN/predictions.parquet": "Task, split, id, gold label and prediction (`--no-predictions` for none). "
-    "Answers of `spans` are places such as `17:29`.",
+    "runs/RUN/predictions.parquet": "Task, split, id, gold label and prediction (`--no-predictions` for none); "
+    "`probabilities` maps each class or option to its probability on test (empty for scores, tags and "
+    "answers). Answers of `spans` are places such as `17:29`.",
     "runs/RUN/model/": "Encoder weights, if another run starts from them, with `--keep-models`, or by `train`.",
     "runs/RUN/progress.json": "Epoch, share of the epoch, examples per second and last dev scores, for `status`. It is "
     "replaced every two seconds while the run trains, and removed when the run ends.",

@@ -135,3 +135,13 @@ def test_the_cluster_page_names_the_image_and_the_build_argument() -> None:
     assert f"docker-daemon://{tag}:latest" in page
     assert f"--build-arg {argument}=" in page
     assert 'ENTRYPOINT ["taskaffinity"]' in DOCKERFILE
+
+
+def test_beside_a_checkout_of_that_name_the_package_is_found(tmp_path: Path) -> None:
+    """A folder without ``__init__.py`` is a namespace package, which Python must not take for the installed one."""
+    (tmp_path / "taskaffinity" / "notebooks").mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    code = "import taskaffinity; print(taskaffinity.pairwise.__name__, taskaffinity.load.__name__)"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["pairwise", "load"], done.stderr

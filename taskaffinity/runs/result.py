@@ -48,6 +48,8 @@ class Predictions:
     gold: Sequence[str]
     predicted: Sequence[str]
     """Labels as strings; the tags of a sentence are joined by spaces."""
+    probabilities: Sequence[Mapping[str, float]] = ()
+    """Class -> its probability, for each example; empty on dev, and for kinds without classes of an example."""
 
 
 @dataclass(frozen=True)

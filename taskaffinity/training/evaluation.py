@@ -15,7 +15,7 @@ from taskaffinity.tasks.secondary_metrics import documents_of, tally
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
-from taskaffinity.training.prediction import predict
+from taskaffinity.training.prediction import predict_split
 
 Counts = np.ndarray[Any, Any]
 
@@ -34,7 +34,7 @@ class Evaluated(NamedTuple):
     documents: Mapping[str, npt.NDArray[np.int64]]
     """Metric -> document number of each row of its counts. Only for metrics whose rows share documents."""
     predicted: Sequence[Any] = ()
-    """Predictions as ``predict`` returns them. All other fields follow from them and the split."""
+    """The labels that ``predict`` returns. All other fields follow from them and the split."""
 
 
 def evaluate(
@@ -45,14 +45,29 @@ def evaluate(
     device: str,
     secondary: Sequence[str] = (),
 ) -> Evaluated:
-    """Predict a split and count by the task's metric and by ``secondary`` metrics."""
-    return evaluated(task, split, arrays, predict(model, task, arrays, device=device), secondary)
+    """Predict a split and count by the task's metric and by ``secondary`` metrics.
+
+    The predictions of a test split have the probabilities of classes.
+    """
+    labels, chances = predict_split(model, task, arrays, device)
+    return evaluated(task, split, arrays, labels, secondary, chances if split == "test" else None)
 
 
 def evaluated(
-    task: TaskMeta, split: Split, arrays: EncodedSplit, predicted: Sequence[Any], secondary: Sequence[str] = ()
+    task: TaskMeta,
+    split: Split,
+    arrays: EncodedSplit,
+    predicted: Sequence[Any],
+    secondary: Sequence[str] = (),
+    chances: npt.NDArray[np.float32] | None = None,
 ) -> Evaluated:
-    """Count the predictions of a split, one per example."""
+    """Count the predictions of a split, one per example.
+
+    Parameters
+    ----------
+    chances : (n_examples, n_classes) array or None
+        Probabilities of the classes, which are kept with the predictions.
+    """
     missed, (gold, said) = task.missed.get(split, 0), _in_form_of_metric(task, arrays.gold, predicted)
 
     def counts_by(metric: str) -> Counts:
@@ -67,7 +82,10 @@ def evaluated(
         score=float(METRICS[task.metric_name].score_examples(counts)),
         counts=counts,
         predictions=Predictions(
-            arrays.ids, [_as_text(task, g) for g in arrays.gold], [_as_text(task, p) for p in predicted]
+            arrays.ids,
+            [_as_text(task, g) for g in arrays.gold],
+            [_as_text(task, p) for p in predicted],
+            () if chances is None else [dict(zip(task.outputs, row, strict=True)) for row in chances.tolist()],
         ),
         secondary={metric: counts_by(metric) for metric in secondary},
         documents={metric: numbers for metric, numbers in documents.items() if numbers is not None},

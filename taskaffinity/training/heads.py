@@ -246,3 +246,14 @@ def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:
     if kind == "multilabel":
         return outputs > 0
     return outputs[:, 0].float() if kind in SCORE_KINDS else torch.argmax(outputs, dim=-1)
+
+
+def outputs_to_probabilities(kind: Kind, outputs: Tensor) -> Tensor | None:
+    """Return the probability of each class of each example, ``(B, C)``; None for kinds without such classes.
+
+    Options that an example of ``choice`` does not have get 0.
+    """
+    label = TRAITS[kind].label
+    if label == "classes":
+        return torch.sigmoid(outputs.float())
+    return torch.softmax(outputs.float(), dim=-1) if label in ("class", "option") else None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from taskaffinity.tasks.answers import NO_ANSWER
 from taskaffinity.tasks.task import SCORE_KINDS
-from taskaffinity.training.heads import outputs_to_predictions
+from taskaffinity.training.heads import outputs_to_predictions, outputs_to_probabilities
 from taskaffinity.training.inputs.answers import best_answers
 from taskaffinity.training.inputs.batches import Batch, batches_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
@@ -24,11 +25,23 @@ EVALUATION_TOKENS = {"cpu": 1024, "cuda": 16384}
 a CPU. The GPU value is not measured."""
 
 
-@torch.inference_mode()
-def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
-    """Return one predicted label per example.
+class Predicted(NamedTuple):
+    """The predictions of a split, one per example."""
 
-    A label is a score, a class, a list of classes, the tags of a sentence, or the place of an answer, empty for none.
+    labels: list[Any]
+    """Each is a score, a class, a list of classes, the tags of a sentence, or the place of an answer (empty: none)."""
+    probabilities: npt.NDArray[np.float32] | None
+    """Probability of each class, ``(n_examples, n_classes)``. None for kinds without classes of an example."""
+
+
+def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
+    """Return the label of each example; see ``predict_split``."""
+    return predict_split(model, task, split, device).labels
+
+
+@torch.inference_mode()
+def predict_split(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, device: str) -> Predicted:
+    """Predict each example of a split.
 
     Raises
     ------
@@ -36,16 +49,24 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
         If an output is infinite or not a number.
     """
     model.eval()
-    predicted, finite, order = [], [], []
+    predicted, chances, finite, order = [], [], [], []
     for batch in _evaluated_batches(model, task.name, split, EVALUATION_TOKENS[device]):
         raw = model(batch)
         predicted.append(outputs_to_predictions(task.kind, raw))
+        if (of_batch := outputs_to_probabilities(task.kind, raw)) is not None:
+            chances.append(of_batch)
         finite.append(torch.isfinite(raw).all())
         order.append(batch.rows)
     found = torch.cat(predicted).cpu().numpy()  # only here the CPU waits for a GPU
     if not bool(torch.stack(finite).all()):  # the last step can break the weights after the last loss
         raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
     rows = np.concatenate(order)
+    probabilities = torch.cat(chances).cpu().numpy()[np.argsort(rows)] if chances else None
+    return Predicted(_labels(task, split, found, rows), probabilities)
+
+
+def _labels(task: TaskMeta, split: EncodedSplit, found: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> list[Any]:
+    """Return the label of each example, from the predictions of its rows in the order of ``rows``."""
     sizes = np.diff(split.word_bounds)[rows] if split.is_tagging else np.ones_like(rows)
     outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_units
     for row, values in zip(rows, np.split(found, np.cumsum(sizes)[:-1]), strict=True):

@@ -32,19 +32,20 @@ def ended(name: str, reason: str | None = None) -> EndedRun:
 
 def test_off_a_terminal_there_is_at_most_one_report_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     clock = Clock()
-    with ProgressDisplay(quiet=False, clock=clock) as display:
+    with ProgressDisplay(quiet=False, clock=clock, time_of_day=lambda: "17:20:01") as display:
         display.show(Progress(5, 0, (), 0, None))
         for clock.now in (10.0, 30.0, 59.0):
             display.show(Progress(5, 1, ("b",), 0, 100.0, {"b": BEAT}, (ended("a"),) if clock.now == 30 else ()))
-        assert capsys.readouterr().err.splitlines() == ["0/5 runs done"]
+        assert capsys.readouterr().err.splitlines() == ["17:20:01 0/5 runs done"]
         clock.now = 61.0
         display.show(Progress(5, 1, ("b",), 0, 90.0, {"b": BEAT}))
         assert capsys.readouterr().err.splitlines() == [
             "done: a in 42 s: dev mednli 70.0",
-            "1/5 runs done, 1 running, about 1 min 30 s left; b: epoch 2/10, 43%, dev mednli 71.3, 120 examples/s",
+            "17:20:01 1/5 runs done, 1 running, about 1 min 30 s left; "
+            "b: epoch 2/10, 43%, dev mednli 71.3, 120 examples/s",
         ]
         display.show(Progress(5, 5, (), 0, 0.0, {}, tuple(ended(name) for name in "bcde")))
-    assert capsys.readouterr().err.splitlines()[-1] == "5/5 runs done"  # the last one is not lost
+    assert capsys.readouterr().err.splitlines()[-1] == "17:20:01 5/5 runs done"  # the last one is not lost
 
 
 def test_a_fast_study_does_not_fill_its_log(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,8 +56,9 @@ def test_a_fast_study_does_not_fill_its_log(capsys: pytest.CaptureFixture[str]) 
         display.show(Progress(100, 99, (), 1, None, {}, (ended("bad", "out of memory"),)))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 + 1 + 5 + 1 + 1
-    assert lines[1] == "... 95 more runs done"
-    assert lines[-2:] == ["failed: bad: out of memory", "99/100 runs done, 1 failed"]
+    assert lines[1] == "done: 95 runs, and"
+    assert lines[-2] == "failed: bad: out of memory"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d 99/100 runs done, 1 failed", lines[-1])
 
 
 def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -379,7 +379,8 @@ def test_predictions_are_read_or_refused(store: RunStore) -> None:
     path = store.folder(SPEC) / "predictions.parquet"
     table = store.predictions(SPEC)
     assert table is not None
-    assert table.to_pylist() == [{"task": "a", "split": "test", "id": "a.1", "gold": "x", "predicted": "y"}]
+    row = {"task": "a", "split": "test", "id": "a.1", "gold": "x", "predicted": "y"}
+    assert table.to_pylist() == [row | {"probabilities": None}]
     content = path.read_bytes()
     for broken in (b"", content[:40], b"PAR1" + content, bytes(len(content))):
         path.write_bytes(broken)

@@ -238,8 +238,10 @@ def test_it_is_learned_scored_and_exported(task: Task, tmp_path: Path) -> None:
     unlabelled = read_unlabelled(tmp_path / "new.csv", "choice", {"options": ",".join(COLUMNS)})
     said = [one for _, one in Predictor(folder).predict(unlabelled)]
     assert [one["label"] for one in said] == found.predicted
-    for (text, several, _), one in zip(rows("test"), said, strict=True):
+    for (text, several, _), one, stored in zip(rows("test"), said, found.probabilities, strict=True):
         inputs = tokenizer([text] * len(several), several, return_tensors="pt", padding=True)
         with torch.inference_mode():
             logits = model(**{name: values[None] for name, values in inputs.items()}).logits[0]
-        assert list(one["probabilities"].values()) == pytest.approx(torch.softmax(logits, 0).tolist(), abs=1e-5)
+        chances = torch.softmax(logits, 0).tolist()
+        assert list(one["probabilities"].values()) == pytest.approx(chances, abs=1e-5)
+        assert list(stored.values()) == pytest.approx([*chances, *[0] * (len(stored) - len(several))], abs=1e-5)

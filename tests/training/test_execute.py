@@ -240,6 +240,21 @@ def test_the_counts_follow_from_the_predictions(result: RunResult) -> None:
                 np.testing.assert_array_equal(METRICS[metric].tally(gold, predicted, TASKS[name].scored), kept)
 
 
+def test_stored_probabilities_are_those_of_the_stored_labels(result: RunResult, tmp_path: Path) -> None:
+    RunStore(tmp_path).write(result)
+    table = RunStore(tmp_path).predictions(result.spec)
+    assert table is not None
+    rows = table.to_pandas()
+    has_classes = rows.task.map(lambda name: TASKS[name].kind not in ("similarity", "ner")) & (rows.split == "test")
+    assert list(rows.probabilities.notna()) == list(has_classes)
+    assert set(rows[has_classes].task) == {"rel", "nli"}
+    for row in rows[has_classes].itertuples():
+        chances = dict(row.probabilities)
+        assert set(chances) == set(TASKS[row.task].labels)
+        assert sum(chances.values()) == pytest.approx(1, abs=1e-5)
+        assert max(chances, key=chances.__getitem__) == row.predicted
+
+
 def test_predictions_have_ids_and_no_text(result: RunResult, tmp_path: Path) -> None:
     for name in ALL:
         for split in SPLITS[1:]:

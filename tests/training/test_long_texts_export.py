@@ -70,6 +70,8 @@ def test_predict_reads_the_windows_of_the_run(name: str, trained: tuple[Path, En
     said = [one["label"] if name == "class" else " ".join(one["tags"]) for one in found]
     assert said == list(expected)
     assert len(set(said)) > 1
+    for one, stored in zip(found, result.predictions[f"{name}/test"].probabilities, strict=name == "class"):
+        assert one["probabilities"] == pytest.approx(stored, abs=1e-5)  # by the stock model of transformers
     predictor.meta = replace(predictor.meta, reading=Reading(max_length=16, max_words=predictor.meta.reading.max_words))
     cut = [one for _, one in predictor.predict(rows)]
     assert cut != found

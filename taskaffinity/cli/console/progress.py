@@ -33,13 +33,26 @@ class ProgressDisplay:
     """Shows the progress of a plan; its method ``show`` receives each ``Progress``.
 
     Use it as a context manager.
+
+    Parameters
+    ----------
+    clock
+        Seconds, to count the time between two reports.
+    time_of_day
+        The time with which a report begins.
     """
 
-    def __init__(self, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        quiet: bool,
+        clock: Callable[[], float] = time.monotonic,
+        time_of_day: Callable[[], str] = lambda: time.strftime("%H:%M:%S"),
+    ) -> None:
         self.console = Console(stderr=True, quiet=quiet, highlight=False, soft_wrap=True, markup=False)
         self.live = Live(console=self.console, refresh_per_second=4, transient=True)
         self.is_live = self.console.is_terminal and not quiet
-        self._clock = clock
+        self._clock, self._time_of_day = clock, time_of_day
         self._last: Progress | None = None
         self._reported_at: float | None = None
         self._unreported: list[EndedRun] = []
@@ -78,12 +91,12 @@ class ProgressDisplay:
         done = [ended for ended in self._unreported if ended.reason is None]
         for runs, state in ((done, "done"), (failed, "failed")):
             if len(runs) > _NAMED:
-                self.console.print(f"... {len(runs) - _NAMED} more runs {state}")
+                self.console.print(f"{state}: {len(runs) - _NAMED} runs, and")
             for ended in runs[-_NAMED:]:
                 self.console.print(describe_ended(ended))
         self._unreported.clear()
         running = [line.strip() for line in _running_lines(self._last)[:_NAMED] if ": " in line]
-        self.console.print("; ".join([describe_progress(self._last), *running]))
+        self.console.print("; ".join([f"{self._time_of_day()} {describe_progress(self._last)}", *running]))
         self._reported_at, self._is_reported = self._clock(), True
 
 

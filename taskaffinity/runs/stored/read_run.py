@@ -17,7 +17,7 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored.counts import read_counts
 from taskaffinity.runs.stored.json_files import Finite, FiniteScore, parse_model
-from taskaffinity.runs.stored.run_files import PREDICTION_COLUMNS
+from taskaffinity.runs.stored.run_files import PREDICTION_COLUMNS, PROBABILITIES
 from taskaffinity.runs.stored.run_result import (
     RESULT,
     DamagedRun,
@@ -133,6 +133,8 @@ def read_predictions(folder: Path, stored: StoredResult) -> pa.Table | None:
         table = pq.read_table(pa.BufferReader(content))
     except (pa.ArrowException, OSError):
         raise DamagedRun(path, "not a table of predictions") from None
+    if tuple(table.column_names) == PREDICTION_COLUMNS[:-1]:
+        table = table.append_column(PREDICTION_COLUMNS[-1], pa.nulls(len(table), PROBABILITIES))
     if tuple(table.column_names) != PREDICTION_COLUMNS:
         raise DamagedRun(path, f"other columns than {', '.join(PREDICTION_COLUMNS)}")
     return table

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from taskaffinity.regular_file import IrregularFile, open_regular
 from taskaffinity.runs.result import RunResult
 
-PREDICTION_COLUMNS = ("task", "split", "id", "gold", "predicted")
+PREDICTION_COLUMNS = ("task", "split", "id", "gold", "predicted", "probabilities")
+"""Folders of older versions lack the last one."""
+PROBABILITIES = pa.map_(pa.string(), pa.float32())
+"""Type of the last column."""
 
 
 def is_locked(path: Path) -> bool:
@@ -37,8 +41,12 @@ def head_path(folder: Path, task: str) -> Path:
 
 
 def prediction_table(result: RunResult) -> pa.Table:
-    """Return one row per example, with the columns task, split, id, gold and predicted."""
-    columns: dict[str, list[str]] = {name: [] for name in PREDICTION_COLUMNS}
+    """Return one row per example, with the columns ``PREDICTION_COLUMNS``.
+
+    ``probabilities`` maps each class to its probability in the test split. It is null on dev, and for kinds without
+    classes of an example.
+    """
+    columns: dict[str, list[Any]] = {name: [] for name in PREDICTION_COLUMNS}
     for key, predictions in result.predictions.items():
         task, _, split = key.rpartition("/")
         columns["task"] += [task] * len(predictions.ids)
@@ -46,4 +54,9 @@ def prediction_table(result: RunResult) -> pa.Table:
         columns["id"] += list(predictions.ids)
         columns["gold"] += list(predictions.gold)
         columns["predicted"] += list(predictions.predicted)
-    return pa.table(columns)
+        columns["probabilities"] += [list(of.items()) for of in predictions.probabilities] or [None] * len(
+            predictions.ids
+        )
+    texts = {name: pa.array(columns[name], pa.string()) for name in PREDICTION_COLUMNS[:-1]}
+    chances = pa.array(columns["probabilities"], PROBABILITIES)
+    return pa.table({**texts, "probabilities": chances})

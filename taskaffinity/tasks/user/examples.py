@@ -121,7 +121,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     )
     scheme = described_scheme(marks)
     changes = (f"{n:,} {what}" for what, n in counted.items() if n)
-    lacks = () if has_test else ("no test part; scores are those of the dev part",)
+    lacks = () if has_test else ("no test part: `train` reports dev scores, and a study needs one",)
     return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *lacks), reading=reading)
 
 
