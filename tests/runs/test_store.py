@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -90,12 +91,30 @@ def test_what_many_runs_start_from_is_the_epoch_that_was_best_on_average(
 
 
 def test_predictions_are_a_table_by_id(store: RunStore) -> None:
-    store.write(RESULT)
-    rows = pq.read_table(store.folder(SPEC) / "predictions.parquet").to_pylist()
-    assert rows == [
-        {"task": "a", "split": "test", "id": "a.1", "gold": "yes", "predicted": "yes"},
-        {"task": "a", "split": "test", "id": "a.2", "gold": "no", "predicted": "yes"},
+    chances = ({"yes": 0.75, "no": 0.25}, {"yes": 0.5, "no": 0.5})
+    found = replace(RESULT.predictions["a/test"], probabilities=chances)
+    store.write(replace(RESULT, predictions={"a/test": found, "a/dev": RESULT.predictions["a/test"]}))
+    path = store.folder(SPEC) / "predictions.parquet"
+    rows = [
+        {"task": "a", "split": split, "id": f"a.{number}", "gold": gold, "predicted": "yes"}
+        for split in ("test", "dev")
+        for number, gold in ((1, "yes"), (2, "no"))
     ]
+    table = pq.read_table(path)
+    assert table.drop_columns("probabilities").to_pylist() == rows
+    assert table["probabilities"].to_pylist() == [*([*of.items()] for of in chances), None, None]
+
+
+def test_predictions_of_an_older_version_have_no_probabilities(store: RunStore) -> None:
+    store.write(RESULT)
+    path, result = store.folder(SPEC) / "predictions.parquet", store.folder(SPEC) / "result.json"
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    pq.write_table(pq.read_table(path).drop_columns("probabilities"), path)
+    result.write_text(result.read_text().replace(before, hashlib.sha256(path.read_bytes()).hexdigest()))
+    read = store.predictions(SPEC)
+    assert read is not None
+    assert read["probabilities"].to_pylist() == [None, None]
+    assert read["id"].to_pylist() == ["a.1", "a.2"]
 
 
 def test_without_predictions_there_is_no_table(store: RunStore) -> None:
