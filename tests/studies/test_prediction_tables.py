@@ -215,6 +215,19 @@ def test_numbers_of_data_frames_are_the_same_labels_as_texts() -> None:
         assert scores_of(found.targets[target], target) == scores_of(texts.targets[target], target)
 
 
+@pytest.mark.parametrize(("metric", "score"), [("answer_f1", (0 + 1 + 1 / 2 + 0) / 4), ("exact_match", 1 / 4)])
+def test_a_predicted_answer_is_one_text_whatever_sign_it_has(metric: str, score: float) -> None:
+    sides = [("blue", ""), ("red horse|blue", "blue"), ("red horse|blue", "red | green"), ("", "a | blue")]
+    rows = [
+        (target, source, seed, f"e{number}", gold, predicted)
+        for target, source in (("a", ""), ("a", "b"), ("b", ""), ("b", "a"))
+        for seed in range(2)
+        for number, (gold, predicted) in enumerate(sides)
+    ]
+    tables = read_tables(None, pd.DataFrame(rows, columns=COLUMNS[:-1]), Scoring.of(metric))
+    assert list(scores_of(tables.targets["a"], "a").values()) == pytest.approx([score] * 4)
+
+
 def test_the_command_reads_predictions_and_prints_json(tmp_path: Path, no_figures: None) -> None:
     frame = table_of({"a": "accuracy", "b": "macro_f1"})
     frame.to_csv(tmp_path / "predictions.csv", index=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from taskaffinity.errors import InputError
@@ -84,6 +85,30 @@ def test_numpy_values_tuples_and_generators_are_rows_too() -> None:
     tuples = [{key: tuple(value) for key, value in row.items()} for row in SENTENCES]
     given = {**FIVE, "beasts": (everywhere(tuples), {"words": "tokens", "tags": "ner_tags"})}
     assert Suite.from_datasets(given).tasks == Suite.from_datasets(FIVE).tasks
+
+
+def test_arrays_within_objects_are_lists() -> None:
+    """As pandas reads the structs of a parquet file."""
+    answers = {"text": ["b"], "answer_start": [2]}
+    rows: Rows = [
+        {"question": f"q {n}", "context": f"a b {n}", "answers": answers, "spans": [answers]} for n in range(6)
+    ]
+    options: Rows = [
+        {"text": f"t {n}", "options": {"text": ["w1", "w2"], "label": [1, 2]}, "label": 2} for n in range(6)
+    ]
+    found, expected = [], []
+    for suite, change in (
+        (expected, list),
+        (found, lambda rows: pa.Table.from_pylist(rows).to_pandas().to_dict("records")),
+    ):
+        data, choices = everywhere(change(rows)), everywhere(change(options))
+        nested = {"text": "question", "text_pair": "context", "label": "spans"}
+        given = {"answers": (data, {}), "nested": (data, nested, {"kind": "spans"}), "choices": (choices, {})}
+        suite += Suite.from_datasets(given).tasks
+    assert type(change(rows)[0]["answers"]["text"]) is np.ndarray
+    assert [task.kind for task in found] == ["spans", "spans", "choice"]
+    assert [task.fingerprint for task in found] == [task.fingerprint for task in expected]
+    assert found[0].examples["train"][0].label == found[1].examples["train"][0].label == ("2:3",)
 
 
 def test_numbered_classes_of_datasets_have_their_names() -> None:

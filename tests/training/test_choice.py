@@ -67,6 +67,7 @@ def suite_of(folder: Path, lines: list[str], options: str = "") -> Path:
 
 FORMS: dict[str, tuple[Callable[[Row], dict[str, Any]], str]] = {
     "place": (lambda row: {"text": row[0], "options": row[1], "label": row[2]}, ""),
+    "float": (lambda row: {"text": row[0], "options": row[1], "label": float(row[2])}, ""),
     "letter": (lambda row: {"text": row[0], "options": row[1], "label": "AB"[row[2]]}, ""),
     "right text": (lambda row: {"text": row[0], "options": row[1], "label": row[1][row[2]]}, ""),
     "json": (lambda row: {"text": row[0], "options": json.dumps(row[1]), "label": str(row[2])}, ""),
@@ -77,6 +78,14 @@ FORMS: dict[str, tuple[Callable[[Row], dict[str, Any]], str]] = {
             "answer": str(row[2] + 1),
         },
         ", columns: {text: q, label: answer}",
+    ),
+    "hub, floats": (
+        lambda row: {
+            "text": row[0],
+            "options": {"text": row[1], "label": [float(n) for n in range(1, len(row[1]) + 1)]},
+            "label": row[2] + 1,
+        },
+        "",
     ),
     "objects": (
         lambda row: {
@@ -131,6 +140,7 @@ def test_a_table_and_rows_in_memory_are_the_same_task(tmp_path: Path) -> None:
         ({"options": ["w1", "w2"], "label": "w3"}, "", "label a text of 2 characters, which is none of 2 options"),
         ({"options": ["1", "0"], "label": "1"}, "", "label '1', which could be 2 of the options; expected a letter"),
         ({"options": ["w1", "w2"], "label": None}, "", "label null, which names no option"),
+        ({"options": ["w1", "w2"], "label": 0.5}, "", "label 0.5, which names no option"),
         ({"options": ["w1", "", "w2"], "label": 0}, "", "no text as option 2 of 3"),
         ({"options": ["w1"], "label": 0}, "", "1 options; expected a list of 2 to 100 texts"),
         ({"options": "w1 or w2", "label": 0}, "", "a text of 8 characters as options; expected a list of texts"),

@@ -342,12 +342,13 @@ def test_every_setting_that_changes_tokens_changes_the_cache_folder(tmp_path: Pa
     assert len(folders) == 4 * len(keys)
 
 
-@pytest.mark.parametrize("kind", ["similarity", "relation", "ner"])
+@pytest.mark.parametrize("kind", ["similarity", "relation", "ner", "multilabel"])
 def test_reversed_pairs_equal_pairs_that_were_written_in_reverse(
     kind: Kind, tokenizer: Any, tmp_path: Path, make_task: MakeTask
 ) -> None:
     one_text = [Example("1", "x", "cold fever")]
-    given = {"similarity": random_pairs(9), "relation": one_text, "ner": random_tagged(9)}[kind]
+    several = [replace(pair, label=((), ("x",))[n % 2]) for n, pair in enumerate(random_pairs(9))]
+    given = {"similarity": random_pairs(9), "relation": one_text, "ner": random_tagged(9), "multilabel": several}[kind]
     swapped = [e if e.text_pair is None else replace(e, text=e.text_pair, text_pair=e.text) for e in given]
     found = []
     for number, (examples, is_reversed) in enumerate([(given, True), (swapped, False)]):

@@ -119,7 +119,7 @@ def _plain(row: object) -> object:
 
 def _value(value: object) -> object:
     if hasattr(value, "tolist"):
-        return value.tolist()
+        value = value.tolist()  # of objects, which may have arrays in turn
     if isinstance(value, Mapping):
         return {key: _value(item) for key, item in value.items()}
     return [_value(item) for item in value] if isinstance(value, tuple | list) else value

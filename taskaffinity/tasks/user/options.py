@@ -53,7 +53,7 @@ def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
         raise input_error(where, f"no text as option {number} of {len(texts)}", "options that are not empty")
     if labels and len(labels) != len(texts):
         raise input_error(where, f"{len(labels)} labels of {len(texts)} options", "one label per option")
-    named_by = [_text(label) or "" for label in labels]
+    named_by = [_text(_whole(label)) or "" for label in labels]
     return [text for text in texts if text], named_by if any(named_by) else []
 
 
@@ -69,10 +69,10 @@ def right_option(where: str, value: object, options: Sequence[str], labels: Sequ
     --------
     >>> [right_option("line 1", value, ["no", "yes"]) for value in (1, "1", "B", "yes")]
     ['B', 'B', 'B', 'B']
-    >>> right_option("line 1", "2", ["no", "yes"], ["1", "2"])
-    'B'
+    >>> right_option("line 1", "2", ["no", "yes"], ["1", "2"]), right_option("line 1", 1.0, ["no", "yes"])
+    ('B', 'B')
     """
-    names = option_names(len(options))
+    names, value = option_names(len(options)), _whole(value)
     if value is None or isinstance(value, bool) or not isinstance(value, str | int) or value in ("", -1, "-1"):
         raise input_error(where, f"label {shown(value)}, which names no option", _A_LABEL)
     said = str(value).strip()
@@ -90,6 +90,11 @@ def right_option(where: str, value: object, options: Sequence[str], labels: Sequ
         raise input_error(where, f"{what}, which could be {len(found)} of the options", f"a letter, {_letters(names)}")
     expected = f"one of the labels of its {len(labels)} options" if labels else f"{_A_LABEL} ({_letters(names)})"
     raise input_error(where, f"{what}, which is none of {len(options)} options", expected)
+
+
+def _whole(value: object) -> object:
+    """Return 1 for 1.0, because an integer column with missing values has such numbers; any other value unchanged."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _letters(names: Sequence[str]) -> str:
