@@ -2,11 +2,13 @@
 
     python tests/benchmarks/error_rates.py [PART ...] [--studies N] [--out FOLDER]
 
-writes to ``results/``, every row for the default test and for ``--test satterthwaite`` from the same draws:
+writes to ``results/``, nearly every row for the default test and for ``--test satterthwaite`` from the same draws:
 
 * ``error_rates.csv``: how often a null arrow has p <= .05 and p <= .001, and how often a 95% interval holds the true
   gain, in the cells of ``null_cells.py`` (a part each: base, documents, few-documents, heteroscedastic, two-tasks,
   collapse, macro-f1, far-tail, scores-alone);
+* ``error_rates_kinds.csv`` (kinds-regression and so on): the same for null arrows of the newer kinds of task, by the
+  default test alone (``null_kinds.py``);
 * ``power.csv`` (power): chance of calling a shift of two seed SDs at 3 against 3 seeds, on exactly this test set;
 * ``false_discoveries.csv`` (half-null; all-null-base, races-base and so on for each of ``NULL_WORLDS``): false
   significant arrows and false "no effect" of whole verdict procedures (``verdict_procedures.py``);
@@ -35,6 +37,7 @@ from admitted_designs import admitted_designs
 from compared_tests import TESTS, error_of, evidence_of, rule_of
 from normal_runs import normal_runs
 from null_cells import CELLS, rates, seed_of
+from null_kinds import KINDS, kind_rates
 from scipy import stats
 from verdict_procedures import NULL_WORLDS, all_null, collapsed_runs, half_null, sequential_designs
 
@@ -111,6 +114,7 @@ class Part(NamedTuple):
 
 PARTS = {
     **{cell.lower().replace(" ", "-"): Part("error_rates", {"cell": [cell]}, partial(rates, cell)) for cell in CELLS},
+    **{f"kinds-{kind}": Part("error_rates_kinds", {"kind": [kind]}, partial(kind_rates, kind)) for kind in KINDS},
     "power": Part("power", {}, power),
     "half-null": Part("false_discoveries", {"cell": ["half null"]}, half_null),
     **{

@@ -62,6 +62,13 @@ def without_limit(documents: int) -> str:
     return f"{percents(found.type1)} ({percents(found.type1_001, 2)})"
 
 
+def of_kind(kind: str, metric: str) -> str:
+    """Return both type I errors of a kind of task; the second from studies of eight tasks, if there are some."""
+    found = rows("error_rates_kinds", kind=kind, metric=metric)
+    tail = found[found.tasks == 8].type1_001
+    return percents(found.type1) + (f" ({percents(tail, 2)})" if len(tail) else "")
+
+
 def normal_flagged(times: float) -> str:
     return percents(rows("normal_runs", times=times).flagged, 2)
 
@@ -169,6 +176,19 @@ TABLES: dict[str, dict[str, Figure]] = {
         ),
         "macro-F1 on 500 examples": partial(rate, "type1", "macro-F1", metric="macro_f1", n_test=500),
         "scores alone, on exactly this test set": partial(rate, "type1", "scores alone"),
+        **{
+            f"`{kind}`, {words}": partial(of_kind, kind, metric)
+            for kind, metric, words in (
+                ("classification", "accuracy", "accuracy"),
+                ("classification", "micro_f1", "micro-F1"),
+                ("regression", "pearson", "Pearson's r"),
+                ("multilabel", "multilabel_f1", "micro-F1"),
+                ("multilabel", "macro_f1", "macro-F1"),
+                ("choice", "accuracy", "accuracy"),
+                ("spans", "answer_f1", "word F1"),
+                ("spans", "exact_match", "exact match"),
+            )
+        },
         "How often does a null arrow have p < .001?": partial(rate, "type1_001", "far tail", 2),
         **{
             f"{words}, {arrows} null arrows": partial(family, "fixed", cell, arrows)
