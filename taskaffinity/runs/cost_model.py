@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from taskaffinity.runs.spec import RunSpec, Variant
 
 SHARE_OF_TRAINING: dict[Variant, float] = {"placebo": 1.4, "half": 0.5}
 """Cost of a variant's epochs relative to a single-task run. A placebo's extra batches have no backward pass."""
 
-_BYTES_OF_A_RUN, _BYTES_OF_AN_EXAMPLE = 6_000, 20
-"""Bytes on disk of spec, history and result, and of one example's counts and prediction."""
+_BYTES_OF_A_RUN, _BYTES_OF_AN_EXAMPLE, _BYTES_OF_A_PROBABILITY = 6_000, 20, 6
+"""Bytes on disk of spec, history and result, of one example's counts and prediction, and of a stored probability."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class CostModel:
     """Share of a GPU that one run needs; None on a CPU."""
     gpu: str | None = None
     """Model of the GPU; None on a CPU."""
+    probabilities: Mapping[str, int] = field(default_factory=dict)
+    """Number of stored probabilities, test examples times classes, by task; a task without classes has none."""
 
     def seconds(self, spec: RunSpec) -> float:
         """Return the expected seconds of a run, with all its epochs and evaluations."""
@@ -53,8 +55,9 @@ class CostModel:
 
         Runs in ``keeping`` store one encoder per task.
         """
-        of_results = sum(
-            _BYTES_OF_A_RUN + _BYTES_OF_AN_EXAMPLE * sum(self.scored[name] for name in spec.task_names)
-            for spec in specs
-        )
+        of_task = {
+            name: _BYTES_OF_AN_EXAMPLE * n + _BYTES_OF_A_PROBABILITY * self.probabilities.get(name, 0)
+            for name, n in self.scored.items()
+        }
+        of_results = sum(_BYTES_OF_A_RUN + sum(of_task[name] for name in spec.task_names) for spec in specs)
         return of_results + sum(4 * self.parameters * len(spec.task_names) for spec in keeping)

@@ -48,8 +48,9 @@ class Predictions:
     gold: Sequence[str]
     predicted: Sequence[str]
     """Labels as strings; the tags of a sentence are joined by spaces."""
-    probabilities: Sequence[Mapping[str, float]] = ()
-    """Class -> its probability, for each example; empty on dev, and for kinds without classes of an example."""
+    classes: Sequence[str] = ()
+    probabilities: npt.NDArray[np.float32] | None = field(default=None, compare=False)
+    """``(n_examples, n_classes)``; None on dev, and for kinds without classes of an example."""
 
 
 @dataclass(frozen=True)

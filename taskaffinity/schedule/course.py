@@ -44,7 +44,12 @@ class Course:
             self._running = event
             return
         spec, reason = event.spec, event.reason
-        self._ended_cost += self._costs[spec.run_id]
+        if reason is None:
+            self._ended_cost += self._costs[spec.run_id]
+        else:
+            self._left.drop(
+                self._costs[spec.run_id]
+            )  # this machine has not trained it, so it says nothing on its speed
         self._running = tuple(name for name in self._running if name != spec.run_id)
         if reason is None:
             self._report.trained.append(spec)

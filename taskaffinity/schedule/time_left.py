@@ -42,6 +42,10 @@ class TimeLeft:
         self._recent_done, self._recent_seconds, self._recent_weight = 0.0, 0.0, self._weight
         self._shown: float | None = None
 
+    def drop(self, cost: float) -> None:
+        """Take a run out of the total: it failed, or another command has trained it."""
+        self._total -= cost
+
     def update(self, done: float, workers: int) -> float | None:
         """Return the seconds left after ``done`` of the total cost; None while unknown.
 
@@ -64,7 +68,7 @@ class TimeLeft:
 
     def _observe(self, done: float, elapsed: float, spent: float) -> None:
         kept = math.exp(-elapsed / max(_MEMORY_SECONDS, _MEMORY_SHARE * spent))
-        self._recent_done = kept * self._recent_done + done - self._done
+        self._recent_done = kept * self._recent_done + max(0.0, done - self._done)
         self._recent_seconds = kept * self._recent_seconds + elapsed
         self._recent_weight *= kept
         self._done = done

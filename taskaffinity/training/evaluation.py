@@ -49,8 +49,8 @@ def evaluate(
 
     The predictions of a test split have the probabilities of classes.
     """
-    labels, chances = predict_split(model, task, arrays, device)
-    return evaluated(task, split, arrays, labels, secondary, chances if split == "test" else None)
+    found = predict_split(model, task, arrays, device, with_probabilities=split == "test")
+    return evaluated(task, split, arrays, found.labels, secondary, found.probabilities)
 
 
 def evaluated(
@@ -59,13 +59,13 @@ def evaluated(
     arrays: EncodedSplit,
     predicted: Sequence[Any],
     secondary: Sequence[str] = (),
-    chances: npt.NDArray[np.float32] | None = None,
+    probabilities: npt.NDArray[np.float32] | None = None,
 ) -> Evaluated:
     """Count the predictions of a split, one per example.
 
     Parameters
     ----------
-    chances : (n_examples, n_classes) array or None
+    probabilities : (n_examples, n_classes) array or None
         Probabilities of the classes, which are kept with the predictions.
     """
     missed, (gold, said) = task.missed.get(split, 0), _in_form_of_metric(task, arrays.gold, predicted)
@@ -85,7 +85,8 @@ def evaluated(
             arrays.ids,
             [_as_text(task, g) for g in arrays.gold],
             [_as_text(task, p) for p in predicted],
-            () if chances is None else [dict(zip(task.outputs, row, strict=True)) for row in chances.tolist()],
+            () if probabilities is None else task.outputs,
+            probabilities,
         ),
         secondary={metric: counts_by(metric) for metric in secondary},
         documents={metric: numbers for metric, numbers in documents.items() if numbers is not None},

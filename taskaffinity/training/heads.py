@@ -248,12 +248,17 @@ def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:
     return outputs[:, 0].float() if kind in SCORE_KINDS else torch.argmax(outputs, dim=-1)
 
 
+def has_probabilities(kind: Kind) -> bool:
+    """Whether each example of this kind has classes or options with probabilities."""
+    return TRAITS[kind].label in ("class", "classes", "option")
+
+
 def outputs_to_probabilities(kind: Kind, outputs: Tensor) -> Tensor | None:
     """Return the probability of each class of each example, ``(B, C)``; None for kinds without such classes.
 
     Options that an example of ``choice`` does not have get 0.
     """
-    label = TRAITS[kind].label
-    if label == "classes":
-        return torch.sigmoid(outputs.float())
-    return torch.softmax(outputs.float(), dim=-1) if label in ("class", "option") else None
+    if not has_probabilities(kind):
+        return None
+    several_hold = TRAITS[kind].label == "classes"
+    return torch.sigmoid(outputs.float()) if several_hold else torch.softmax(outputs.float(), dim=-1)

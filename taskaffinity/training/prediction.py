@@ -31,7 +31,8 @@ class Predicted(NamedTuple):
     labels: list[Any]
     """Each is a score, a class, a list of classes, the tags of a sentence, or the place of an answer (empty: none)."""
     probabilities: npt.NDArray[np.float32] | None
-    """Probability of each class, ``(n_examples, n_classes)``. None for kinds without classes of an example."""
+    """Probability of each class, ``(n_examples, n_classes)``. None if not asked for, or for kinds without classes of
+    an example."""
 
 
 def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, device: str = "cpu") -> list[Any]:
@@ -40,7 +41,9 @@ def predict(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, *, devic
 
 
 @torch.inference_mode()
-def predict_split(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, device: str) -> Predicted:
+def predict_split(
+    model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, device: str, *, with_probabilities: bool = False
+) -> Predicted:
     """Predict each example of a split.
 
     Raises
@@ -49,20 +52,20 @@ def predict_split(model: MultiTaskModel, task: TaskMeta, split: EncodedSplit, de
         If an output is infinite or not a number.
     """
     model.eval()
-    predicted, chances, finite, order = [], [], [], []
+    predicted, probabilities, finite, order = [], [], [], []
     for batch in _evaluated_batches(model, task.name, split, EVALUATION_TOKENS[device]):
         raw = model(batch)
         predicted.append(outputs_to_predictions(task.kind, raw))
-        if (of_batch := outputs_to_probabilities(task.kind, raw)) is not None:
-            chances.append(of_batch)
+        if with_probabilities and (of_batch := outputs_to_probabilities(task.kind, raw)) is not None:
+            probabilities.append(of_batch)
         finite.append(torch.isfinite(raw).all())
         order.append(batch.rows)
     found = torch.cat(predicted).cpu().numpy()  # only here the CPU waits for a GPU
     if not bool(torch.stack(finite).all()):  # the last step can break the weights after the last loss
         raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
     rows = np.concatenate(order)
-    probabilities = torch.cat(chances).cpu().numpy()[np.argsort(rows)] if chances else None
-    return Predicted(_labels(task, split, found, rows), probabilities)
+    sorted_ = torch.cat(probabilities).cpu().numpy()[np.argsort(rows)] if probabilities else None
+    return Predicted(_labels(task, split, found, rows), sorted_)
 
 
 def _labels(task: TaskMeta, split: EncodedSplit, found: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> list[Any]:

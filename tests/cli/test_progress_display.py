@@ -56,7 +56,7 @@ def test_a_fast_study_does_not_fill_its_log(capsys: pytest.CaptureFixture[str]) 
         display.show(Progress(100, 99, (), 1, None, {}, (ended("bad", "out of memory"),)))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 + 1 + 5 + 1 + 1
-    assert lines[1] == "done: 95 runs, and"
+    assert lines[1] == "done: 95 more runs"
     assert lines[-2] == "failed: bad: out of memory"
     assert re.fullmatch(r"\d\d:\d\d:\d\d 99/100 runs done, 1 failed", lines[-1])
 

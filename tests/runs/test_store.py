@@ -91,8 +91,8 @@ def test_what_many_runs_start_from_is_the_epoch_that_was_best_on_average(
 
 
 def test_predictions_are_a_table_by_id(store: RunStore) -> None:
-    chances = ({"yes": 0.75, "no": 0.25}, {"yes": 0.5, "no": 0.5})
-    found = replace(RESULT.predictions["a/test"], probabilities=chances)
+    chances = np.array([[0.75, 0.25], [0.5, 0.5]], dtype=np.float32)
+    found = replace(RESULT.predictions["a/test"], classes=("yes", "no"), probabilities=chances)
     store.write(replace(RESULT, predictions={"a/test": found, "a/dev": RESULT.predictions["a/test"]}))
     path = store.folder(SPEC) / "predictions.parquet"
     rows = [
@@ -102,7 +102,12 @@ def test_predictions_are_a_table_by_id(store: RunStore) -> None:
     ]
     table = pq.read_table(path)
     assert table.drop_columns("probabilities").to_pylist() == rows
-    assert table["probabilities"].to_pylist() == [*([*of.items()] for of in chances), None, None]
+    assert table["probabilities"].to_pylist() == [
+        [("yes", 0.75), ("no", 0.25)],
+        [("yes", 0.5), ("no", 0.5)],
+        None,
+        None,
+    ]
 
 
 def test_predictions_of_an_older_version_have_no_probabilities(store: RunStore) -> None:

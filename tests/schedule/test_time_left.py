@@ -90,4 +90,17 @@ def test_a_pause_gives_no_endless_time() -> None:
     for second in range(1, 4000, 10):
         clock.now = float(second)
         shown = left.update(10.0, 1)  # nothing is done after the first second
-    assert shown == pytest.approx(4 * 90 * 3991 / 10, rel=0.02)  # four times what the mean speed says
+    assert shown is not None
+    at_mean_speed = 90 * 3991 / 10
+    assert at_mean_speed < shown < 5 * at_mean_speed
+
+
+def test_runs_that_others_trained_leave_the_speed_as_it_is() -> None:
+    clock = Clock()
+    left = TimeLeft(6000.0, is_seconds=False, clock=clock)
+    for second in range(721):
+        clock.now = float(second)
+        if second == 600:
+            left.drop(2500.0)  # another command has finished runs of this cost
+        shown = left.update(float(second), 1)
+    assert shown == pytest.approx(3500 - 720, rel=0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,44 +55,53 @@ def write(folder: Path, text: str) -> None:
 def test_articles_are_the_task_of_their_questions(indent: int | None, tmp_path: Path) -> None:
     write(tmp_path / "nested", json.dumps({"version": "2", "data": articles("train")}, indent=indent))
     flat = []
-    for number, article in enumerate(articles("train"), start=1):
+    for article in articles("train"):
         for paragraph in article["paragraphs"]:
             for question in paragraph["qas"]:
                 impossible = question.get("is_impossible", False)
                 row = {"id": question["id"], "text": question["question"], "text_pair": paragraph["context"]}
-                row["document"] = article.get("title", f"article {number}")
+                row["document"] = article.get("title")
                 row["label"] = [] if impossible else [one["text"] for one in question["answers"]]
                 flat.append(row)
     write(tmp_path / "flat", "\n".join(json.dumps(row) for row in flat))
     for name in SPLITS:
         (tmp_path / f"flat/{name}.json").rename(tmp_path / f"flat/{name}.jsonl")
     nested, expected = read(tmp_path, "nested"), read(tmp_path, "flat")
-    assert nested.examples == expected.examples
-    assert len(nested.examples["train"]) == 12
-    assert len({example.document for example in nested.examples["train"]}) == 3
+    for split in SPLITS:
+        of_nested, of_flat = nested.examples[split], expected.examples[split]
+        assert [replace(one, document="") for one in of_nested] == [replace(one, document="") for one in of_flat]
+        assert [one.document for one in of_nested[:8]] == [one.document for one in of_flat[:8]]
+        assert len(of_nested) == 12
+        assert len({one.document for one in of_nested}) == 3
+    untitled = {split: {one.document for one in nested.examples[split][8:]} for split in SPLITS}
+    assert not untitled["train"] & untitled["dev"]  # other texts: other documents
     assert sum(not example.label for example in nested.examples["train"]) == 6
 
 
 @pytest.mark.parametrize(
     ("article", "said"),
     [
+        ({"title": SECRET}, "article 1: found null in the place of a list of objects"),
         ({"paragraphs": SECRET}, "article 1: found a text of 21 characters in the place of a list of objects"),
         ({"paragraphs": [SECRET]}, "article 1: found a list of 1 in the place"),
         ({"paragraphs": [{"qas": []}]}, "article 1, paragraph 1: found null as context"),
         ({"paragraphs": [{"context": SECRET}]}, "article 1, paragraph 1: found null in the place"),
-        ({"paragraphs": [{"context": SECRET, "qas": [{"id": "7", "answers": []}]}]}, "question '7'"),
+        (
+            {"paragraphs": [{"context": SECRET, "qas": [{"id": "7", "answers": []}]}]},
+            "paragraph 1, question 1 ('7'): found",
+        ),
         (
             {
                 "paragraphs": [
                     {"context": SECRET, "qas": [{"id": SECRET, "question": SECRET, "answers": [{"text": 1}]}]}
                 ]
             },
-            "question a text of 21 characters",
+            "paragraph 1, question 1 (a text of 21 characters): found",
         ),
     ],
 )
 def test_damage_is_one_line_without_its_text(article: dict[str, Any], said: str, tmp_path: Path) -> None:
-    write(tmp_path / "nested", json.dumps({"data": [article]}))
+    write(tmp_path / "nested", json.dumps({"data": [article, {"paragraphs": []}]}, indent=1))
     with pytest.raises(InputError) as caught:
         read(tmp_path, "nested")
     assert said in str(caught.value)

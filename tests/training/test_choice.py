@@ -254,4 +254,4 @@ def test_it_is_learned_scored_and_exported(task: Task, tmp_path: Path) -> None:
             logits = model(**{name: values[None] for name, values in inputs.items()}).logits[0]
         chances = torch.softmax(logits, 0).tolist()
         assert list(one["probabilities"].values()) == pytest.approx(chances, abs=1e-5)
-        assert list(stored.values()) == pytest.approx([*chances, *[0] * (len(stored) - len(several))], abs=1e-5)
+        assert stored.tolist() == pytest.approx([*chances, *[0] * (len(stored) - len(several))], abs=1e-5)

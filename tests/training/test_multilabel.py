@@ -165,8 +165,8 @@ def test_it_is_learned_scored_and_exported(suite_file: Path, tmp_path: Path) -> 
     with torch.inference_mode():
         probabilities = torch.sigmoid(model(**tokenizer(texts, return_tensors="pt", padding=True)).logits).numpy()
     assert np.array_equal(probabilities > 0.5, predicted)
-    stored = np.array([[chances[label] for label in LABELS] for chances in found.probabilities])
-    np.testing.assert_allclose(stored, probabilities, atol=1e-5)
+    assert tuple(found.classes) == tuple(LABELS)
+    np.testing.assert_allclose(found.probabilities, probabilities, atol=1e-5)
     unlabelled = [Unlabelled(number, 0, text=text) for number, text in enumerate(texts, start=1)]
     for (_, said), row in zip(Predictor(tmp_path / "model").predict(unlabelled), probabilities, strict=True):
         assert said["labels"] == [label for label, p in zip(LABELS, row, strict=True) if p > 0.5]

@@ -26,7 +26,6 @@ from taskaffinity.analysis.figures.targets import draw_targets
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.paper.stages import failures, stage_scores
 from taskaffinity.analysis.tables.frames import scores_frame
-from taskaffinity.garbage_collection import rare_collection
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -39,7 +38,6 @@ DESCRIPTIONS = {
 """First line of a figure's description; the verdicts follow. Other figures show only the verdicts."""
 
 
-@rare_collection()
 @one_line_for_missing_glyphs()
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_figures(

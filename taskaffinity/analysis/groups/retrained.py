@@ -48,7 +48,7 @@ class Retrained:
     difference: float
     """Realised less predicted gain."""
     difference_low: float
-    """Ends of its ``1 - alpha`` interval: errors of the realised gain and of those in pairs, not that of their mean."""
+    """Ends of its ``1 - alpha`` interval: it covers the errors of the realised gain and of those in pairs."""
     difference_high: float
     seeds: int
     untested_reason: str
@@ -183,7 +183,7 @@ def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
     held = sum(one.difference_low <= 0 <= one.difference_high for one in tested)
     lines = [
         f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
-        "has 0. It covers the errors of the measured gains, not that of predicting a group by a mean. Intervals are "
+        "has 0. It covers the errors of the measured gains; a group can still differ from their mean. Intervals are "
         "not adjusted for the number of tasks."
     ]
     if of_three := [one for one in found if len(one.group) > 2 and not math.isnan(one.realised)]:

@@ -164,7 +164,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "gain": "Predicted gain of the task over single-task training, in points: the mean of its gains in pairs with "
         "the other tasks of the model; 0 for a single-task model. Empty if it is not served here.",
         "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. It "
-        "covers their errors, not that of predicting a group by a mean. Empty if it is not served here, and with "
+        "covers their errors; a group can still differ from their mean. Empty if it is not served here, and with "
         "--risk none.",
         "estimated": "Whether the predicted gain includes an estimate of estimates.csv, because a pair was not "
         "measured: true or false.",

@@ -103,7 +103,8 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
     lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
     lines += describe_unknown(chosen.gains, chosen.risk)
     lines += describe_estimated(chosen.gains)
-    bound = "" if chosen.risk is None else " The lower bound covers the errors of those gains, not that of their mean."
+    covers = " The lower bound covers the errors of those gains; a group can still differ from their mean."
+    bound = "" if chosen.risk is None else covers
     lines.append(
         f"Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model.{bound} The study "
         "did not train the groups: train the chosen ones with fresh seeds (--retrain) before you rely on them."

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from taskaffinity.regular_file import IrregularFile, open_regular
-from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.result import Predictions, RunResult
 
 PREDICTION_COLUMNS = ("task", "split", "id", "gold", "predicted", "probabilities")
 """Folders of older versions lack the last one."""
@@ -46,7 +46,8 @@ def prediction_table(result: RunResult) -> pa.Table:
     ``probabilities`` maps each class to its probability in the test split. It is null on dev, and for kinds without
     classes of an example.
     """
-    columns: dict[str, list[Any]] = {name: [] for name in PREDICTION_COLUMNS}
+    columns: dict[str, list[str]] = {name: [] for name in PREDICTION_COLUMNS[:-1]}
+    probabilities = []
     for key, predictions in result.predictions.items():
         task, _, split = key.rpartition("/")
         columns["task"] += [task] * len(predictions.ids)
@@ -54,9 +55,16 @@ def prediction_table(result: RunResult) -> pa.Table:
         columns["id"] += list(predictions.ids)
         columns["gold"] += list(predictions.gold)
         columns["predicted"] += list(predictions.predicted)
-        columns["probabilities"] += [list(of.items()) for of in predictions.probabilities] or [None] * len(
-            predictions.ids
-        )
-    texts = {name: pa.array(columns[name], pa.string()) for name in PREDICTION_COLUMNS[:-1]}
-    chances = pa.array(columns["probabilities"], PROBABILITIES)
-    return pa.table({**texts, "probabilities": chances})
+        probabilities.append(_probabilities(predictions))
+    texts = {name: pa.array(values, pa.string()) for name, values in columns.items()}
+    return pa.table({**texts, PREDICTION_COLUMNS[-1]: pa.chunked_array(probabilities, PROBABILITIES)})
+
+
+def _probabilities(predictions: Predictions) -> pa.Array:
+    of = predictions.probabilities
+    if of is None:
+        return pa.nulls(len(predictions.ids), PROBABILITIES)
+    n_examples, n_classes = of.shape
+    names = pa.array(predictions.classes, pa.string()).take(pa.array(np.tile(np.arange(n_classes), n_examples)))
+    bounds = pa.array(np.arange(n_examples + 1) * n_classes, pa.int32())
+    return pa.MapArray.from_arrays(bounds, names, pa.array(of.ravel(), pa.float32()))

@@ -6,6 +6,7 @@ sets of extractive question answering.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,23 +16,17 @@ _SHAPE = "articles with paragraphs, each with a context and its questions (qas),
 
 
 def has_articles(parsed: object) -> bool:
-    """Whether a JSON document has the form ``{"data": [{"paragraphs": [...]}, ...]}``."""
-    if not isinstance(parsed, Mapping):
-        return False
-    data = parsed.get("data")
-    return (
-        isinstance(data, list)
-        and bool(data)
-        and all(isinstance(article, Mapping) and "paragraphs" in article for article in data)
-    )
+    """Whether a JSON document has the form ``{"data": [{"paragraphs": [...]}, ...]}``, perhaps with faults."""
+    data = parsed.get("data") if isinstance(parsed, Mapping) else None
+    return isinstance(data, list) and any(isinstance(one, Mapping) and "paragraphs" in one for one in data)
 
 
 def question_rows(path: Path, parsed: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     """Yield ``(where, row)`` for each question of a document for which ``has_articles`` holds.
 
-    A row has the keys of its question, and ``context``. ``document`` is the title of the article, or its number if it
-    has none, because questions on one article are not independent. A question that is marked ``is_impossible`` has no
-    answers, whatever its other keys say.
+    A row has the keys of its question, ``context`` and ``title``. ``document`` is the title, because questions on one
+    article are not independent; without a title, it is the article's number with a hash of its first context, so that
+    two files do not share documents. A question that is marked ``is_impossible`` has no answers.
 
     Raises
     ------
@@ -40,17 +35,20 @@ def question_rows(path: Path, parsed: Mapping[str, object]) -> Iterator[tuple[st
     """
     for number, article in enumerate(_list(str(path), parsed["data"]), start=1):
         where = f"{path}: article {number}"
-        title = article.get("title")
-        document = title if isinstance(title, str) and title.strip() else f"article {number}"
-        for nth, paragraph in enumerate(_list(where, article["paragraphs"]), start=1):
-            place = f"{where}, paragraph {nth}"
-            if not isinstance(paragraph.get("context"), str):
-                raise input_error(place, f"{named(paragraph.get('context'), ())} as context", _SHAPE)
-            for question in _list(place, paragraph.get("qas")):
-                row = {"document": document, **question, "context": paragraph["context"]}
+        title, document = article.get("title"), ""
+        if isinstance(title, str) and title.strip():
+            document = title
+        for nth, paragraph in enumerate(_list(where, article.get("paragraphs")), start=1):
+            place, context = f"{where}, paragraph {nth}", paragraph.get("context")
+            if not isinstance(context, str):
+                raise input_error(place, f"{named(context, ())} as context", _SHAPE)
+            document = document or f"{number} {hashlib.sha256(context.encode()).hexdigest()[:16]}"
+            for count, question in enumerate(_list(place, paragraph.get("qas")), start=1):
+                row = {"title": title, "document": document, **question, "context": context}
                 if question.get("is_impossible") is True:
                     row["answers"] = []
-                yield f"{place}, question {shown(question.get('id', 'without an id'))}", row
+                of_id = f" ({shown(question['id'])})" if "id" in question else ""
+                yield f"{place}, question {count}{of_id}", row
 
 
 def _list(where: str, value: object) -> list[Mapping[str, object]]:

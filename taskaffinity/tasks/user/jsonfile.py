@@ -11,7 +11,7 @@ from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.lines import parse_line, read_lines
 from taskaffinity.tasks.user.articles import has_articles, question_rows
 
-_SHAPES = "one JSON object per line, a list of objects, or an object with an object under each id"
+_SHAPES = "one JSON object per line, a list of objects, an object with an object under each id, or SQuAD's articles"
 
 
 def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:

@@ -10,6 +10,7 @@ The right option is named by its label in such an object, by its letter, by its 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
@@ -19,6 +20,7 @@ from taskaffinity.tasks.numbers import whole_number
 
 _A_LIST = "a list of texts, or {text: [...], label: [...]}; for one column per option, options: [NAME, ...]"
 _A_LABEL = "its letter, its place from 0, or its text"
+_WHOLE = re.compile(r"[0-9]+\.0")
 
 
 def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
@@ -69,7 +71,7 @@ def right_option(where: str, value: object, options: Sequence[str], labels: Sequ
     --------
     >>> [right_option("line 1", value, ["no", "yes"]) for value in (1, "1", "B", "yes")]
     ['B', 'B', 'B', 'B']
-    >>> right_option("line 1", "2", ["no", "yes"], ["1", "2"]), right_option("line 1", 1.0, ["no", "yes"])
+    >>> right_option("line 1", "2", ["no", "yes"], ["1", "2"]), right_option("line 1", "1.0", ["no", "yes"])
     ('B', 'B')
     """
     names, value = option_names(len(options)), _whole(value)
@@ -93,7 +95,12 @@ def right_option(where: str, value: object, options: Sequence[str], labels: Sequ
 
 
 def _whole(value: object) -> object:
-    """Return 1 for 1.0, because an integer column with missing values has such numbers; any other value unchanged."""
+    """Return 1 for 1.0, and "1" for "1.0"; any other value unchanged.
+
+    An integer column with missing values has such numbers.
+    """
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return value.strip()[:-2]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

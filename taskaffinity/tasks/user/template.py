@@ -30,7 +30,7 @@ tasks:
   negation:                       # the task's name
     kind: classification          # or: inference, similarity, relation, regression, multilabel, choice, spans, ner
     path: negation                # a folder with train.csv, dev.csv and test.csv (.jsonl, .tsv, .conll)
-    dev: 20%                      # ... or, without dev.csv, a share of train: always the same rows
+    dev: 20%                      # ... or, without dev.csv, a share of train; equal ids, equal split
     columns: {{text: finding}}      # only for names other than: text, label, id
     title: Negation               # the name in figures
 

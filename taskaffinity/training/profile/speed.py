@@ -19,6 +19,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
+from taskaffinity.training.heads import has_probabilities
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.loop import stepper_of, steps_of
@@ -87,6 +88,11 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             device=recipe.device,
             gpu_share=_gpu_share() if recipe.device == "cuda" else None,
             gpu=torch.cuda.get_device_name() if recipe.device == "cuda" else None,
+            probabilities={
+                name: setup.splits["test"][name].n_examples * len(meta.outputs)
+                for name, meta in setup.metas.items()
+                if has_probabilities(meta.kind)
+            },
         )
 
 
