@@ -49,6 +49,7 @@ class Predictions:
     predicted: Sequence[str]
     """Labels as strings; the tags of a sentence are joined by spaces."""
     classes: Sequence[str] = ()
+    """The classes of the columns of ``probabilities``, in their order."""
     probabilities: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     """``(n_examples, n_classes)``; None on dev, and for kinds without classes of an example."""
 

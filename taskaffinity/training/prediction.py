@@ -64,8 +64,8 @@ def predict_split(
     if not bool(torch.stack(finite).all()):  # the last step can break the weights after the last loss
         raise Diverged(f"diverged: outputs for {task.name} are not numbers; try a smaller learning_rate")
     rows = np.concatenate(order)
-    sorted_ = torch.cat(probabilities).cpu().numpy()[np.argsort(rows)] if probabilities else None
-    return Predicted(_labels(task, split, found, rows), sorted_)
+    by_example = torch.cat(probabilities).cpu().numpy()[np.argsort(rows)] if probabilities else None
+    return Predicted(_labels(task, split, found, rows), by_example)
 
 
 def _labels(task: TaskMeta, split: EncodedSplit, found: np.ndarray[Any, Any], rows: np.ndarray[Any, Any]) -> list[Any]:
