@@ -181,6 +181,7 @@ FILES = {
     "written last: its presence means that the run is done.",
     "runs/external.npz": "The runs that `verdicts` read from your tables: counts per example, or the scores; no text.",
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
+    "heatmap@NAME.png, forest@NAME.png": "The same figures on a further test set.",
     "affinity.graphml, affinity.txt": "The graph for other tools, and in words.",
     "groups.png": "The models that `group` chose, each with its tasks and the arrows between them.",
     "stages.png": "The slope chart of `full`.",
@@ -207,8 +208,12 @@ def results_page() -> str:
     lines += [f"| `{name}` | see below |" for name in COLUMNS]
     lines.append("")
     for name, columns in COLUMNS.items():
-        lines += [f"## {name}\n", "| column | meaning |", "|---|---|"]
-        lines += [f"| `{column}` | {_cell(text)} |" for column, text in columns.items()]
+        own = columns
+        if name == "test_sets.csv":
+            own = {column: text for column, text in columns.items() if column not in COLUMNS["edges.csv"]}
+        lines += [f"## {name}\n", *["The columns of `edges.csv`, and:\n"] * (own is not columns)]
+        lines += ["| column | meaning |", "|---|---|"]
+        lines += [f"| `{column}` | {_cell(text)} |" for column, text in own.items()]
         lines.append("")
     return NOTE + "\n".join(lines)
 

@@ -28,11 +28,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from taskaffinity.analysis.affinity import measure
     from taskaffinity.analysis.estimates.results import EstimateResults
     from taskaffinity.analysis.figures.graph import draw_graph
     from taskaffinity.analysis.graph import affinity_graph
     from taskaffinity.analysis.joint_results import EncoderResults, StagesResults, TrainResults
+    from taskaffinity.analysis.measure import measure
     from taskaffinity.analysis.publish import publish
     from taskaffinity.analysis.results import PairwiseResults
     from taskaffinity.errors import InputError
@@ -100,7 +100,7 @@ _HOMES = {
     "group": "studies.group",
     "load": "studies.load",
     "load_suite": "tasks.catalog",
-    "measure": "analysis.affinity",
+    "measure": "analysis.measure",
     "pairwise": "studies.api",
     "publish": "analysis.publish",
     "retrain": "studies.retrain",

@@ -52,7 +52,8 @@ def test_every_column_of_every_file_has_its_line() -> None:
     page = (ROOT / "docs/reference/results-folder.md").read_text(encoding="utf-8")
     for name, columns in COLUMNS.items():
         section = page.partition(f"## {name}\n")[2].partition("\n## ")[0]
-        assert re.findall(r"^\| `(\w+)` \| \S", section, re.MULTILINE) == list(columns), name
+        own = [column for column in columns if name != "test_sets.csv" or column not in COLUMNS["edges.csv"]]
+        assert re.findall(r"^\| `(\w+)` \| \S", section, re.MULTILINE) == own, name
 
 
 def test_the_readme_is_short() -> None:

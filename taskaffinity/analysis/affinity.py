@@ -12,28 +12,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun, find_collapsed_runs
-from taskaffinity.analysis.cautions.gpu_models import count_gpu_models
-from taskaffinity.analysis.cautions.rare_classes import RareClass, find_rare_classes
-from taskaffinity.analysis.cautions.undertrained import Undertrained, find_undertrained
+from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun
+from taskaffinity.analysis.cautions.rare_classes import RareClass
+from taskaffinity.analysis.cautions.undertrained import Undertrained
 from taskaffinity.analysis.estimates.stored import StoredEstimates
-from taskaffinity.analysis.recommendations import describe_recommendations, recommend
-from taskaffinity.analysis.statistics.arms import Arms, check_estimand, read_arms
-from taskaffinity.analysis.statistics.controls import Control, controls_of
+from taskaffinity.analysis.statistics.controls import Control
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
-from taskaffinity.analysis.statistics.power import PowerAnalysis
-from taskaffinity.analysis.statistics.sequential import SequentialState, follow
-from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, simulate_design
-from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, Words, standard_error
-from taskaffinity.analysis.statistics.verdicts import Decision, Verdict, decide
-from taskaffinity.garbage_collection import without_collection
+from taskaffinity.analysis.statistics.sequential import SequentialState
+from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates
+from taskaffinity.analysis.statistics.standard_errors import Words
+from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.runs.rule import Rule
-from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 POINTS = 100.0
@@ -120,6 +113,10 @@ class AffinityMatrix:
     """What would decide an inconclusive arrow, in words."""
     estimates: StoredEstimates | None = None
     """Estimates of gains, which give no verdict; see ``with_estimates``."""
+    test_set: str = ""
+    """Name of the test set that all gains are measured on; empty for the split ``test``."""
+    n_beside: int = 0
+    """Tested arrows on other test sets, which the correction counts too."""
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
@@ -141,140 +138,16 @@ class AffinityMatrix:
         return tuple(self.rule.margin_of(metric) for metric in self.metrics)
 
     @cached_property
+    def targets(self) -> tuple[int, ...]:
+        """The tasks that have the test set, as places in the suite."""
+        cards = enumerate(self.study.tasks)
+        return tuple(t for t, card in cards if not self.test_set or self.test_set in card.test_sets)
+
+    @cached_property
     def arrows(self) -> tuple[tuple[int, int], ...]:
         """``(source, target)`` of every arrow, row by row."""
-        size = range(len(self.tasks))
-        return tuple((s, t) for s in size for t in size if s != t)
+        return tuple((s, t) for s in range(len(self.tasks)) for t in self.targets if s != t)
 
     def select(self, *verdicts: Verdict) -> tuple[tuple[int, int], ...]:
         """Return the arrows with one of these verdicts."""
         return tuple(arrow for arrow in self.arrows if self.verdict[arrow] in verdicts)
-
-
-@without_collection()
-def measure(study: Study, store: RunStore, rule: Rule | None = None) -> AffinityMatrix:
-    """Measure the gain and decide the verdict of every arrow.
-
-    The gain is the mean score of the pair less that of the baseline. Runs that are not in the store are left out. An
-    arrow is tested if both of its arms have two runs or more; otherwise it is "inconclusive", with an
-    ``untested_reason``.
-
-    Parameters
-    ----------
-    rule : Rule, optional
-        Default: the study's. A sequential design accepts no other, because its rule has stopped pairs.
-
-    Raises
-    ------
-    ValueError
-        If a file of the store is broken, or a sequential design is given another rule.
-
-    Examples
-    --------
-    In a checkout of this repository:
-
-    >>> from pathlib import Path
-    >>> from taskaffinity import RunStore, Study
-    >>> root = Path("notebooks/example_results")
-    >>> matrix = measure(Study.load(root), RunStore(root))
-    >>> source, target = matrix.tasks.index("shareclefe"), matrix.tasks.index("mednli")
-    >>> str(matrix.verdict[source, target]), round(float(matrix.gain[source, target]), 1)
-    ('improves', 15.3)
-    """
-    if study.interim_seeds and rule not in (None, study.rule):
-        raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
-    rule = rule or study.rule
-    arms, margins = read_arms(study, store, rule=rule), margins_of(study, rule)
-    check_estimand(arms)
-    state: SequentialState | None = None
-    if study.interim_seeds:
-        state = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
-        evidence, error, test = state.evidence, state.error, state.decision
-    else:
-        evidence, error = arms.evidence, standard_error(arms.evidence, rule.estimand, rule.test)
-        test = decide(error, margins, rule, arms.covariance)
-    return AffinityMatrix(
-        study=study,
-        rule=rule,
-        error=error,
-        failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
-        controls=controls_of(arms, rule),
-        simulated=_simulated(arms, state, error, margins, rule),
-        rare_classes=find_rare_classes(study, store),
-        collapsed_runs=find_collapsed_runs(study, store, arms),
-        undertrained=find_undertrained(study, store),
-        gpu_models=count_gpu_models(study, store),
-        **(scores := _scores(arms, evidence)),
-        **_tests(error, test),
-        **_power(recommend(study, rule, margins, evidence, test), test, scores, state),
-        **_levels(state, test, rule),
-    )
-
-
-def _scores(arms: Arms, evidence: VarianceComponents) -> dict[str, Any]:
-    """Return the fields on scores and sizes."""
-    return {
-        "single_mean": POINTS
-        * np.array([arm.scores.mean() if (arm := arms.single_task(of)) else np.nan for of in arms.tasks]),
-        "baseline": POINTS * evidence.mean_single,
-        "seeds_single": np.nan_to_num(evidence.n_single).astype(np.int64),
-        "seeds_pair": np.nan_to_num(evidence.n_pair).astype(np.int64),
-        "n_test": np.array([arms.n_test(task) for task in arms.tasks]),
-        "n_documents": np.array([arms.n_documents(task) for task in arms.tasks]),
-        "effective_documents": np.array([arms.effective_documents(task) for task in arms.tasks]),
-        "collapsed_pair": np.nan_to_num(evidence.collapsed_pair).astype(np.int64),
-        "collapsed_single": np.nan_to_num(evidence.collapsed_single).astype(np.int64),
-        "gain_trained": POINTS * evidence.gain_trained,
-        "gain": POINTS * evidence.gain,
-        "untested_reason": evidence.untested_reason,
-    }
-
-
-def _tests(error: GainError, test: Decision) -> dict[str, Any]:
-    """Return the fields on intervals, tests and verdicts."""
-    return {
-        "low": POINTS * test.low,
-        "high": POINTS * test.high,
-        "df": error.df,
-        **{name: POINTS * getattr(error, name) for name in ("se_seeds", "se_examples", "se")},
-        **{name: getattr(test, name) for name in ("p", "q", "p_tost", "q_tost", "verdict")},
-    }
-
-
-def _power(
-    power: PowerAnalysis, test: Decision, scores: dict[str, Any], state: SequentialState | None
-) -> dict[str, Any]:
-    """Return the fields on what would decide the inconclusive arrows."""
-    has_collapsed = scores["collapsed_pair"] + scores["collapsed_single"] > 0
-    return {
-        "mde": POINTS * power.mde,
-        "seeds_to_significance": power.seeds_to_significance,
-        "seeds_to_equivalence": power.seeds_to_equivalence,
-        "recommendation": describe_recommendations(power, test.verdict, scores["n_test"], has_collapsed, state),
-    }
-
-
-def _levels(state: SequentialState | None, test: Decision, rule: Rule) -> dict[str, Any]:
-    """Return the fields on the design."""
-    if state is None:
-        alpha = np.where(test.verdict == "", np.nan, rule.alpha)
-        return {"sequential": None, "alpha_spent": alpha, "decided_at_seeds": np.full_like(test.p, np.nan)}
-    return {
-        "sequential": state,
-        "alpha_spent": state.alpha_spent,
-        "decided_at_seeds": np.where(state.decided_at_seeds, state.decided_at_seeds, np.nan),
-    }
-
-
-def _simulated(
-    arms: Arms, state: SequentialState | None, error: GainError, margins: FloatArray, rule: Rule
-) -> SimulatedRates | None:
-    can_simulate = bool(np.isfinite(error.variance).any()) and rule.correction != "dunnett"
-    if state is None or not state.finished or not can_simulate:
-        return None
-    return simulate_design(arms, state.interim_seeds, margins, rule, state.admitted)
-
-
-def margins_of(study: Study, rule: Rule) -> FloatArray:
-    """Return the equivalence margin of each target, (n_tasks,), in score units."""
-    return np.array([rule.margin_of(card.metric) for card in study.tasks]) / POINTS

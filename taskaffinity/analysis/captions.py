@@ -57,7 +57,8 @@ def caption(matrix: AffinityMatrix) -> str:
         sentences += [
             f"{_intervals(matrix)} and verdicts hold for {holds}.",
             f"They use {TESTS[matrix.rule.test]} tests with shrunken seed variances and "
-            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested, 'arrow')} at {matrix.rule.alpha:g}"
+            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested + matrix.n_beside, 'arrow')}"
+            f"{' on all test sets' * bool(matrix.n_beside)} at {matrix.rule.alpha:g}"
             f"{', spent over the interim analyses' if matrix.sequential else ''}.",
             f"No effect: shown to be within {describe_margin(matrix)}; inconclusive: neither shown.",
             *describe_no_effect(matrix),
@@ -89,7 +90,8 @@ def describe(matrix: AffinityMatrix) -> str:
     counted by verdict. Many inconclusive arrows are only counted.
     """
     stamp = f" ({SYNTHETIC})" if matrix.study.synthetic else ""
-    lines = [f"Task affinity of {matrix.study.suite}{stamp}: which tasks help which, in points."]
+    on = f" on test set {matrix.test_set}" * bool(matrix.test_set)
+    lines = [f"Task affinity of {matrix.study.suite}{stamp}{on}: which tasks help which, in points."]
     decided = [arrow for verdict in DECIDED for arrow in matrix.select(verdict)]
     named = decided if len(decided) <= MOST_ARROWS else decided_first(matrix)
     lines += [_sentence(matrix, arrow) for arrow in named]

@@ -16,8 +16,9 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.arms import Arms, Key, arm_of, read_arms
+from taskaffinity.analysis.statistics.arms import Arms, Key
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
+from taskaffinity.analysis.statistics.read_arms import arm_of, read_arms
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error, variance_components
 from taskaffinity.analysis.statistics.verdicts import Decision, decide_each
 from taskaffinity.analysis.tables.columns import COLUMNS

@@ -10,20 +10,26 @@ from typing import ClassVar
 import pandas as pd
 from pydantic import ConfigDict
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.cautions.advice import describe_advice
 from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
-from taskaffinity.analysis.figures.gallery import save_figures, save_group_figure, save_stage_figures
+from taskaffinity.analysis.figures.gallery import (
+    save_figures,
+    save_group_figure,
+    save_stage_figures,
+    save_test_set_figures,
+)
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.group_arrows import group_arrows_frame, measure_group_arrows
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
-from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, scores_frame, write_csv
+from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, frame_of_test_sets, scores_frame, write_csv
 from taskaffinity.analysis.tables.group_arrows import describe_group_arrows
 from taskaffinity.analysis.tables.groups import groups_frame
 from taskaffinity.analysis.tables.trained import train_frame
@@ -91,7 +97,8 @@ def publish(
     The files depend on the study, the counts of its runs and ``estimates.csv``: not on the order in which runs finish,
     nor on time. Figures show estimates of pairs that were not measured; the tables do not have them.
     They are ``scores.csv``, ``edges.csv``, ``affinity.{graphml,txt}`` and the figures; ``controls.csv`` if the study
-    has controls, ``group_arrows.csv`` if it has group arrows, ``other_metrics.csv`` if runs stored counts for secondary
+    has controls, ``group_arrows.csv`` if it has group arrows, ``test_sets.csv`` and figures such as
+    ``heatmap@NAME.png`` if tasks have further test sets, ``other_metrics.csv`` if runs stored counts for secondary
     metrics.
 
     Raises
@@ -115,8 +122,10 @@ def publish(
     _check_is_current(study, root)
     check_has_runs(study, store, root)
     matrix = with_estimates(measure(study, store, rule), store.root)
+    further = [measure(study, store, matrix.rule, name) for name in study.test_sets]
     described = describe(matrix)
     words = described + "".join(f"{line}\n" for line in describe_advice(matrix) if line not in described)  # not twice
+    words += "".join(f"\n{describe(one)}" for one in further)
     groups = pd.DataFrame()
     if study.groups:
         found = measure_group_arrows(study, store, matrix.rule)
@@ -127,12 +136,15 @@ def publish(
         write_csv(scores, root / "scores.csv")
         (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
         write_csv(edges, root / "edges.csv")
+        _write_or_remove(frame_of_test_sets(further), root / "test_sets.csv")
         _write_or_remove(secondary_metrics_frame(study, store, matrix.rule), root / "other_metrics.csv")
         _write_or_remove(controls_frame(matrix), root / "controls.csv")
         _write_or_remove(groups, root / "group_arrows.csv")
         write_graphml(affinity_graph(matrix, edges), root / "affinity.graphml")
         write_atomic(root / "affinity.txt", words.encode())
         save_figures(matrix, store, root, figure_options, scores, described)
+        for one in further:
+            save_test_set_figures(one, store, root, figure_options, scores)
     return matrix
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from shutil import rmtree
@@ -46,6 +46,8 @@ class PairwiseResults(Results):
     """Default: the study's own."""
     failed: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Names of the runs that failed just now, with the reason of each."""
+    test_set: str = ""
+    """Name of the test set of all gains; empty for the split ``test``."""
 
     @classmethod
     @parameters_not_options()
@@ -111,14 +113,28 @@ class PairwiseResults(Results):
     @cached_property
     def matrix(self) -> AffinityMatrix:
         """Gains, intervals and verdicts of all arrows."""
-        from taskaffinity.analysis.affinity import measure
         from taskaffinity.analysis.estimates.of_matrix import with_estimates
+        from taskaffinity.analysis.measure import measure
 
         with as_user_error():
-            return with_estimates(measure(self.study, self.store, self.rule), self.root)
+            matrix = measure(self.study, self.store, self.rule, self.test_set)
+            return matrix if self.test_set else with_estimates(matrix, self.root)
+
+    def on(self, test_set: str) -> Self:
+        """Return the same study, measured on a further test set (one of ``study.test_sets``).
+
+        Raises
+        ------
+        InputError
+            If the study has no such test set.
+        """
+        if test_set not in self.study.test_sets:
+            there = ", ".join(self.study.test_sets) or "none"
+            raise InputError(f"on: found {quoted(test_set)}; expected a further test set of the study: {there}")
+        return replace(self, test_set=test_set)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row per arrow, with the columns of ``edges.csv``."""
+        """One row per arrow, with the columns of ``edges.csv``; all of them refer to the test set."""
         from taskaffinity.analysis.tables.frames import edges_frame
 
         return edges_frame(self.matrix)

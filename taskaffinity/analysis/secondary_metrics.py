@@ -9,7 +9,7 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.paper.stages import STAGES, StageScore, stage_scores
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.standard_errors import standard_error
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.rule import Rule

@@ -179,7 +179,8 @@ def _print_pieces(tasks: Sequence[Task]) -> None:
 
 
 def _labels(tasks: Sequence[Task], most: int | None) -> Table:
-    table = _table("task", "label", *SPLITS)
+    splits = tuple(dict.fromkeys((*SPLITS, *(split for task in tasks for split in task.splits))))
+    table = _table("task", "label", *splits)
     for task in tasks:
         found = labels_by_split(task)
         labels = list(found)
@@ -188,10 +189,10 @@ def _labels(tasks: Sequence[Task], most: int | None) -> Table:
         for label in labels:
             counts = found[label]
             negative = " (negative)" if label == task.negative else ""
-            table.add_row(task.name, f"{label}{negative}", *(counts.get(split, "") for split in SPLITS))
+            table.add_row(task.name, f"{label}{negative}", *(counts.get(split, "") for split in splits))
         if len(labels) < len(found):
             more = f"and {len(found) - len(labels)} less frequent (--all-labels)"
-            table.add_row(task.name, more, *("" for _ in SPLITS))
+            table.add_row(task.name, more, *("" for _ in splits))
     return table
 
 

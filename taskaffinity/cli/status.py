@@ -136,8 +136,8 @@ def _needed(study: Study, store: RunStore) -> list[RunSpec]:
         return [spec for spec in study.plan if spec in store]
     if not study.interim_seeds:
         return list(study.plan)
-    from taskaffinity.analysis.affinity import margins_of
-    from taskaffinity.analysis.statistics.arms import read_arms
+    from taskaffinity.analysis.measure import margins_of
+    from taskaffinity.analysis.statistics.read_arms import read_arms
     from taskaffinity.analysis.statistics.sequential import follow, required_runs
 
     rule = study.rule

@@ -161,7 +161,7 @@ def check_task(folder: Path) -> list[CheckRow]:
     if missing := missing_files(folder):
         raise input_error(folder, f"no {', no '.join(missing)}", "a complete task folder; prepare it again")
     card = read_card(folder)
-    paths = {split: folder / f"{split}.jsonl" for split in SPLITS}
+    paths: dict[str, Path] = {split: folder / f"{split}.jsonl" for split in SPLITS}
     counts = {s: count(read_split(path, card.kind, card.labels), card.kind, card.negative) for s, path in paths.items()}
     known, blue = (table1() | open_counts()).get(folder.name), blue_classes()
     return [

@@ -12,6 +12,7 @@ from taskaffinity.errors import STRICT, one_line_errors
 from taskaffinity.runs.limits import MOST_BATCH, MOST_CPUS, MOST_EPOCHS, MOST_EXAMPLES, MOST_SAMPLE_SEED, MOST_TOKENS
 from taskaffinity.runs.sampling import SamplingText
 from taskaffinity.runs.weights import BalanceName, ClassWeights, LossWeights
+from taskaffinity.tasks.splits import Split, is_test
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 """A number in [0, 1)."""
@@ -124,7 +125,11 @@ class Recipe:
     ] = None
     max_eval_examples: Annotated[
         int | None,
-        Field(ge=1, le=MOST_EXAMPLES, description="Dev examples per task, and as many test examples. By default all."),
+        Field(
+            ge=1,
+            le=MOST_EXAMPLES,
+            description="Dev examples per task, and as many examples of each test set. By default all.",
+        ),
     ] = None
     max_dev_examples: Annotated[
         int | None,
@@ -228,6 +233,12 @@ class Recipe:
     def trains_on_dev(self) -> bool:
         """Whether dev examples are also training examples, as in the paper's released code."""
         return self.protocol == "paper" and self.train_on_dev is not False
+
+    def max_examples(self, split: Split) -> int | None:
+        """Return the most examples of a split that a run uses; None: all."""
+        if split == "train":
+            return self.max_train_examples
+        return self.max_eval_examples if is_test(split) else self.max_dev_examples or self.max_eval_examples
 
 
 REFINE = Recipe()

@@ -31,6 +31,8 @@ class Outcome:
     """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch. None for an
     external run."""
     test: FiniteScore
+    test_sets: Mapping[str, FiniteScore] = field(default_factory=dict)
+    """Name of a further test set -> score on it, at the same epoch."""
 
     @property
     def dev_score(self) -> float:
@@ -72,7 +74,7 @@ class RunResult:
     """By task name."""
     counts: Mapping[str, npt.NDArray[np.float64]]
     """``"mednli/test"`` -> (n_examples, n_counts): the columns of the official metric at the selected epoch. For test
-    also those of secondary metrics: ``"mednli/test/macro_f1"``."""
+    also those of secondary metrics: ``"mednli/test/macro_f1"``. Further test sets are splits such as ``test@notes``."""
     history: Sequence[Mapping[str, Any]] = ()
     """One row per epoch: epoch, loss and dev score by task, seconds."""
     work: Mapping[str, float] = field(default_factory=dict)

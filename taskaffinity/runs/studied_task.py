@@ -14,6 +14,7 @@ from taskaffinity.runs.spec import TaskName, TaskRef
 from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.reading import DEFAULT, Reading
+from taskaffinity.tasks.splits import test_sets_of
 from taskaffinity.tasks.task import Kind
 
 Size = Annotated[int, Field(ge=0, le=MOST_EXAMPLES)]
@@ -34,7 +35,7 @@ class StudiedTask:
     """A key of ``tasks.metrics.METRICS``."""
     fingerprint: Words
     sizes: Mapping[str, Size]
-    """Examples per split, before any limit."""
+    """Examples per split, before any limit; a further test set is a split such as ``test@notes``."""
     used: Mapping[str, Size] = field(default_factory=dict, compare=False)
     """Examples per split that a run uses; empty in studies of older versions."""
     long_rows: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict, compare=False)
@@ -46,6 +47,11 @@ class StudiedTask:
 
     has_test: bool = field(default=True, compare=False)
     """Whether the task has a test part. If not, its test scores are those of its dev part."""
+
+    @property
+    def test_sets(self) -> tuple[str, ...]:
+        """Names of further test sets."""
+        return test_sets_of(self.sizes)
 
     @property
     def metric_title(self) -> str:

@@ -126,6 +126,11 @@ class Study:
         return tuple(task.ref for task in self.tasks)
 
     @property
+    def test_sets(self) -> tuple[str, ...]:
+        """Names of the further test sets of all tasks."""
+        return tuple(dict.fromkeys(name for task in self.tasks for name in task.test_sets))
+
+    @property
     def single_seeds(self) -> tuple[int, ...]:
         """Seeds of every single-task run."""
         return self.seeds_single or self.seeds

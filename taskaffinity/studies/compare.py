@@ -80,8 +80,8 @@ def compare(first: str | Path, second: str | Path) -> ComparisonResults:
     >>> result.changed, float(result.to_frame().change.abs().max())
     ([], 0.0)
     """
-    from taskaffinity.analysis.affinity import measure  # pandas and scipy: not for --help
     from taskaffinity.analysis.comparison import check_same_tasks, compare_studies
+    from taskaffinity.analysis.measure import measure  # pandas and scipy: not for --help
 
     first, second = Path(first), Path(second)
     if first.resolve() == second.resolve():

@@ -22,9 +22,10 @@ from taskaffinity.runs.studied_task import Leak
 from taskaffinity.runs.study import FILES, Study
 from taskaffinity.tasks.kinds import CLASS_KINDS
 from taskaffinity.tasks.secondary_metrics import documents_of
+from taskaffinity.tasks.splits import is_test, test_sets_of
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import leaks
-from taskaffinity.tasks.task import SPLITS, Task
+from taskaffinity.tasks.task import Task
 from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.setup import encoded_folder
 
@@ -62,20 +63,15 @@ def with_data_facts(study: Study, suite: Suite, encoder: Encoder, root: Path, le
 
 def used_sizes(task: Task, recipe: Recipe) -> dict[str, int]:
     """Return the number of examples of each split that a run of this recipe uses."""
-    sizes = {split: len(task.examples[split]) for split in SPLITS}
+    sizes = {split: len(task.examples[split]) for split in task.splits}
     train = [*task.examples["train"], *(task.examples["dev"] if recipe.trains_on_dev else ())]
     sizes["train"] = len(train)
     if recipe.negatives_per_positive is not None and task.negative is not None:
         negatives = sum(example.label == task.negative for example in train)
         positives = len(train) - negatives
         sizes["train"] = positives + min(negatives, max(1, round(recipe.negatives_per_positive * positives)))
-    limits = {
-        "train": recipe.max_train_examples,
-        "dev": recipe.max_dev_examples or recipe.max_eval_examples,
-        "test": recipe.max_eval_examples,
-    }
-    used = {split: size if (limit := limits[split]) is None else min(size, limit) for split, size in sizes.items()}
-    return {split: used[split] for split in task.splits}
+    limits = {split: recipe.max_examples(split) for split in sizes}
+    return {split: size if (limit := limits[split]) is None else min(size, limit) for split, size in sizes.items()}
 
 
 def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]:
@@ -101,14 +97,14 @@ def few_documents_lines(suite: Suite, study: Study) -> list[str]:
         return []
     effective: dict[str, tuple[float, str]] = {}
     for task in suite.tasks:
-        examples = task.examples.get("test", ())
-        ids, gold = [example.id for example in examples], [example.label for example in examples]
-        numbers = documents_of("", ids, [example.document for example in examples])
-        if not examples or not task.has_test:
-            continue
-        items = task.metric.items(task.metric.tally(gold, gold, task.scored))
-        sizes = items if numbers is None else np.bincount(numbers, weights=items)
-        effective[task.title] = effective_number(sizes), unit_of(len(sizes), len(examples))
+        for split in filter(is_test, task.splits):
+            examples = task.examples[split]
+            ids, gold = [example.id for example in examples], [example.label for example in examples]
+            numbers = documents_of("", ids, [example.document for example in examples])
+            items = task.metric.items(task.metric.tally(gold, gold, task.scored))
+            sizes = items if numbers is None else np.bincount(numbers, weights=items)
+            name = " @ ".join([task.title, *test_sets_of([split])])
+            effective[name] = effective_number(sizes), unit_of(len(sizes), len(examples))
     return few_documents_warning(effective)
 
 

@@ -135,6 +135,11 @@ def _cards_of(suite: Suite) -> tuple[StudiedTask, ...]:
 
 def _check_choices(suite: Suite, design: StudyDesign) -> None:
     evaluate_after, init_from = design.get("evaluate_after", "joint"), design.get("init_from", "encoder")
+    if design.get("interim_seeds") and (several := [task.name for task in suite if task.test_sets]):
+        raise InputError(
+            f"--sequential: task {several[0]} has several test sets, and a sequential design stops by one; leave "
+            "--sequential or tests: out"
+        )
     asked = [f"--evaluate-after {evaluate_after}"] * (evaluate_after != "joint")
     asked += [f"--init-from {init_from}"] * (init_from != "encoder")
     choices = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from taskaffinity.analysis.affinity import margins_of
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.measure import margins_of
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.sequential import follow, required_runs
 from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import Plan

@@ -41,10 +41,11 @@ def verdicts(
     ----------
     scores : path or DataFrame, optional
         CSV or parquet file, or data frame, with the columns ``target``, ``source`` (empty: single-task), ``seed`` and
-        ``score``. ``test_set`` may name the test set, if it is one. Optional with predictions of every target.
+        ``score``. ``test_set`` may name the test set: the first one of a target is the split ``test``, and the others
+        are further test sets. Optional with predictions of every target.
     predictions : path or DataFrame, optional
         Table with the columns ``target``, ``source``, ``seed``, ``id``, ``gold`` and ``predicted``, one row per test
-        example of each run. ``document`` may name the group of an example.
+        example of each run. ``document`` may name the group of an example, and ``test_set`` its test set.
     metric : str or mapping, optional
         Metric of the predictions, for all targets or by target: ``accuracy``, ``micro_f1``, ``macro_f1``, ``pearson``,
         ``multilabel_f1`` (classes joined by ``|``), ``span_f1`` or ``span_f1_conlleval`` (tags joined by spaces),

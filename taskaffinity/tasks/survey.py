@@ -17,7 +17,8 @@ from taskaffinity.errors import input_error
 from taskaffinity.tasks.compared_text import sides, whole_input
 from taskaffinity.tasks.formats import CARD, read_task, task_folders
 from taskaffinity.tasks.rows import count
-from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Example, Split, Task
+from taskaffinity.tasks.splits import Split, is_test
+from taskaffinity.tasks.task import SCORE_KINDS, Example, Task
 from taskaffinity.tasks.user.suitefile import read_suite
 
 
@@ -120,15 +121,21 @@ def overlaps(tasks: Sequence[Task]) -> list[Overlap]:
     """Find pairs of splits that share texts.
 
     Two splits of one task are compared by their whole inputs, and by the documents of their rows. The training split
-    of one task is compared with every split of another task, by either side of a pair.
+    of one task is compared with every split of another task, by either side of a pair. Test sets may share texts.
     """
     found: list[Overlap] = []
     for task in tasks:
         inputs = {split: [whole_input(example) for example in task.examples[split]] for split in task.splits}
-        for before, after in combinations(task.splits, 2):
+        for before, after in _compared(task):
             found += _overlap(task, after, ([text] for text in inputs[after]), task, before, set(inputs[before]))
         found += _document_overlaps(task)
     return found + _overlaps_between(tasks)
+
+
+def _compared(task: Task) -> Iterator[tuple[Split, Split]]:
+    """Yield the pairs of splits that must not share texts."""
+    pairs = combinations(task.splits, 2)
+    return ((before, after) for before, after in pairs if not (is_test(before) and is_test(after)))
 
 
 def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
@@ -148,7 +155,7 @@ def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
         found += [
             Overlap(task.name, split, shared[other_number, split], other.name, "train")
             for other_number, other in enumerate(tasks)
-            for split in SPLITS
+            for split in task.splits
             if number != other_number and shared[other_number, split]
             if split != "train" or number < other_number  # two training splits overlap in both directions
         ]
@@ -169,7 +176,7 @@ def _overlap(
 
 def _document_overlaps(task: Task) -> Iterator[Overlap]:
     documents = {split: [e.document for e in task.examples[split] if e.document] for split in task.splits}
-    for before, after in combinations(task.splits, 2):
+    for before, after in _compared(task):
         known = set(documents[before])
         if n := sum(document in known for document in documents[after]):
             yield Overlap(task.name, after, n, task.name, before, "document")

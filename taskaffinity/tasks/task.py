@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any
 
 from taskaffinity.errors import InputError, has_controls, quoted, shown
 from taskaffinity.tasks.kinds import DEFAULT_METRIC as DEFAULT_METRIC
@@ -23,10 +23,9 @@ from taskaffinity.tasks.kinds import SCORE_KINDS as SCORE_KINDS
 from taskaffinity.tasks.kinds import Kind as Kind
 from taskaffinity.tasks.metrics import METRICS, Metric
 from taskaffinity.tasks.reading import DEFAULT, Reading
-
-Split = Literal["train", "dev", "test"]
-
-SPLITS: tuple[Split, ...] = get_args(Split)
+from taskaffinity.tasks.splits import SPLITS as SPLITS
+from taskaffinity.tasks.splits import Split as Split
+from taskaffinity.tasks.splits import is_test, split_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}")
 A_NAME = "letters, digits, '-', '_' and '.' (at most 80), because files are named after it"
@@ -110,6 +109,8 @@ class Task:
 
     has_test: bool = True
     """Whether the task has a test part. If not, its dev part is read as its test part too."""
+    test_sets: tuple[str, ...] = ()
+    """Names of further test sets, which ``read`` reads as the splits ``test@NAME``. No epoch is selected on them."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -138,7 +139,7 @@ class Task:
     @property
     def splits(self) -> tuple[Split, ...]:
         """The splits that the task has."""
-        return SPLITS if self.has_test else SPLITS[:2]
+        return (*(SPLITS if self.has_test else SPLITS[:2]), *map(split_of, self.test_sets))
 
     @cached_property
     def examples(self) -> dict[Split, tuple[Example, ...]]:
@@ -147,10 +148,10 @@ class Task:
         Raises
         ------
         InputError
-            If an id occurs in two splits, a tagged sentence has no word, or its numbers of tags and words differ; or as
-            the reader.
+            If an id occurs in two splits that are not both test sets, a tagged sentence has no word, or its numbers of
+            tags and words differ; or as the reader.
         """
-        read = {split: tuple(self.read(split)) for split in SPLITS}
+        read = {split: tuple(self.read(split)) for split in (*SPLITS, *map(split_of, self.test_sets))}
         of: dict[str, Split] = {}
         for split in self.splits:
             for example in read[split]:
@@ -163,8 +164,9 @@ class Task:
                         f"task {self.name}: {name} in {split} has {tags} tag{'s' * (tags != 1)} for "
                         f"{words} word{'s' * (words != 1)}; expected one tag per word"
                     )
-                if of.setdefault(example.id, split) != split:
-                    raise InputError(f"task {self.name}: id {name} is in {of[example.id]} and in {split}; expected one")
+                other = of.setdefault(example.id, split)
+                if other != split and not (is_test(other) and is_test(split)):
+                    raise InputError(f"task {self.name}: id {name} is in {other} and in {split}; expected one")
         return read
 
     @cached_property

@@ -12,7 +12,7 @@ from taskaffinity.runs.result import Predictions
 from taskaffinity.tasks.answers import answer_text
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.secondary_metrics import documents_of, tally
-from taskaffinity.tasks.task import Split
+from taskaffinity.tasks.splits import Split, is_test
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.prediction import predict_split
@@ -47,9 +47,9 @@ def evaluate(
 ) -> Evaluated:
     """Predict a split and count by the task's metric and by ``secondary`` metrics.
 
-    The predictions of a test split have the probabilities of classes.
+    The predictions of a test set have the probabilities of classes.
     """
-    found = predict_split(model, task, arrays, device, with_probabilities=split == "test")
+    found = predict_split(model, task, arrays, device, with_probabilities=is_test(split))
     return evaluated(task, split, arrays, found.labels, secondary, found.probabilities)
 
 

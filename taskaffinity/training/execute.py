@@ -26,6 +26,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
+from taskaffinity.tasks.splits import Split, split_of, test_sets_of
 from taskaffinity.tasks.task import Task
 from taskaffinity.training.checkpoint import shared_weights
 from taskaffinity.training.checksums import is_intact
@@ -136,7 +137,7 @@ def execute(
         fit_and_select(loop, fitted, metas, splits["dev"], recipe, under_way.heartbeat, checkpoints)
         before_test, folder = time.perf_counter(), encoder_folder if keep_model else None
         with checkpoints.evaluating():
-            test, heads = evaluate_test(model, fitted, metas, splits["test"], recipe, folder)
+            test, heads = evaluate_test(model, fitted, metas, setup.tests, recipe, folder)
     ended = time.perf_counter()
     weights: dict[int, dict[str, Any]] = {}
     if keep_weights or keep_model:
@@ -160,7 +161,7 @@ def _run_result(
     spec: RunSpec,
     loop: TrainingLoop,
     fitted: FitResult,
-    test: Mapping[str, Evaluated],
+    test: Mapping[str, Mapping[Split, Evaluated]],
     *,
     keep_predictions: bool,
 ) -> RunResult:
@@ -169,11 +170,15 @@ def _run_result(
     Keys are ``task/split``, and ``task/split/metric`` for secondary metrics.
     """
     dev = {name: evaluated for name, (_, evaluated) in fitted.best.items()}  # in the order of the spec's tasks
-    evaluations = {f"{name}/dev": dev[name] for name in dev} | {f"{name}/test": test[name] for name in dev}
+    evaluations = {f"{name}/dev": dev[name] for name in dev}
+    evaluations |= {f"{name}/{split}": found for name in dev for split, found in test[name].items()}
     return RunResult(
         spec=spec,
         outcomes={
-            name: Outcome(dev[name].metric, epoch, dev[name].score, test[name].score)
+            name: Outcome(
+                *(dev[name].metric, epoch, dev[name].score, test[name]["test"].score),
+                {test_set: test[name][split_of(test_set)].score for test_set in test_sets_of(test[name])},
+            )
             for name, (epoch, _) in fitted.best.items()
         },
         counts={key: evaluated.counts for key, evaluated in evaluations.items()}

@@ -12,6 +12,7 @@ from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Head
 from taskaffinity.tasks.secondary_metrics import secondary_metrics
+from taskaffinity.tasks.splits import Split
 from taskaffinity.training.checkpoint import trained_head
 from taskaffinity.training.evaluation import Evaluated, evaluate
 from taskaffinity.training.fit_result import FitResult
@@ -84,21 +85,23 @@ def evaluate_test(
     model: MultiTaskModel,
     fitted: FitResult,
     metas: Mapping[str, TaskMeta],
-    test_splits: Mapping[str, EncodedSplit],
+    tests: Mapping[str, Mapping[Split, EncodedSplit]],
     recipe: Recipe,
     encoder_folder: Path | None,
-) -> tuple[dict[str, Evaluated], dict[str, Head]]:
-    """Evaluate each task on test with the weights of its selected epoch.
+) -> tuple[dict[str, dict[Split, Evaluated]], dict[str, Head]]:
+    """Evaluate each task on its test sets with the weights of its selected epoch.
 
     Predictions are in fp32, as in an exported model.
 
     Parameters
     ----------
+    tests
+        The test sets of each task, by split.
     encoder_folder : Path or None
         If given, each task's head at its selected epoch is also returned.
     """
     model.set_precision(None)
-    test: dict[str, Evaluated] = {}
+    test: dict[str, dict[Split, Evaluated]] = {}
     heads: dict[str, Head] = {}
     for number, weights in fitted.weights.items():
         model.load_state_dict(weights)
@@ -106,7 +109,10 @@ def evaluate_test(
             if selected == number:
                 task = metas[name]
                 secondary = secondary_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed))
-                test[name] = evaluate(model, task, "test", test_splits[name], recipe.device, secondary)
+                test[name] = {
+                    split: evaluate(model, task, split, arrays, recipe.device, secondary)
+                    for split, arrays in tests[name].items()
+                }
                 if encoder_folder is not None:
                     heads[name] = trained_head(model, task, encoder_folder)
     return test, heads

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypedDict
 
 from taskaffinity.private import check_private
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
-from taskaffinity.tasks.task import SCORE_KINDS, Split
+from taskaffinity.tasks.splits import Split, is_test, split_of
+from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.balance import balance, detach_weightless
 from taskaffinity.training.checkpoint import load_shared_weights
 from taskaffinity.training.inputs.encoded import TOKEN_CLASSES, EncodedSplit, IntArray, Scale, TaskMeta
@@ -48,6 +50,12 @@ class RunSetup:
     token_ids: IntArray | None
     """Row of a pruned embedding table -> token id of the tokenizer, ascending; None if the table is complete."""
 
+    @cached_property
+    def tests(self) -> Mapping[str, Mapping[Split, EncodedSplit]]:
+        """Every test set, by task and split."""
+        tests = {split: by_task for split, by_task in self.splits.items() if is_test(split)}
+        return {name: {split: tests[split][name] for split in tests if name in tests[split]} for name in self.metas}
+
 
 def setup_run(
     spec: RunSpec,
@@ -64,7 +72,7 @@ def setup_run(
     start : Path, optional
         File of encoder weights to start from. Default: the encoder's own weights.
     scored : sequence of str
-        Splits to evaluate. Only these and train are read.
+        Splits to evaluate; ``test`` stands for every test set. Only these and train are read.
     """
     recipe = spec.recipe
     metas, splits = read_tasks(spec.tasks, spec, cache, ("train", *scored))
@@ -116,23 +124,23 @@ def encoding_options(recipe: Recipe) -> EncodingOptions:
 def read_tasks(
     tasks: Sequence[TaskRef], spec: RunSpec, cache: Path, wanted: Sequence[Split]
 ) -> tuple[dict[str, TaskMeta], Splits]:
-    """Read tasks from the cache, limited to the recipe's numbers of examples."""
+    """Read tasks from the cache, limited to the recipe's numbers of examples.
+
+    Whoever wants ``test`` gets the further test sets too.
+    """
     metas: dict[str, TaskMeta] = {}
     splits: Splits = {split: {} for split in wanted}
     recipe = spec.recipe
-    limits: dict[Split, int | None] = {
-        "train": recipe.max_train_examples,
-        "dev": recipe.max_dev_examples or recipe.max_eval_examples,
-        "test": recipe.max_eval_examples,
-    }
     for name, fingerprint in tasks:
         metas[name], encoded = read_encoded(encoded_folder(cache, fingerprint, spec.encoder.fingerprint, spec.recipe))
-        for split in wanted:
+        further = map(split_of, metas[name].test_sets if "test" in wanted else ())
+        for split in (*wanted, *further):
             arrays = encoded[split]
             ratio, negative = spec.recipe.negatives_per_positive, metas[name].negative
             if split == "train" and ratio is not None and negative is not None:
                 arrays = arrays.downsample_negatives(negative, ratio, spec.recipe.sample_seed)
-            splits[split][name] = drawn = arrays.sample(limits[split], spec.recipe.sample_seed)
+            drawn = arrays.sample(recipe.max_examples(split), spec.recipe.sample_seed)
+            splits.setdefault(split, {})[name] = drawn
             if split == "train" and spec.recipe.released_classes and metas[name].kind == "ner":
                 splits[split][name] = drawn.label_every_token(len(metas[name].outputs))
                 metas[name] = replace(metas[name], token_classes=TOKEN_CLASSES)

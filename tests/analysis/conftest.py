@@ -21,4 +21,4 @@ def toy(tmp_path: Path) -> tuple[Study, RunStore]:
 @pytest.fixture(autouse=True)
 def few_simulations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulate a finished sequential design 20 times, not 200: a test of the rates asks for its own number."""
-    monkeypatch.setattr("taskaffinity.analysis.affinity.simulate_design", partial(simulate_design, n=20))
+    monkeypatch.setattr("taskaffinity.analysis.measure.simulate_design", partial(simulate_design, n=20))

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from scipy.stats import false_discovery_control
 
-from taskaffinity.analysis.affinity import AffinityMatrix, margins_of, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, describe, describe_sequential
 from taskaffinity.analysis.estimates.admission import admit, describe_admission, list_admission
 from taskaffinity.analysis.estimates.of_matrix import with_estimates
@@ -26,8 +26,9 @@ from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap, draw_targets
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.graph import affinity_graph
+from taskaffinity.analysis.measure import margins_of, measure
 from taskaffinity.analysis.report import report
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.sequential import follow, required_runs
 from taskaffinity.analysis.statistics.sequential_simulation import simulate_design
 from taskaffinity.analysis.tables.frames import edges_frame, scores_frame
@@ -83,7 +84,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path, Affinit
     root = tmp_path_factory.mktemp("done")
     study = by_estimates(root)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("taskaffinity.analysis.affinity.simulate_design", partial(simulate_design, n=20))
+        patch.setattr("taskaffinity.analysis.measure.simulate_design", partial(simulate_design, n=20))
         return study, root, measure(study, run_design(study, root))
 
 

@@ -8,9 +8,9 @@ import pytest
 from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 from scipy import stats
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 
-from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.statistics.arms import Arms, read_arms
+from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.statistics.arms import Arms
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.seed_variance import fit_prior, fit_study_prior
 from taskaffinity.analysis.statistics.standard_errors import variance_components
 from taskaffinity.runs.rule import Rule

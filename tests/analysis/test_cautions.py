@@ -15,13 +15,14 @@ import pytest
 from fake_studies import CountsOf, fill, latent_counts, make_study, right, seeded
 from rich.console import Console
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, describe, describe_controls
 from taskaffinity.analysis.cautions.collapsed_runs import RULE, find_collapsed_runs
 from taskaffinity.analysis.cautions.of_study import EXAGGERATION, describe_collapse, describe_winners_curse
 from taskaffinity.analysis.decisions import describe_needs
 from taskaffinity.analysis.figures.forest import draw_forest
 from taskaffinity.analysis.graph import affinity_graph
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.report import write_report
 from taskaffinity.analysis.results import PairwiseResults

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, write_estimates
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figures.groups import describe_figure, draw_groups
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains, model_hours
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.tables.groups import (
     GROUPS_COLUMNS,
     describe_evidence,

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from fake_studies import CountsOf, fill, latent_counts, make_study, right, seeded
 
-from taskaffinity.analysis.affinity import measure
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.statistics.collapse import find_collapsed, predicts_nothing
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study

@@ -5,19 +5,20 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.comparison import compare_studies, comparison_frame
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.validation import scores_of_estimators
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
 from taskaffinity.analysis.groups.retrained import retrained
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.paper.encoders import encoder_scores
 from taskaffinity.analysis.paper.figure2 import figure2_frame
 from taskaffinity.analysis.publish import (
@@ -29,7 +30,7 @@ from taskaffinity.analysis.publish import (
     publish_train,
 )
 from taskaffinity.analysis.tables.columns import COLUMNS
-from taskaffinity.analysis.tables.frames import as_csv
+from taskaffinity.analysis.tables.frames import as_csv, frame_of_test_sets
 from taskaffinity.analysis.tables.groups import helpers_frame
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.grouping.helpers import select_helpers
@@ -72,6 +73,7 @@ def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp
     publish_groups(chosen_groups(measure(*pairs), None, models=2, draws=0), tmp_path)
     grouped = chosen_groups(measure(*pairs), None, models=1, draws=0)
     publish_retrained(grouped, retrained(grouped, pairs[1], 1), tmp_path)
+    (tmp_path / "test_sets.csv").write_text(as_csv(frame_of_test_sets([replace(measure(*pairs), test_set="more")])))
     assert headers(tmp_path) == {name: list(columns) for name, columns in COLUMNS.items()}
 
 

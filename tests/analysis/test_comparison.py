@@ -11,8 +11,9 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 from scipy import stats
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.comparison import COMPARISON_COLUMNS, check_same_tasks, compare_studies, comparison_frame
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.tables.comparison import describe_comparison, differences
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.runs.rule import Rule

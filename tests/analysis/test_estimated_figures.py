@@ -13,11 +13,12 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows, with_estimates
 from taskaffinity.analysis.figure_options import PALETTE_NAMES, FigureOptions, PaletteName
 from taskaffinity.analysis.figures import draw_forest, draw_forests, draw_graph, draw_heatmap, draw_targets
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.style import ESTIMATES, PALETTES, STYLES
 from taskaffinity.analysis.tables.frames import edges_frame

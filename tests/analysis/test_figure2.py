@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.paper.figure2 import (
     CLAIMS_COLUMNS,
     SUITES,

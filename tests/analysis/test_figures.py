@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import PALETTE_NAMES, PaletteName
 from taskaffinity.analysis.figures import draw_forest, draw_graph, draw_heatmap, save_figure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.style import STYLES
 from taskaffinity.analysis.tables.frames import scores_frame
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.captions import caption
+from taskaffinity.analysis.measure import measure
 from taskaffinity.runs.store import RunStore
 
 SAID = "several models of GPU"

@@ -14,9 +14,9 @@ import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
 from rich.console import Console
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.group_arrows import group_arrows_frame, measure_group_arrows
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.analysis.tables.frames import scores_frame

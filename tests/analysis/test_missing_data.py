@@ -12,14 +12,15 @@ import pandas as pd
 import pytest
 from fake_studies import fill, latent_counts, make_study, right
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.seed_variance import RAW
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS
 from taskaffinity.analysis.tables.frames import edges_frame, write_csv

@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import FILES, PALETTE_NAMES, FigureOptions
 from taskaffinity.analysis.figures import (
     draw_forest,
@@ -34,6 +34,7 @@ from taskaffinity.analysis.figures.layout import figure_bytes
 from taskaffinity.analysis.figures.order import circle_order, costs_of_places, crossings, task_order
 from taskaffinity.analysis.figures.slopes import NO_INTERVAL, draw_stages, stages_described
 from taskaffinity.analysis.joint_results import StagesResults
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
 from taskaffinity.analysis.publish import publish, publish_stages
 from taskaffinity.analysis.report import write_report

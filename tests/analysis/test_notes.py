@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, right, with_history
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.captions import caption
 from taskaffinity.analysis.cautions.few_updates import describe_few_updates, few_updates
 from taskaffinity.analysis.cautions.of_study import describe_cautions
 from taskaffinity.analysis.figure_options import FigureOptions
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.report import write_report
 from taskaffinity.runs.recipe import Recipe

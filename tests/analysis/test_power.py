@@ -10,7 +10,7 @@ from fake_studies import fill, latent_counts, make_study, right, seeded
 from scipy import stats
 from scipy.optimize import brentq
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.gain_error import GainError
 from taskaffinity.analysis.statistics.power import (

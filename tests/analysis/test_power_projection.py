@@ -10,7 +10,7 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 from test_power import one_arrow
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.tables.frames import edges_frame

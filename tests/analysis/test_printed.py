@@ -11,9 +11,10 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 from rich.console import Console
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first, describe_needs
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.tables.frames import edges_frame
 from taskaffinity.analysis.tables.printed import arrow_table, edge_table
 

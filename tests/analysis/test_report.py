@@ -18,7 +18,7 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 from test_sequential import run_design, sequential_study
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.report import report, write_report
 from taskaffinity.analysis.report.cells import sheet_of
 from taskaffinity.analysis.report.sentences import describe_arrow

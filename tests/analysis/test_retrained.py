@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
 from taskaffinity.analysis.groups.retrained import RETRAINED_COLUMNS, describe_retrained, retrain_plan, retrained
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish_retrained
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.store import RunStore

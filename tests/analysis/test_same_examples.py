@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fake_studies import Counts, fill, make_study, right, seeded
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.paper.stages import stage_scores
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import REFINE

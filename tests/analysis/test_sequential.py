@@ -11,9 +11,9 @@ import pytest
 from fake_studies import fill, latent_counts, make_study, right
 from rich.console import Console
 
-from taskaffinity.analysis.affinity import margins_of, measure
 from taskaffinity.analysis.captions import caption, describe, describe_sequential
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.measure import margins_of, measure
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.sequential import (
     Covariance,
     IntArray,

@@ -11,10 +11,10 @@ import pytest
 from fake_studies import arrows, fill, latent_counts, make_study, right, seeded
 from rich.console import Console
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.captions import caption, describe
 from taskaffinity.analysis.figures import draw_forest
-from taskaffinity.analysis.statistics.arms import read_arms
+from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.tables.frames import edges_frame, scores_frame
 from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.recipe import FINETUNE

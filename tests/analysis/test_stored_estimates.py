@@ -10,11 +10,11 @@ import pytest
 from fake_studies import fill, latent_counts, make_study, write_estimates
 from scipy.stats import norm
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows, with_estimates
 from taskaffinity.analysis.estimates.probes import RATIO, Estimate, estimates_frame
 from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_frame, helpers_table

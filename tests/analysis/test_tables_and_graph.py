@@ -9,8 +9,9 @@ import pytest
 from fake_studies import fill, latent_counts, make_study
 from rich.console import Console
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.tables.frames import edges_frame, scores_frame, write_csv
 from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.store import RunStore

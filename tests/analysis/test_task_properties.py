@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from fake_studies import fill, make_study, right
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.figures.curves import curves_frame
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.task_properties import (
     arrow_properties,
     shared_words,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.statistics.gain_error import GainError
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, Decision, adjust, decide, verdicts
 from taskaffinity.runs.rule import Rule

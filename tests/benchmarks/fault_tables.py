@@ -91,7 +91,7 @@ def _write_tables(folder: Path, rng: random.Random) -> None:
 
 def _gains(study: Any, root: Path) -> list[Any]:
     """All numbers of a study of pairs, measured."""
-    from taskaffinity.analysis.affinity import measure
+    from taskaffinity.analysis.measure import measure
     from taskaffinity.runs.store import RunStore
 
     matrix = measure(study, RunStore(root))

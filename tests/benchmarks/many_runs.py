@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "analysis"))
 from fake_studies import make_study, partners_of, right, seeded
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.report import write_report
 from taskaffinity.runs.plan import default_single_seeds

@@ -23,9 +23,10 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "analysis"))
 from fake_studies import fill, latent_counts, make_study
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.figures.gallery import draw_figure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.runs.store import RunStore
 
 OUT = Path(__file__).resolve().parents[2] / "docs" / "images" / "many-tasks"

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from taskaffinity.analysis.affinity import measure
+from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study

@@ -20,7 +20,8 @@ from grouping import RESULTS
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.arms import Key, arm_of, arms_of
+from taskaffinity.analysis.statistics.arms import Key, arms_of
+from taskaffinity.analysis.statistics.read_arms import arm_of
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.tables.frames import write_csv
 from taskaffinity.runs.files import cache_folder

@@ -185,13 +185,10 @@ def test_a_row_that_cannot_be_used_is_refused_in_one_line(
     assert not (tmp_path / "results").exists()
 
 
-def test_missing_columns_and_several_test_sets_are_refused(tmp_path: Path) -> None:
+def test_missing_columns_and_scores_out_of_range_are_refused(tmp_path: Path) -> None:
     rows = made_up()
     with pytest.raises(ta.InputError, match="no column score"):
         ta.verdicts(written(tmp_path / "a.csv", rows, ["target", "source", "seed", "f1"]), output_dir=tmp_path / "o")
-    frame = pd.DataFrame(rows, columns=COLUMNS).assign(test_set=["m"] * (len(rows) - 1) + ["mm"])
-    with pytest.raises(ta.InputError, match="a second test set"):
-        ta.verdicts(frame, output_dir=tmp_path / "o")
     with pytest.raises(ta.InputError, match="a fraction from -1 to 1"):
         ta.verdicts(pd.DataFrame([("a", "", 0, 2.0)], columns=COLUMNS), scale="fraction", output_dir=tmp_path / "o")
 

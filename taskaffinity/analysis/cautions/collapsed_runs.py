@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from taskaffinity.analysis.statistics.arms import Arms, read_arms
+from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.collapse import FAR_POINTS, FAR_SDS, find_collapsed, predicts_nothing
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec

@@ -9,6 +9,7 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.splits import Split, split_of
 
 FEWEST_EXAMPLES = 10
 """Test examples of a class below which the intervals of macro-F1 are too narrow."""
@@ -27,8 +28,8 @@ class RareClass:
     """Whether macro-F1 is the metric of the task's verdicts, and not a secondary one."""
 
 
-def find_rare_classes(study: Study, store: RunStore) -> tuple[RareClass, ...]:
-    """Return the rare classes of every task with counts of macro-F1.
+def find_rare_classes(study: Study, store: RunStore, test_set: str = "") -> tuple[RareClass, ...]:
+    """Return the rare classes of every task with counts of macro-F1 on a test set.
 
     Raises
     ------
@@ -43,13 +44,13 @@ def find_rare_classes(study: Study, store: RunStore) -> tuple[RareClass, ...]:
     for card in study.tasks:
         run = next(filter(None, map(store.get, alone[card.name])), None)
         is_official = card.metric == _METRIC
-        key = f"{card.name}/test" + ("" if is_official else f"/{_METRIC}")
+        key = f"{card.name}/{split_of(test_set)}" + ("" if is_official else f"/{_METRIC}")
         if run is None or key not in run.counts:
             continue
         counts = run.counts[key].reshape(len(run.counts[key]), -1, 3)
         is_gold = counts[:, :, 0] + counts[:, :, 2] > 0
         few = [place for place, examples in enumerate(is_gold.sum(axis=0)) if examples < FEWEST_EXAMPLES]
-        labels = _gold_labels(run, store, card.name) if few else []
+        labels = _gold_labels(run, store, card.name, split_of(test_set)) if few else []
         for place in few:
             rows = is_gold[:, place].nonzero()[0]
             label = labels[rows[0]] if len(rows) and len(labels) == len(counts) else ""
@@ -57,10 +58,10 @@ def find_rare_classes(study: Study, store: RunStore) -> tuple[RareClass, ...]:
     return tuple(found)
 
 
-def _gold_labels(run: RunResult, store: RunStore, task: str) -> Sequence[str]:
-    """Return the gold labels of a task's test examples; empty without stored predictions."""
+def _gold_labels(run: RunResult, store: RunStore, task: str, split: Split) -> Sequence[str]:
+    """Return the gold labels of the examples of a task's split; empty without stored predictions."""
     table = store.predictions(run.spec)
     if table is None:
         return []
     rows = table.select(["task", "split", "gold"]).to_pylist()
-    return [row["gold"] for row in rows if (row["task"], row["split"]) == (task, "test")]
+    return [row["gold"] for row in rows if (row["task"], row["split"]) == (task, split)]

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from taskaffinity.analysis.affinity import measure
 from taskaffinity.analysis.estimates.gather import Gathered
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.validation import Agreement, agreement, estimator_scores, noise_ceiling
+from taskaffinity.analysis.measure import measure
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.probes import ProbeDesign

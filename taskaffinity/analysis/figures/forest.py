@@ -32,6 +32,7 @@ from taskaffinity.analysis.style import (
     signed,
     style_of,
 )
+from taskaffinity.tasks.splits import split_of
 
 ROW, GAP = 0.24, 0.32  # inches: height of a row, and of the heading of a target
 ALL_ROWS = 16
@@ -59,7 +60,7 @@ def draw_forest(
         Order of the targets, and of the sources of each target.
     """
     colours, places = PALETTES[palette], task_order(matrix, order)
-    groups = [(t, [s for s in places if s != t]) for t in places]
+    groups = [(t, [s for s in places if s != t]) for t in places if t in matrix.targets]
     height = sum(_height(group) for group in groups)
     own = ax is None
     ax = ax or sheet(7.6, height + 2.6, (1.9, 1.9, 4.9, height))
@@ -84,13 +85,12 @@ def draw_forests(
     palette: PaletteName = "paper",
     order: Order = "suite",
 ) -> Figure:
-    """Draw the forest in several columns, which share one scale.
+    """Draw the forest in several columns of one scale, because one column would be too long for a page.
 
-    One column would be too long for a page. With more than ``ALL_ROWS`` tasks only arrows that improve or degrade have
-    a row.
+    With more than ``ALL_ROWS`` tasks only arrows that improve or degrade have a row.
     """
     colours, places = PALETTES[palette], task_order(matrix, order)
-    groups = [(t, [s for s in places if s != t]) for t in places]
+    groups = [(t, [s for s in places if s != t]) for t in places if t in matrix.targets]
     is_short = len(places) > ALL_ROWS
     if is_short:
         groups = [
@@ -119,7 +119,7 @@ Group = tuple[int, list[int]]
 """A target and its sources, as places in the suite."""
 
 Seeds = dict[tuple[str, str], list[tuple[int, float, bool]]]
-"""Seed, test score and whether the run is collapsed, of the runs of each source and target."""
+"""Seed, score and whether the run is collapsed, of the runs of each source and target."""
 
 
 def _seeds(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> Seeds | None:
@@ -130,7 +130,7 @@ def _seeds(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> Seeds | None:
     if gains is None:
         return None
     arm = "finetune" if matrix.study.evaluate_after == "finetune" else "pair"
-    rows = gains[(gains.arm == arm) & (gains.split == "test")]
+    rows = gains[(gains.arm == arm) & (gains.split == split_of(matrix.test_set))]
     found: Seeds = {}
     columns = (rows[name] for name in ("source", "target", "seed", "score", "collapsed"))
     for source, target, seed, score, collapsed in zip(*columns, strict=True):

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.cautions.advice import describe_runs_briefly
 from taskaffinity.analysis.figure_options import DEFAULT, FILES, FigureOptions
 from taskaffinity.analysis.figures.curves import curves_frame, draw_curves
@@ -38,6 +39,10 @@ DESCRIPTIONS = {
 """First line of a figure's description; the verdicts follow. Other figures show only the verdicts."""
 
 
+OF_TEST_SETS = ("heatmap", "forest")
+"""Figures that each further test set has, too."""
+
+
 @one_line_for_missing_glyphs()
 @matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_figures(
@@ -62,10 +67,22 @@ def save_figures(
             _save(
                 draw_figure(name, matrix, store, figure_options, scores),
                 root,
-                name,
+                FILES[name],
                 figure_options,
                 DESCRIPTIONS.get(name, "") + words,
             )
+
+
+@one_line_for_missing_glyphs()
+@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
+def save_test_set_figures(
+    matrix: AffinityMatrix, store: RunStore, root: Path, figure_options: FigureOptions, scores: pd.DataFrame
+) -> None:
+    """Write those of the requested figures that a further test set has, such as ``heatmap@NAME.png``."""
+    for name in (name for name in figure_options.figures if name in OF_TEST_SETS):
+        drawn = draw_figure(name, matrix, store, figure_options, scores)
+        words = DESCRIPTIONS.get(name, "") + describe(matrix)
+        _save(drawn, root, f"{FILES[name]}@{matrix.test_set}", figure_options, words)
 
 
 @one_line_for_missing_glyphs()
@@ -80,7 +97,7 @@ def save_stage_figures(study: Study, store: RunStore, root: Path, figure_options
         failed=failures(study, store),
         cautions=describe_runs_briefly(study, store),
     )
-    _save(ax, root, "stages", figure_options, stages_described(study, scores))
+    _save(ax, root, FILES["stages"], figure_options, stages_described(study, scores))
 
 
 @one_line_for_missing_glyphs()
@@ -126,7 +143,7 @@ def draw_figure(
     raise ValueError(f"found the figure name {name!r}; expected one of {names}")
 
 
-def _save(drawn: Axes | Figure, root: Path, name: str, figure_options: FigureOptions, words: str) -> None:
+def _save(drawn: Axes | Figure, root: Path, file: str, figure_options: FigureOptions, words: str) -> None:
     figure = drawn if isinstance(drawn, Figure) else cast(Figure, drawn.get_figure(root=True))
     for kind in figure_options.formats:
-        save_figure(figure, root / f"{FILES[name]}.{kind}", alt=words)
+        save_figure(figure, root / f"{file}.{kind}", alt=words)

@@ -69,6 +69,7 @@ def frame(
 ) -> None:
     """Add title, caption and stamp for a study of pairs; ``note`` follows the caption."""
     words = " ".join(filter(None, (caption(matrix), note)))
+    title += f", test set {matrix.test_set}" * bool(matrix.test_set)
     surround(ax, title, words, matrix.study.synthetic, below=below, left=left, across=across, palette=palette)
 
 

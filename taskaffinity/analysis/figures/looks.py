@@ -55,7 +55,12 @@ def estimate_look(matrix: AffinityMatrix, arrow: tuple[int, int], colours: Palet
 
 
 def without_run(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
-    """Return what stands in the place of a gain that a study has not: it was deferred, or has no run."""
+    """Return what stands in the place of a gain that a study has not.
+
+    The target lacks the test set, the pair was deferred, or it has no run.
+    """
+    if arrow[1] not in matrix.targets:
+        return "–"
     return NOT_MEASURED if matrix.verdict[arrow] == NOT_MEASURED else "no run"
 
 

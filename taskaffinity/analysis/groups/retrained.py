@@ -17,7 +17,8 @@ from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.arms import Key, arm_of, arms_of
+from taskaffinity.analysis.statistics.arms import Key, arms_of
+from taskaffinity.analysis.statistics.read_arms import arm_of
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS

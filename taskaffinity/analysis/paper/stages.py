@@ -19,7 +19,8 @@ import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.arms import Arms, Key, arm_of, arms_of
+from taskaffinity.analysis.statistics.arms import Arms, Key, arms_of
+from taskaffinity.analysis.statistics.read_arms import arm_of
 from taskaffinity.analysis.statistics.same_examples import SameExamples
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed

@@ -14,6 +14,11 @@ from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.tasks.metrics import METRICS
 
+ARROW_COLUMNS = (
+    *("source", "target", "verdict", "gain", "low", "high", "q"),
+    *("score_single", "score_pair", "seeds_pair", "seeds_single"),
+)
+"""Columns of every table of arrows."""
 HEADINGS = {
     "q": "q of the difference",
     "p": "p of the difference",

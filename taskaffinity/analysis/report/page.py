@@ -15,7 +15,7 @@ import jinja2
 import matplotlib
 import pandas as pd
 
-from taskaffinity.analysis.affinity import AffinityMatrix, measure
+from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import (
     SEQUENTIAL_LEVEL,
     SYNTHETIC,
@@ -41,12 +41,14 @@ from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT
 from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.gallery import draw_figure
-from taskaffinity.analysis.report.cells import Sheet, sheet_of
+from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.report.cells import ARROW_COLUMNS, Sheet, sheet_of
 from taskaffinity.analysis.report.cost import COST_COLUMNS, cost_of
 from taskaffinity.analysis.report.groups import group_arrows_sheet
 from taskaffinity.analysis.report.image import graph_image, image, take_words
 from taskaffinity.analysis.report.methods import recipes_of, rule_of, tasks_of
 from taskaffinity.analysis.report.sentences import describe_arrow, describe_counts, describe_untested
+from taskaffinity.analysis.report.test_sets import test_sets_of
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS, Verdict
 from taskaffinity.analysis.style import style_of
@@ -61,10 +63,6 @@ from taskaffinity.runs.study import Study
 
 MOST_ROWS = 2000
 """Most arrows whose evidence the page holds; of larger studies it is in ``edges.csv`` only."""
-ARROW_COLUMNS = (
-    *("source", "target", "verdict", "gain", "low", "high", "q"),
-    *("score_single", "score_pair", "seeds_pair", "seeds_single"),
-)
 EVIDENCE_COLUMNS = (
     *("source", "target", "p", "p_tost", "q_tost", "df", "se_seeds", "se_examples", "n_test"),
     *(
@@ -150,6 +148,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         targets=[_target(matrix, t) for t in range(len(matrix.tasks))],
         controls=_controls(matrix),
         groups=group_arrows_sheet(matrix, store),
+        test_sets=test_sets_of(matrix, store),
         controls_words=describe_controls(matrix),
         sequential_words=describe_sequential(matrix),
         secondary=_secondary(matrix, store),

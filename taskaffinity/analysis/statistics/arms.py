@@ -1,21 +1,20 @@
-"""Read the arms of a study: every task under every condition that it was trained in."""
+"""The arms of a study: every task under every condition that it was trained in."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, permutations, product
+from itertools import permutations, product
 
 import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.analysis.statistics.arm import Arm
-from taskaffinity.analysis.statistics.collapse import find_collapsed, predicts_nothing
+from taskaffinity.analysis.statistics.collapse import find_collapsed
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.analysis.statistics.same_examples import SameExamples
 from taskaffinity.analysis.statistics.seed_variance import RAW, Prior, StudyPrior, fit_prior, fit_study_prior
 from taskaffinity.analysis.statistics.standard_errors import (
     VarianceComponents,
@@ -23,13 +22,7 @@ from taskaffinity.analysis.statistics.standard_errors import (
     untested,
     variance_components,
 )
-from taskaffinity.garbage_collection import without_collection
-from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.rule import Estimand, Rule, Test
-from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
-from taskaffinity.tasks.metrics import METRICS
 
 Key = tuple[str, str, str]
 """Target, arm (``RunSpec.arm``; of a fine-tuned run its parent's) and partner (empty without one)."""
@@ -189,50 +182,6 @@ class Arms:
         return covariance
 
 
-@without_collection()
-def read_arms(study: Study, store: RunStore, by: Mapping[str, str] | None = None, rule: Rule | None = None) -> Arms:
-    """Read every arm from the study's runs in the store, at the stage that the study evaluates.
-
-    Runs on all tasks together are left out.
-
-    Parameters
-    ----------
-    by : mapping, optional
-        Tasks and keys of ``METRICS``: only these tasks, by these metrics. Default: all by their official ones.
-    rule : Rule, optional
-        Its test and estimand. Default: the study's.
-
-    Raises
-    ------
-    ValueError
-        If a file of the store is broken, or runs of a task have other test examples than the others.
-    """
-    official = {card.name: card.metric for card in study.tasks}
-    by = by or official
-    by_key: dict[Key, Arm] = {}
-    seeds: dict[Key, tuple[int, ...]] = {}
-    read = (spec for spec in study.plan if (spec.stage == "finetune") == (study.evaluate_after == "finetune"))
-    specs = sorted((spec for spec in read if spec.trained_as.arm != "full"), key=_condition)
-    examples, sizes_of = SameExamples(), dict[str, FloatArray]()
-    for (arm, names, targets, partner), group in groupby(specs, key=_condition):
-        done = [run for run in map(store.get, group) if run]
-        for target in (name for name in targets if name in by):
-            of_test = f"{target}/test" + ("" if by[target] == official[target] else f"/{by[target]}")
-            runs = [run for run in done if of_test in run.counts]  # an older version stored the official ones only
-            if not runs:
-                continue
-            key = (target, arm, partner or "".join(name for name in names if name != target))
-            examples.check(runs, of_test, by[target])
-            arm_found = arm_of(runs, of_test, by[target])
-            sizes = sizes_of.setdefault(target, arm_found.document_sizes)  # gold, so all arms have the same
-            by_key[key] = dataclasses.replace(arm_found, document_sizes=sizes)
-            seeds[key] = tuple(run.spec.seed for run in runs)
-    baseline = "matched" if study.baseline == "compute-matched" else "single"
-    rule = rule or study.rule
-    names = tuple(card.name for card in study.tasks)
-    return Arms(names, by_key, seeds, baseline, rule.test, rule.estimand)
-
-
 def arms_of(by_key: Mapping[Key, Arm], rule: Rule) -> Arms:
     """Return the arms of comparisons that are no arrows.
 
@@ -241,16 +190,6 @@ def arms_of(by_key: Mapping[Key, Arm], rule: Rule) -> Arms:
     seeds = {key: tuple(range(arm.n_runs)) for key, arm in by_key.items()}
     names = tuple(dict.fromkeys(key[0] for key in by_key))
     return Arms(names, by_key, seeds, test=rule.test, estimand=rule.estimand)
-
-
-def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
-    """Return the arm of runs of one condition, from their counts under a key of ``RunResult.counts``."""
-    arm = Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
-    by_class = "/".join([*key.split("/")[:2], "macro_f1"])
-    if not any(by_class in run.counts for run in runs):
-        return arm
-    constant = [by_class in run.counts and predicts_nothing(run.counts[by_class], METRICS["macro_f1"]) for run in runs]
-    return dataclasses.replace(arm, constant=arm.constant | np.array(constant))
 
 
 def check_estimand(arms: Arms) -> None:
@@ -270,9 +209,3 @@ def prior_of(arms: Mapping[Key, Arm], test: Test) -> StudyPrior:
 
 def _same_runs(one: Arm | None, other: Arm | None) -> bool:
     return one is not None and other is not None and np.array_equal(one.influence, other.influence)
-
-
-def _condition(spec: RunSpec) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:
-    """Return the arm, the tasks trained together, the targets among them, and the partner of a matched run."""
-    first = spec.trained_as
-    return first.arm, first.task_names, spec.task_names, spec.partner[0] if spec.partner else ""

@@ -7,7 +7,7 @@ target, with simultaneous intervals, because all arrows into a target share its 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -50,7 +50,13 @@ class Decision:
     """Empty on the diagonal."""
 
 
-def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callable[[int], FloatArray]) -> Decision:
+def decide(
+    error: GainError,
+    margins: FloatArray,
+    rule: Rule,
+    covariance: Callable[[int], FloatArray],
+    beside: Sequence[GainError] = (),
+) -> Decision:
     """Test every arrow and return its verdict.
 
     Parameters
@@ -61,16 +67,18 @@ def decide(error: GainError, margins: FloatArray, rule: Rule, covariance: Callab
         Equivalence margin of each target, in the unit of the gain.
     covariance : callable
         Maps a target's index to the covariances of the errors of the gains into it, by source; ``dunnett`` uses it.
+    beside : sequence of GainError
+        Gains on other test sets, which the correction counts too; ``dunnett`` holds for each target and test set.
     """
     is_by_target = rule.correction == "dunnett"
-    decision = decide_each(error, margins, replace(rule, correction="holm") if is_by_target else rule)
+    decision = decide_each(error, margins, replace(rule, correction="holm") if is_by_target else rule, beside)
     if is_by_target:
         decision = _by_target(decision, error, rule, covariance)
     np.fill_diagonal(decision.verdict, "")
     return decision
 
 
-def decide_each(error: GainError, margins: FloatArray, rule: Rule) -> Decision:
+def decide_each(error: GainError, margins: FloatArray, rule: Rule, beside: Sequence[GainError] = ()) -> Decision:
     """Test arrows of any shape and return their verdicts, by any correction but Dunnett's.
 
     Parameters
@@ -79,13 +87,17 @@ def decide_each(error: GainError, margins: FloatArray, rule: Rule) -> Decision:
         Arrays of any shape.
     margins : array
         Equivalence margins in the unit of the gain, of a shape that fits the last axes of ``error``.
+    beside : sequence of GainError
+        Further arrows with the same margins, which the correction counts too.
     """
     assert rule.correction != "dunnett"
     p, p_tost = error.p(), error.p_tost(margins)
     low, high = error.interval(rule.alpha)
-    q_tost = adjust(p_tost, rule.correction)
+    family = (error, *beside)
+    all_tost = adjust(np.concatenate([one.p_tost(margins).ravel() for one in family]), rule.correction)
     # An arrow with no effect cannot be significant: it must not make significance easier for others.
-    q = adjust(np.where(q_tost <= rule.alpha, 1.0, p), rule.correction)
+    all_p = np.where(all_tost <= rule.alpha, 1.0, np.concatenate([one.p().ravel() for one in family]))
+    q, q_tost = (values[: p.size].reshape(p.shape) for values in (adjust(all_p, rule.correction), all_tost))
     return Decision(low, high, p, q, p_tost, q_tost, verdicts(error.gain, q, q_tost, rule.alpha))
 
 

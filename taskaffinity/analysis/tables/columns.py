@@ -28,7 +28,7 @@ _SCORES = {
     "source": "Other tasks of the training, joined by +; empty for single-task training. For finetune: those of the "
     "run whose weights it starts from.",
     "target": _TARGET,
-    "split": "dev (of the selected epoch) or test.",
+    "split": "dev (of the selected epoch), test, or test@NAME of a further test set.",
     "seed": "Seed of the run.",
     "arm": "Condition of the run: single, matched, pair, full, finetune, placebo, half or halves.",
     "metric": _METRIC,
@@ -60,7 +60,7 @@ _TRAIN = {
     "task": _STAGES["task"],
     "stage": "Training that is scored: refine (with all tasks), single (if there is one) or finetune (from there).",
     "metric": _METRIC,
-    "split": "Part whose score is the mean: test, or dev if the task has no test part.",
+    "split": "Part whose score is the mean: test, test@NAME (a further test set), or dev if there is no test part.",
     "mean": "Mean score of that part over seeds, in points.",
     "sd": "Standard deviation of that score over seeds, in points; empty for one seed.",
     "seeds": _STAGES["seeds"],
@@ -68,61 +68,70 @@ _TRAIN = {
     **{name: _STAGES[name] for name in ("protocol", "encoder", "synthetic")},
 }
 
+_EDGES = {
+    "source": _SOURCE,
+    "target": _TARGET,
+    "gain": "Mean test score of the pair less that of the baseline, in points.",
+    "low": "Lower end of the gain's 1 - alpha_spent interval, in points; adjusted for multiple comparisons under "
+    "dunnett only. Intervals are not cut where scores end (at 100).",
+    "high": "Upper end of the same interval, in points.",
+    "p": _P,
+    "q": "p adjusted for all measured arrows by the rule's correction; arrows with no effect count as p = 1.",
+    "verdict": "improves, degrades, no effect (equivalent to zero within the margin) or inconclusive; not measured "
+    "if estimates deferred the pair.",
+    "q_tost": "p_tost adjusted for all measured arrows by the rule's correction.",
+    "p_tost": "p-value of the equivalence test (TOST): the gain is at least the margin in size.",
+    "df": "Degrees of freedom of the gain's standard error by Satterthwaite's formula.",
+    "se_seeds": "Part of the gain's standard error that comes from seeds, in points.",
+    "se_examples": "Part of the gain's standard error that comes from test examples, in points.",
+    "n_test": "Test examples of the target; empty if only scores are known.",
+    "effective_documents": "Effective number of the target's test documents, (sum w^2)^2 / sum w^4 for shares w of "
+    "the gold items that the score counts: examples, or positive examples or spans for F1. An example of unknown "
+    "document counts as one. Errors are too small below about 20.",
+    "seeds_pair": _SEEDS_PAIR,
+    "seeds_single": _SEEDS_SINGLE,
+    "score_single": "Mean test score of the baseline over seeds, in points.",
+    "score_pair": "Mean test score of the pair over seeds, in points.",
+    "collapsed_pair": "Runs of the pair that collapsed: they predict one class, or score far below their arm.",
+    "collapsed_single": "Runs of the baseline that collapsed.",
+    "gain_trained": "Gain among the runs that did not collapse, in points; empty if none is left.",
+    "metric": _METRIC,
+    "untested_reason": _UNTESTED,
+    "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80%, in points. "
+    "If it is above 100 less score_single, no improvement can be detected.",
+    "seeds_to_significance": "Further seeds per pair until a gain of this size is significant with a power of "
+    "80%; empty if 500 do not suffice, and for decided arrows.",
+    "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90%; empty "
+    "if 500 do not suffice, and for decided arrows.",
+    "recommendation": "What would decide an inconclusive arrow, in words, and why a sequential design "
+    "trains no more seeds for it; empty for other verdicts.",
+    "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned in "
+    "single-task training or still improved, collapsed runs, leaks, long rows, sampled examples, few documents, "
+    "rare classes.",
+    "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
+    "decided_at_seeds": "Seeds per pair at the interim analysis that decided the arrow; empty for a fixed design.",
+    "alpha": _ALPHA,
+    "margin": "Equivalence margin of the target's metric (--margin), in points.",
+    "correction": "Correction for multiple comparisons: bh, by, holm or dunnett.",
+    "estimand": _ESTIMAND,
+    "test": "Test of the rule (--test): behrens-fisher or satterthwaite.",
+    "baseline": "What the pair is compared with: single, compute-matched (as many updates in total) or "
+    "paper-single (by the recipe of the paper's single-task models).",
+    "evaluated_after": "Stage that is scored: joint, or finetune (after fine-tuning on the target); empty for runs "
+    "of `verdicts` whose table does not say it.",
+    "init_from": "Weights that training starts from: encoder or multitask; empty for runs of `verdicts` whose "
+    "table does not say it.",
+    "synthetic": _SYNTHETIC,
+}
+
 COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "edges.csv": {
+    "edges.csv": _EDGES,
+    "test_sets.csv": {
         "source": _SOURCE,
         "target": _TARGET,
-        "gain": "Mean test score of the pair less that of the baseline, in points.",
-        "low": "Lower end of the gain's 1 - alpha_spent interval, in points; adjusted for multiple comparisons under "
-        "dunnett only. Intervals are not cut where scores end (at 100).",
-        "high": "Upper end of the same interval, in points.",
-        "p": _P,
-        "q": "p adjusted for all measured arrows by the rule's correction; arrows with no effect count as p = 1.",
-        "verdict": "improves, degrades, no effect (equivalent to zero within the margin) or inconclusive; not measured "
-        "if estimates deferred the pair.",
-        "q_tost": "p_tost adjusted for all measured arrows by the rule's correction.",
-        "p_tost": "p-value of the equivalence test (TOST): the gain is at least the margin in size.",
-        "df": "Degrees of freedom of the gain's standard error by Satterthwaite's formula.",
-        "se_seeds": "Part of the gain's standard error that comes from seeds, in points.",
-        "se_examples": "Part of the gain's standard error that comes from test examples, in points.",
-        "n_test": "Test examples of the target; empty if only scores are known.",
-        "effective_documents": "Effective number of the target's test documents, (sum w^2)^2 / sum w^4 for shares w of "
-        "the gold items that the score counts: examples, or positive examples or spans for F1. An example of unknown "
-        "document counts as one. Errors are too small below about 20.",
-        "seeds_pair": _SEEDS_PAIR,
-        "seeds_single": _SEEDS_SINGLE,
-        "score_single": "Mean test score of the baseline over seeds, in points.",
-        "score_pair": "Mean test score of the pair over seeds, in points.",
-        "collapsed_pair": "Runs of the pair that collapsed: they predict one class, or score far below their arm.",
-        "collapsed_single": "Runs of the baseline that collapsed.",
-        "gain_trained": "Gain among the runs that did not collapse, in points; empty if none is left.",
-        "metric": _METRIC,
-        "untested_reason": _UNTESTED,
-        "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80%, in points. "
-        "If it is above 100 less score_single, no improvement can be detected.",
-        "seeds_to_significance": "Further seeds per pair until a gain of this size is significant with a power of "
-        "80%; empty if 500 do not suffice, and for decided arrows.",
-        "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90%; empty "
-        "if 500 do not suffice, and for decided arrows.",
-        "recommendation": "What would decide an inconclusive arrow, in words, and why a sequential design "
-        "trains no more seeds for it; empty for other verdicts.",
-        "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned in "
-        "single-task training or still improved, collapsed runs, leaks, long rows, sampled examples, few documents, "
-        "rare classes.",
-        "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
-        "decided_at_seeds": "Seeds per pair at the interim analysis that decided the arrow; empty for a fixed design.",
-        "alpha": _ALPHA,
-        "margin": "Equivalence margin of the target's metric (--margin), in points.",
-        "correction": "Correction for multiple comparisons: bh, by, holm or dunnett.",
-        "estimand": _ESTIMAND,
-        "test": "Test of the rule (--test): behrens-fisher or satterthwaite.",
-        "baseline": "What the pair is compared with: single, compute-matched (as many updates in total) or "
-        "paper-single (by the recipe of the paper's single-task models).",
-        "evaluated_after": "Stage that is scored: joint, or finetune (after fine-tuning on the target); empty for runs "
-        "of `verdicts` whose table does not say it.",
-        "init_from": "Weights that training starts from: encoder or multitask; empty for runs of `verdicts` whose "
-        "table does not say it.",
-        "synthetic": _SYNTHETIC,
+        "test_set": "Further test set of the target, a name under tests: in the suite file. Scores and tests are on "
+        "it; adjusted p-values count the arrows on every test set.",
+        **_EDGES,
     },
     "group_arrows.csv": GROUP_ARROWS,
     "scores.csv": _SCORES,

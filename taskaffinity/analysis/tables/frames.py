@@ -21,9 +21,11 @@ from taskaffinity.atomic import write_atomic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import GIVEN_SCORE
+from taskaffinity.tasks.splits import split_of
 
 SCORES_COLUMNS = tuple(COLUMNS["scores.csv"])
 EDGES_COLUMNS = tuple(COLUMNS["edges.csv"])
+TEST_SETS_COLUMNS = tuple(COLUMNS["test_sets.csv"])
 CONTROLS_COLUMNS = tuple(COLUMNS["controls.csv"])
 
 _ARMS = ("single", "matched", "pair", "full", "finetune", "placebo", "half", "halves")
@@ -53,6 +55,7 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
             place = (order[target], _ARMS.index(arm), [order[name] for name in others], spec.seed)
             is_collapsed = (target, arm, source, spec.seed) in collapsed
             scores = [("dev", outcome.dev), *[("test", outcome.test)] * has_test[target]]
+            scores += [(split_of(test_set), score) for test_set, score in outcome.test_sets.items()]
             known = [(split, score) for split, score in scores if score is not None]
             for split, score in known:
                 row = (
@@ -64,7 +67,10 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
 
 
 def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
-    """One row per arrow: ``EDGES_COLUMNS``, by source, then target, in the suite's order."""
+    """One row per arrow: ``EDGES_COLUMNS``, by source, then target, in the suite's order.
+
+    For a further test set, all columns refer to it.
+    """
     rule, study = matrix.rule, matrix.study
     same_for_all = {
         **{name: getattr(rule, name) for name in ("alpha", "correction", "estimand", "test")},
@@ -91,6 +97,18 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
         grids = {name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name not in row}
         rows.append({**row, **grids})
     return pd.DataFrame(rows, columns=list(EDGES_COLUMNS))
+
+
+def frame_of_test_sets(matrices: Sequence[AffinityMatrix]) -> pd.DataFrame:
+    """One row per arrow and further test set: ``TEST_SETS_COLUMNS``.
+
+    Parameters
+    ----------
+    matrices : sequence of AffinityMatrix
+        One of each further test set.
+    """
+    frames = [edges_frame(matrix).assign(test_set=matrix.test_set) for matrix in matrices]
+    return pd.concat(frames)[list(TEST_SETS_COLUMNS)] if frames else pd.DataFrame(columns=list(TEST_SETS_COLUMNS))
 
 
 def _training(study: Study) -> dict[str, object]:

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.statistics.arms import read_arms
 from taskaffinity.analysis.statistics.power import (
     drop_last_axis,
     minimum_detectable,
     per_comparison_alpha,
     with_more_seeds,
 )
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
 from taskaffinity.runs.store import RunStore
 

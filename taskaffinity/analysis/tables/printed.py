@@ -102,7 +102,8 @@ def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:
 
 def _title(matrix: AffinityMatrix) -> str:
     stamp = f"\n{SYNTHETIC}: not real data" if matrix.study.synthetic else ""
-    return f"Gain of training with the source over single-task training, in points{stamp}"
+    on = f", on test set {matrix.test_set}" * bool(matrix.test_set)
+    return f"Gain of training with the source over single-task training, in points{on}{stamp}"
 
 
 def _caption(matrix: AffinityMatrix) -> str:

@@ -11,14 +11,17 @@ from taskaffinity.runs.external.scores import STATED
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.splits import Split, split_of
 
 PREDICTIONS = (*OF_EXAMPLES, "document")
+_TEST_SET = "test_set"
 
 
 def run_tables(study: Study, store: RunStore) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the scores and the predictions of the runs that gains are made of; rows are sorted by target.
 
-    A target of which a run stores no predictions has scores only. Documents are numbers. The tables lack notes on the
+    A target of which a run stores no predictions has scores only. Documents are numbers. If tasks have several test
+    sets, the column ``test_set`` is empty for the split ``test``. The tables lack notes on the
     training and the data, and the label of a negative class.
 
     Raises
@@ -42,20 +45,25 @@ def run_tables(study: Study, store: RunStore) -> tuple[pd.DataFrame, pd.DataFram
         table = store.predictions(spec)
         for target, outcome in run.outcomes.items():
             source = "".join(name for name in trained.task_names if name != target)
-            scores[target].append((target, source, spec.seed, outcome.test, *stated))
-            if table is not None and target not in without_texts:
-                rows = _predictions(table.to_pandas(), run, target)
-                predictions[target].append(rows.assign(target=target, source=source, seed=spec.seed))
+            frame = None if table is None or target in without_texts else table.to_pandas()
+            for test_set, score in {"": outcome.test, **outcome.test_sets}.items():
+                scores[target].append((target, source, spec.seed, score, *stated, test_set))
+                if frame is not None:
+                    rows = _predictions(frame, run, target, split_of(test_set))
+                    rows = rows.assign(target=target, source=source, seed=spec.seed, test_set=test_set)
+                    predictions[target].append(rows)
+    further = [_TEST_SET] * bool(study.test_sets)
     whole = [of for target, of in predictions.items() if len(of) == len(scores[target])]
-    examples = [rows[list(PREDICTIONS)] for of_target in whole for rows in of_target]
+    examples = [rows[[*PREDICTIONS, *further]] for of_target in whole for rows in of_target]
+    of_runs = pd.DataFrame([row for of in scores.values() for row in of], columns=[*SCORES, *STATED, _TEST_SET])
     return (
-        pd.DataFrame([row for of_target in scores.values() for row in of_target], columns=[*SCORES, *STATED]),
-        pd.concat(examples, ignore_index=True) if examples else pd.DataFrame(columns=list(PREDICTIONS)),
+        of_runs[[*SCORES, *STATED, *further]],
+        pd.concat(examples, ignore_index=True) if examples else pd.DataFrame(columns=[*PREDICTIONS, *further]),
     )
 
 
-def _predictions(table: pd.DataFrame, run: RunResult, target: str) -> pd.DataFrame:
-    """Return id, gold, predicted and document of the target's test examples."""
-    rows = table[(table["task"] == target) & (table["split"] == "test")][["id", "gold", "predicted"]]
-    documents = run.documents.get(f"{target}/test")
+def _predictions(table: pd.DataFrame, run: RunResult, target: str, split: Split) -> pd.DataFrame:
+    """Return id, gold, predicted and document of the target's examples of a split."""
+    rows = table[(table["task"] == target) & (table["split"] == split)][["id", "gold", "predicted"]]
+    documents = run.documents.get(f"{target}/{split}")
     return rows.assign(document="" if documents is None else documents.astype(str))

@@ -15,12 +15,13 @@ from taskaffinity.runs.result import Outcome
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.splits import split_of, test_sets_of
 
 TRAIN_COLUMNS = tuple(COLUMNS["train.csv"])
 
 
 def train_frame(study: Study, store: RunStore) -> pd.DataFrame:
-    """Return one row per task and stage, in the suite's order: ``TRAIN_COLUMNS``.
+    """Return one row per task, stage and test set, in the suite's order: ``TRAIN_COLUMNS``.
 
     Runs that are not in the store do not count. A task without one has no row.
 
@@ -41,22 +42,26 @@ def train_frame(study: Study, store: RunStore) -> pd.DataFrame:
             outcomes = found.get((card.name, stage), [])
             if not outcomes:
                 continue
-            scores = [POINTS * outcome.test for outcome in outcomes]
-            rows.append(
-                {
-                    "task": card.name,
-                    "stage": stage,
-                    "metric": outcomes[0].metric,
-                    "split": "test" if card.has_test else "dev",
-                    "mean": fmean(scores),
-                    "sd": stdev(scores) if len(scores) > 1 else math.nan,
-                    "seeds": len(scores),
-                    "dev": fmean(POINTS * outcome.dev_score for outcome in outcomes),
-                    "protocol": study.protocol,
-                    "encoder": encoder,
-                    "synthetic": study.synthetic,
-                }
-            )
+            of_split = {"test" if card.has_test else "dev": [POINTS * outcome.test for outcome in outcomes]}
+            of_split |= {
+                split_of(name): [POINTS * outcome.test_sets[name] for outcome in outcomes] for name in card.test_sets
+            }
+            for split, scores in of_split.items():
+                rows.append(
+                    {
+                        "task": card.name,
+                        "stage": stage,
+                        "metric": outcomes[0].metric,
+                        "split": split,
+                        "mean": fmean(scores),
+                        "sd": stdev(scores) if len(scores) > 1 else math.nan,
+                        "seeds": len(scores),
+                        "dev": fmean(POINTS * outcome.dev_score for outcome in outcomes),
+                        "protocol": study.protocol,
+                        "encoder": encoder,
+                        "synthetic": study.synthetic,
+                    }
+                )
     return pd.DataFrame(rows, columns=list(TRAIN_COLUMNS))
 
 
@@ -81,10 +86,9 @@ def train_table(study: Study, store: RunStore) -> list[dict[str, str]]:
         sd = "" if math.isnan(row["sd"]) else f" ({row['sd']:.1f})"
         card = titles[row["task"]]
         stage = {"stage": stages[row["stage"]]} if has_stages else {}
-        test = f"{row['mean']:.1f}{sd}" if card.has_test else "no test part"
-        rows.append(
-            {"task": card.title, "metric": card.metric_title, **stage, "test": test, "dev": f"{row['dev']:.1f}"}
-        )
+        test = f"{row['mean']:.1f}{sd}" if row["split"] != "dev" else "no test part"
+        task = " @ ".join([card.title, *test_sets_of([row["split"]])])
+        rows.append({"task": task, "metric": card.metric_title, **stage, "test": test, "dev": f"{row['dev']:.1f}"})
     return rows
 
 

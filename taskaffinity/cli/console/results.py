@@ -84,17 +84,21 @@ def print_matrix(matrix: AffinityMatrix, results: Path, figure_options: FigureOp
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.cautions.advice import describe_advice
     from taskaffinity.analysis.decisions import cheapest_decisions
+    from taskaffinity.analysis.measure import measure
     from taskaffinity.analysis.tables.printed import edge_table
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
+    for name in matrix.study.test_sets:
+        console.print(edge_table(measure(matrix.study, RunStore(results), matrix.rule, name)))
     if matrix.study.groups:
         _print_group_arrows(console, matrix, results)
     designs = (*describe_controls(matrix), *describe_sequential(matrix))
     for line in (*cheapest_decisions(matrix), *describe_advice(matrix), *designs):
         console.print(line)
     drawn = figure_options.files([name for name in figure_options.figures if name != "stages"])
-    beside = ", ".join([*(drawn[1:] if figure_options != DEFAULT else ()), "edges.csv and scores.csv"])
+    tables = "edges.csv, test_sets.csv and scores.csv" if matrix.study.test_sets else "edges.csv and scores.csv"
+    beside = ", ".join([*(drawn[1:] if figure_options != DEFAULT else ()), tables])
     console.print(f"{results / drawn[0]}, {beside} beside it")
 
 
@@ -184,8 +188,8 @@ def print_arrows(study: Study, store: RunStore, format_: str) -> None:
     InputError
         If a file of the store is broken.
     """
-    from taskaffinity.analysis.affinity import measure
     from taskaffinity.analysis.captions import caption
+    from taskaffinity.analysis.measure import measure
     from taskaffinity.analysis.tables.frames import edges_frame
     from taskaffinity.analysis.tables.printed import arrow_table
 
@@ -204,7 +208,7 @@ def print_claims(study: Study, store: RunStore, format_: str) -> None:
     InputError
         If a file of the store is broken.
     """
-    from taskaffinity.analysis.affinity import measure
+    from taskaffinity.analysis.measure import measure
     from taskaffinity.analysis.paper.figure2 import describe_claims, figure2_frame, figure2_table
 
     with as_user_error():

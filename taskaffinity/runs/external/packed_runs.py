@@ -25,6 +25,7 @@ import numpy.typing as npt
 from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
+from taskaffinity.runs.external.keys import target_of, test_set_of
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec, TaskName, TaskRef
 from taskaffinity.runs.stored.counts import parse_arrays
@@ -32,6 +33,7 @@ from taskaffinity.runs.stored.json_files import Words, parse_model
 from taskaffinity.runs.stored.packed_counts import PackedCounts
 from taskaffinity.tasks.count_checks import compact, fault_in_counts
 from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS
+from taskaffinity.tasks.splits import split_of
 
 FILE = "external.npz"
 """Name in the folder ``runs``."""
@@ -39,6 +41,8 @@ _TASKS = "tasks"
 """Key of the names and fingerprints of all tasks, as JSON; other keys begin with the name of a target."""
 _CHECKSUM = "sha256"
 """Key of the checksum of all other arrays: nothing else says that a count has changed. No task's key lacks a slash."""
+_Row = tuple[TaskName, Words, str] | tuple[TaskName, Words, str, list[TaskName]]
+"""Name, fingerprint and metric of a task (empty if it is no target), and its further test sets if it has some."""
 _SINGLE = -1
 """Stands for the source of a single-task run."""
 _MOST_SEED = 2**32
@@ -70,11 +74,13 @@ class PackedRuns:
     refs : sequence of (str, str)
         Names and fingerprints of all tasks.
     targets : mapping of str to TargetRuns
+        On a further test set, the name is such as ``rte@notes``.
     """
 
     def __init__(self, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
         self._refs = dict(refs)
         self._targets = targets
+        self._names = {task: [name for name in targets if target_of(name) == task] for task in map(target_of, targets)}
         self._places = {
             (target, source, seed): place
             for target, runs in targets.items()
@@ -97,25 +103,29 @@ class PackedRuns:
 
     def _run(self, spec: RunSpec, rows: Sequence[tuple[str, int]]) -> RunResult:
         outcomes, counts, documents = {}, {}, {}
+        scores: dict[str, dict[str, float]] = {}
         for target, place in rows:
-            runs = self._targets[target]
+            runs, task, test_set = self._targets[target], target_of(target), test_set_of(target)
             for metric, array in runs.counts.items():
-                name = f"{target}/test" + ("" if metric == runs.metric else f"/{metric}")
+                name = f"{task}/{split_of(test_set)}" + ("" if metric == runs.metric else f"/{metric}")
                 counts[name] = array[place]
                 if runs.documents is not None:
                     documents[name] = runs.documents
             found = METRICS[runs.metric].score_examples(runs.counts[runs.metric][place].astype(np.float64))
-            outcomes[target] = Outcome(runs.metric, 0, None, float(found))
+            scores.setdefault(task, {})[test_set] = float(found)
+        for task, of_test_set in scores.items():
+            further = {name: score for name, score in of_test_set.items() if name}
+            outcomes[task] = Outcome(self._targets[task].metric, 0, None, of_test_set[""], further)
         return RunResult(spec, outcomes, PackedCounts(counts), documents=documents)
 
     def _rows(self, spec: RunSpec) -> Iterator[tuple[str, int]]:
-        """Yield the targets of a run that are known, with their places."""
+        """Yield the targets of a run that are known, on each of their test sets, with their places."""
         if all(self._refs.get(name) == fingerprint for name, fingerprint in spec.tasks) and len(spec.tasks) <= 2:
             for target in spec.task_names:
                 source = "".join(name for name in spec.task_names if name != target)
-                place = self._places.get((target, source, spec.seed))
-                if place is not None:
-                    yield target, place
+                for name in self._names.get(target, ()):
+                    if (place := self._places.get((name, source, spec.seed))) is not None:
+                        yield name, place
 
 
 class PackedFile:
@@ -145,7 +155,12 @@ class PackedFile:
 
 def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
     """Write the file of a results folder in one step."""
-    header = json.dumps([[*ref, targets[ref[0]].metric if ref[0] in targets else ""] for ref in refs])
+    rows = [[*ref, targets[ref[0]].metric if ref[0] in targets else ""] for ref in refs]
+    further: dict[str, list[str]] = {}
+    for name in targets:
+        if test_set_of(name):
+            further.setdefault(target_of(name), []).append(test_set_of(name))
+    header = json.dumps([[*row, further[row[0]]] if row[0] in further else row for row in rows])
     arrays: dict[str, Array] = {_TASKS: np.frombuffer(header.encode(), np.uint8)}
     place_of = {"": _SINGLE, **{name: place for place, (name, _) in enumerate(refs)}}
     for target, runs in targets.items():
@@ -175,16 +190,27 @@ def _read(path: Path) -> PackedRuns:
         arrays = parse_arrays(read_regular(path))
         if not np.array_equal(arrays.pop(_CHECKSUM), checksum(arrays)):
             raise ValueError("its checksum is that of other counts")
-        header: list[tuple[TaskName, Words, str]] = parse_model(
-            arrays.pop(_TASKS).tobytes(), list[tuple[TaskName, Words, str]]
-        )
-        names = [name for name, _, _ in header]
+        header: list[_Row] = parse_model(arrays.pop(_TASKS).tobytes(), list[_Row])
+        names = [name for name, *_ in header]
         if len(set(names)) < len(names):
             raise ValueError("a task is listed twice")
-        targets = {name: _target(name, metric, names, arrays) for name, _, metric in header if metric}
+        targets: dict[str, TargetRuns] = {}
+        for name, _, metric, *further in header:
+            for test_set in ("", *(further[0] if further else ())) if metric else ():
+                scored = f"{name}@{test_set}" if test_set else name
+                targets[scored] = _target(scored, metric, names, arrays)
         if arrays:
             raise ValueError("arrays of no task")
-    return PackedRuns([(name, fingerprint) for name, fingerprint, _ in header], targets)
+        _check_first(targets)
+    return PackedRuns([(name, fingerprint) for name, fingerprint, *_ in header], targets)
+
+
+def _check_first(targets: Mapping[str, TargetRuns]) -> None:
+    """Raise ``ValueError`` if a run is scored on a further test set only."""
+    for name, runs in targets.items():
+        first = targets[target_of(name)]
+        if not set(zip(runs.sources, runs.seeds, strict=True)) <= set(zip(first.sources, first.seeds, strict=True)):
+            raise ValueError(f"a run of {name} that is none of {target_of(name)}")
 
 
 def _target(target: str, metric: str, names: Sequence[str], arrays: dict[str, Array]) -> TargetRuns:
@@ -200,7 +226,7 @@ def _target(target: str, metric: str, names: Sequence[str], arrays: dict[str, Ar
         raise ValueError(f"a run of {target} twice")
     if min(seeds) < 0 or max(seeds) >= _MOST_SEED or min(sources) < _SINGLE or max(sources) >= len(names):
         raise ValueError(f"a source or a seed of {target} that cannot be")
-    if names.index(target) in sources or metric not in counts:
+    if names.index(target_of(target)) in sources or metric not in counts:
         raise ValueError(f"runs of {target} with itself" if metric in counts else f"no counts of {target}")
     for name, array in counts.items():
         _check_counts(name, array, (len(runs), counts[metric].shape[1]))

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from taskaffinity.errors import input_error, shown
-from taskaffinity.runs.external.keys import Key, describe_key, key_of
+from taskaffinity.runs.external.keys import (
+    Key,
+    describe_key,
+    first_test_sets,
+    key_of,
+    renamed,
+    target_of,
+    test_set_of,
+)
 from taskaffinity.runs.external.packed_runs import TargetRuns
 from taskaffinity.runs.external.rows import read_rows
 from taskaffinity.runs.external.scoring import ANSWERS, TAGGED, Scoring, classes_of, parse_label
@@ -19,6 +27,7 @@ from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.tasks.count_checks import compact
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.secondary_metrics import documents_of, secondary_metrics
+from taskaffinity.tasks.splits import split_of
 from taskaffinity.tasks.task import SCORE_KINDS, Label
 
 COLUMNS = ("target", "source", "seed", "id", "gold", "predicted")
@@ -26,9 +35,10 @@ COLUMNS = ("target", "source", "seed", "id", "gold", "predicted")
 
 @dataclass
 class TargetRows:
-    """The rows of one target: its examples, and what each run predicts."""
+    """The rows of one target and test set: its examples, and what each run predicts."""
 
     name: str
+    """Of the target; on a further test set such as ``rte@notes``."""
     metric: str
     numbers: dict[str, int] = field(default_factory=dict)
     """Number of each example, by id, in the order of the table."""
@@ -74,6 +84,13 @@ class TargetRows:
         if self.metric in TAGGED and (n_tags := _n_tags(label)) != (n_gold := _n_tags(self.gold[number])):
             raise input_error(f"{where}: predicted", f"{n_tags} tags", f"{n_gold}, as in gold")
 
+    def renamed(self, first: Mapping[str, str]) -> TargetRows:
+        """Return the rows under the name of the target alone if they are of its first test set."""
+        name = renamed((self.name, "", 0), first)[0]
+        predicted = {renamed(key, first): of_run for key, of_run in self.predicted.items()}
+        places = {renamed(key, first): where for key, where in self.places.items()}
+        return replace(self, name=name, predicted=predicted, places=places)
+
     def _label(self, where: str, text: str) -> Label:
         """Return a label; equal texts share one, which saves memory."""
         label = self._labels.get(text)
@@ -97,12 +114,25 @@ class TargetRows:
                 )
 
 
-def read_predictions(table: Any, scoring: Scoring) -> dict[str, TargetRows]:
-    """Read a table with the columns target, source, seed, id, gold and predicted; ``document`` may name a group.
+def read_predictions(
+    table: Any, scoring: Scoring, first: Mapping[str, str] | None = None
+) -> tuple[dict[str, TargetRows], dict[str, str]]:
+    """Read a table with the columns target, source, seed, id, gold and predicted.
+
+    ``document`` may name a group, and ``test_set`` the test set.
 
     Parameters
     ----------
     table : path or DataFrame
+    first : mapping, optional
+        The first test set of each target, if a table of scores has it.
+
+    Returns
+    -------
+    targets : dict of str to TargetRows
+        By target, and by names such as ``rte@notes`` for further test sets.
+    first : dict of str to str
+        By target, its first test set as the tables name it.
 
     Raises
     ------
@@ -111,17 +141,18 @@ def read_predictions(table: Any, scoring: Scoring) -> dict[str, TargetRows]:
     """
     targets: dict[str, TargetRows] = {}
     keys: dict[tuple[str, ...], Key] = {}
-    for where, (target, source, seed, *cells) in read_rows(table, COLUMNS, ("document",)):
-        key = keys.get((target, source, seed))
+    for where, (target, source, seed, *cells, test_set) in read_rows(table, COLUMNS, ("document", "test_set")):
+        key = keys.get((target, source, seed, test_set))
         if key is None:
-            key = keys[target, source, seed] = key_of(where, target, source, seed)
-            if target not in targets:
-                targets[target] = TargetRows(target, scoring.metric_of(target))
-        targets[target].add(where, key, cells)
-    scoring.check_tasks(targets)
+            key = keys[target, source, seed, test_set] = key_of(where, target, source, seed, test_set)
+            if key[0] not in targets:
+                targets[key[0]] = TargetRows(key[0], scoring.metric_of(target))
+        targets[key[0]].add(where, key, cells)
+    scoring.check_tasks({target_of(name) for name in targets})
     for rows in targets.values():
         rows.check()
-    return targets
+    found = first_test_sets(targets) | dict(first or {})
+    return {rows.name: rows for rows in (rows.renamed(found) for rows in targets.values())}, found
 
 
 def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, TargetRuns]:
@@ -134,11 +165,12 @@ def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, Targe
     InputError
         If the negative class does not occur.
     """
-    kind, negative = scoring.kind_of(rows.name), scoring.negatives.get(rows.name)
+    target = target_of(rows.name)
+    kind, negative = scoring.kind_of(target), scoring.negatives.get(target)
     every = [*rows.gold, *(label for of_run in rows.predicted.values() for label in of_run.values())]
     classes = classes_of(every, rows.metric)
     if negative is not None and negative not in classes:
-        raise input_error(f"--negative {rows.name}", "a class that no row has", "one of its classes")
+        raise input_error(f"--negative {target}", "a class that no row has", "one of its classes")
     scored = [name for name in classes if name != negative]
     metrics = (rows.metric, *secondary_metrics(kind, rows.metric, missed_are_known=False))
     counts: dict[str, list[np.ndarray[Any, Any]]] = {metric: [] for metric in metrics}
@@ -150,18 +182,18 @@ def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, Targe
     documents = documents_of(rows.metric, list(rows.numbers), rows.documents)
     stacked = {metric: np.stack(of_runs) for metric, of_runs in counts.items()}
     card = StudiedTask(
-        *(rows.name, rows.name, kind, rows.metric, _fingerprint(rows, negative)),
-        sizes={"test": len(rows.gold)},
+        *(target, target, kind, rows.metric, _fingerprint(rows, negative)),
+        sizes={split_of(test_set_of(rows.name)): len(rows.gold)},
         has_negative=None if kind in ("ner", *SCORE_KINDS) else negative is not None,
     )
     return card, TargetRuns(rows.metric, sources, seeds, stacked, documents)
 
 
-def scores_of(runs: TargetRuns, target: str) -> Mapping[Key, float]:
+def scores_of(runs: TargetRuns, name: str) -> Mapping[Key, float]:
     """Return the score of each run from its counts."""
     by = METRICS[runs.metric]
     return {
-        (target, source, seed): float(by.score_examples(array.astype(np.float64)))
+        (name, source, seed): float(by.score_examples(array.astype(np.float64)))
         for source, seed, array in zip(runs.sources, runs.seeds, runs.counts[runs.metric], strict=True)
     }
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from taskaffinity.errors import InputError, input_error, named
-from taskaffinity.runs.external.keys import Key, key_of
+from taskaffinity.runs.external.keys import Key, first_test_sets, key_of, renamed
 from taskaffinity.runs.external.rows import has_column, read_rows
 from taskaffinity.runs.study import EvaluateAfter, InitFrom
 from taskaffinity.tasks.numbers import finite_number
@@ -33,7 +33,7 @@ class Scores:
     """The scores of a table."""
 
     by_key: Mapping[Key, float]
-    """As fractions: accuracy in [0, 1], a correlation in [-1, 1]."""
+    """As fractions: accuracy in [0, 1], a correlation in [-1, 1]. On a further test set the target is ``rte@notes``."""
     places: Mapping[Key, str]
     """The row of each, for messages."""
     scale: Scale
@@ -41,6 +41,8 @@ class Scores:
     is_scale_given: bool
     stated: Mapping[str, str] = field(default_factory=dict)
     """Values of the columns ``STATED`` that the table has."""
+    first: Mapping[str, str] = field(default_factory=dict)
+    """By target, its first test set, as the table names it: ``rte@notes``."""
 
     def step(self, target: str) -> float:
         """Return the smallest difference of two scores of a target; 0 if all are equal."""
@@ -59,7 +61,7 @@ class Scores:
 def read_scores(table: Any, scale: Scale | None = None) -> Scores:
     """Read a table with the columns target, source, seed and score.
 
-    ``test_set`` may name one test set, and the columns ``STATED`` may say how the runs were trained.
+    ``test_set`` may name the test set, and the columns ``STATED`` may say how the runs were trained.
 
     Parameters
     ----------
@@ -70,14 +72,14 @@ def read_scores(table: Any, scale: Scale | None = None) -> Scores:
     Raises
     ------
     InputError
-        If a cell cannot be read, a row occurs twice, a score is out of range, or there are several test sets.
+        If a cell cannot be read, a row occurs twice, or a score is out of range.
     """
     given: dict[Key, float] = {}
     places: dict[Key, str] = {}
     same: dict[str, str] = {}
-    optional = [name for name in ("test_set", *STATED) if has_column(table, name)]
-    for where, (target, source, seed, text, *more) in read_rows(table, COLUMNS, optional):
-        key = key_of(where, target, source, seed)
+    optional = [name for name in STATED if has_column(table, name)]
+    for where, (target, source, seed, text, test_set, *more) in read_rows(table, COLUMNS, ("test_set", *optional)):
+        key = key_of(where, target, source, seed, test_set)
         score = finite_number(text)
         if score is None:
             raise input_error(f"{where}: score", named(text, ("nan",)), "a finite number")
@@ -89,11 +91,15 @@ def read_scores(table: Any, scale: Scale | None = None) -> Scores:
             if value != same.setdefault(name, value):
                 what = name.replace("_", " ")
                 raise input_error(where, f"a second {what}", f"one {what}: give each a file and a results folder")
+    first_sets = first_test_sets(key[0] for key in given)
+    given = {renamed(key, first_sets): score for key, score in given.items()}
+    places = {renamed(key, first_sets): where for key, where in places.items()}
     unit = scale or _scale_of(given)
     _check(given, places, unit)
     factor = POINTS if unit == "point" else 1.0
     stated = {name: _stated(name, same[name]) for name in STATED if same.get(name)}
-    return Scores({key: score / factor for key, score in given.items()}, places, unit, scale is not None, stated)
+    by_key = {key: score / factor for key, score in given.items()}
+    return Scores(by_key, places, unit, scale is not None, stated, first_sets)
 
 
 def _stated(name: str, value: str) -> str:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from taskaffinity.errors import InputError, input_error
-from taskaffinity.runs.external.keys import Key, check_keys, describe_key, seeds_of, tasks_of
+from taskaffinity.runs.external.keys import (
+    Key,
+    check_keys,
+    describe_key,
+    seeds_of,
+    target_of,
+    tasks_of,
+    test_set_of,
+)
 from taskaffinity.runs.external.packed_runs import TargetRuns
 from taskaffinity.runs.external.predictions import TargetRows, read_predictions, runs_of_rows, scores_of
 from taskaffinity.runs.external.scores import Scale, Scores, read_scores
@@ -21,6 +31,7 @@ from taskaffinity.runs.spec import EXTERNAL
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import GIVEN_SCORE
+from taskaffinity.tasks.splits import split_of
 
 UNKNOWN: Literal["unknown"] = "unknown"
 ROUNDING = 5e-4
@@ -116,7 +127,10 @@ def read_tables(
     given = None if scores is None else read_scores(scores, scale)
     if predictions is None:
         scoring.check_tasks(())
-    rows = {} if predictions is None else read_predictions(predictions, scoring)
+    rows: dict[str, TargetRows] = {}
+    first = dict(given.first) if given else {}
+    if predictions is not None:
+        rows, first = read_predictions(predictions, scoring, first)
     keys = [*(given.by_key if given else ()), *(key for of_target in rows.values() for key in of_target.predicted)]
     check_keys(dict.fromkeys(keys))
     targets: dict[str, TargetRuns] = {}
@@ -127,11 +141,44 @@ def read_tables(
             _check_scores(given, scores_of(targets[name], name), of_target)
     if given:
         targets |= given_runs(given, without=rows)
-    unknown = {task: StudiedTask(task, task, UNKNOWN, GIVEN_SCORE, UNKNOWN, {}) for task in tasks_of(keys)}
-    first = predictions if scores is None else scores
-    name = Path(first).stem if isinstance(first, str | Path) else "scores"
-    notices = [given.describe_scale()] if given else []
-    return Tables(name, tuple((unknown | cards).values()), targets, given.stated if given else {}, tuple(notices))
+    table = predictions if scores is None else scores
+    name = Path(table).stem if isinstance(table, str | Path) else "scores"
+    notices = [*([given.describe_scale()] if given else []), *_describe_test_sets(targets, first)]
+    tasks = tuple(_card(task, targets, cards) for task in tasks_of(keys))
+    return Tables(name, tasks, targets, given.stated if given else {}, tuple(notices))
+
+
+def _card(task: str, targets: Mapping[str, TargetRuns], cards: Mapping[str, StudiedTask]) -> StudiedTask:
+    """Return what is known of a task, with all its test sets.
+
+    Raises
+    ------
+    InputError
+        If only some of its test sets have predictions.
+    """
+    names = [name for name in targets if target_of(name) == task]
+    metrics = {targets[name].metric for name in names}
+    if len(metrics) > 1:
+        without = next(name for name in names if targets[name].metric == GIVEN_SCORE)
+        raise InputError(f"predictions: found none of {without}; expected some of every test set of {task}, or of none")
+    known = [cards[name] for name in names if name in cards]
+    if not known:
+        sizes = {split_of(test_set_of(name)): 0 for name in names if test_set_of(name)}
+        return StudiedTask(task, task, UNKNOWN, GIVEN_SCORE, UNKNOWN, sizes)
+    first = next(card for card in known if "test" in card.sizes)
+    sizes = {split: size for card in (first, *known) for split, size in card.sizes.items()}
+    prints = [first.fingerprint, *(card.fingerprint for card in known if card is not first)]
+    fingerprint = prints[0] if len(prints) == 1 else sha256(json.dumps(prints).encode()).hexdigest()[:16]
+    return replace(first, sizes=sizes, fingerprint=fingerprint)
+
+
+def _describe_test_sets(targets: Collection[str], first: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each target that has several test sets."""
+    for task in dict.fromkeys(map(target_of, targets)):
+        further = [test_set_of(name) for name in targets if target_of(name) == task and test_set_of(name)]
+        if further:
+            name = test_set_of(first[task]) or "the one without a name"
+            yield f"{task}: edges.csv and the graph show test set {name}; further test sets: {', '.join(further)}"
 
 
 def given_runs(scores: Scores, without: Collection[str] = ()) -> dict[str, TargetRuns]:

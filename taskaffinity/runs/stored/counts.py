@@ -21,6 +21,7 @@ from taskaffinity.runs.stored.packed_counts import PackedCounts
 from taskaffinity.runs.stored.run_result import RESULT, DamagedRun, StoredResult, checked_bytes, damage
 from taskaffinity.tasks.count_checks import SCORE_TOLERANCE, compact, fault_in_counts
 from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.splits import is_test, split_of
 
 COUNTS = "counts.npz"
 DOCUMENTS = "documents:"
@@ -136,18 +137,20 @@ def _check_all(folder: Path, stored: StoredResult, counts: Arrays) -> None:
     has_dev = any(f"{name}/dev" in counts for name in stored.outcomes)
     official: dict[str, str] = {}
     for name, outcome in stored.outcomes.items():
-        for split, score in (("test", outcome.test), ("dev", outcome.dev)):
+        scores = {split_of(test_set): score for test_set, score in outcome.test_sets.items()}
+        for split, score in {"test": outcome.test, "dev": outcome.dev, **scores}.items():
             key = f"{name}/{split}"
             official[key] = outcome.metric
-            if key not in counts and (split == "test" or has_dev):
-                raise DamagedRun(folder / COUNTS, f"no counts of {key}")
-            if split == "test" and not len(counts[key]):
+            if key not in counts and (is_test(split) or has_dev):
+                raise DamagedRun(folder / COUNTS, f"no counts of {shown(key)}")
+            if is_test(split) and not len(counts[key]):
                 raise DamagedRun(folder / COUNTS, f"{key}: no example")
             if key in counts:
                 check_counts(folder, key, outcome.metric, counts[key], score)
     for key in (key for key in counts if key not in official):
         test, _, metric = key.rpartition("/")
-        if not test.endswith("/test") or metric not in METRICS or official.get(test) in (None, metric):
+        is_of_test = is_test(test.rpartition("/")[2])
+        if not is_of_test or metric not in METRICS or official.get(test) in (None, metric):
             raise DamagedRun(folder / COUNTS, f"counts of {shown(key)}, which this run does not have")
         if test in counts:
             check_counts(folder, key, metric, counts[key])

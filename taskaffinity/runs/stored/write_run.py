@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +15,7 @@ from safetensors.numpy import save
 from taskaffinity.atomic import atomic_write
 from taskaffinity.private import file_mode, folder_mode
 from taskaffinity.runs.files import write_json
-from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.stored.counts import COUNTS, DOCUMENTS, archive
 from taskaffinity.runs.stored.run_files import head_path, prediction_table, weights_path
 
@@ -46,12 +47,18 @@ def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> Non
     (folder / "error.txt").unlink(missing_ok=True)
     summary = {
         "run_id": result.spec.run_id,
-        "outcomes": {name: asdict(outcome) for name, outcome in result.outcomes.items()},
+        "outcomes": {name: _stored(outcome) for name, outcome in result.outcomes.items()},
         "work": dict(result.work),
         "versions": dict(result.versions),
         "sha256": sums,
     }
     write_json(folder / "result.json", summary)
+
+
+def _stored(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as ``result.json`` has it; most tasks have one test set."""
+    content = asdict(outcome)
+    return content if outcome.test_sets else {key: content[key] for key in content if key != "test_sets"}
 
 
 def _put(folder: Path, name: str, content: bytes, sums: dict[str, str], mode: int | None = None) -> None:

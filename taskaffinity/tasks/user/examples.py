@@ -7,13 +7,15 @@ would fail later, or give a meaningless score, raise an error here: a class with
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
-from taskaffinity.tasks.kinds import CLASS_KINDS
+from taskaffinity.tasks.kinds import CLASS_KINDS, Kind
 from taskaffinity.tasks.rows import parse_rows
-from taskaffinity.tasks.task import SPLITS, Example, Split, Task
+from taskaffinity.tasks.splits import SPLITS, Split, is_test
+from taskaffinity.tasks.task import Example, Task
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, convert_label, labels_of, text_of
 from taskaffinity.tasks.user.long_texts import reading_of
@@ -66,7 +68,7 @@ def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares, task: 
     drawn: dict[str, Split] = {}
     if shares.train:
         drawn = {example.document: split for split in task.splits for example in task.examples[split]}
-    found: dict[Split, int] = dict.fromkeys(SPLITS, 0)
+    found: dict[Split, int] = dict.fromkeys((*SPLITS, *parts), 0)
     for split, (place, _) in parts.items():
         for document, n in columns.missed.get(place, {}).items():
             of_share = drawn.get(document, "train") if shares.train else part_of_name(document, shares)
@@ -102,8 +104,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     labels = given or labels_of(block.kind, rows, places["train"])
     if not block.labels and block.kind in CLASS_KINDS:
         check_known_labels(rows, labels)
-    seen: dict[str, str] = {}
-    examples = {split: tuple(parse_rows(located, block.kind, labels, seen)) for split, located in rows.items()}
+    examples = _parsed(block.kind, rows, labels)
     lines = {example.id: where for example, (where, _) in zip(examples["train"], rows["train"], strict=True)}
     split_off_shares(block, shares_of(block, at), examples, at)
     has_test = "test" in examples
@@ -115,14 +116,27 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
             at("negative"), f"negative {quoted(block.negative)}", f"{legal}{meant(block.negative, labels)}"
         )
     check_enough(block, labels, examples, lines, places, at)
-    splits: dict[Split, tuple[Example, ...]] = {split: examples[split] for split in ("train", "dev", "test")}
     task = Task(
-        name, block.kind, splits.__getitem__, labels, block.negative, block.metric, block.title, has_test=has_test
+        *(name, block.kind, examples.__getitem__, labels, block.negative, block.metric, block.title),
+        has_test=has_test,
+        test_sets=tuple(block.tests),
     )
     scheme = described_scheme(marks)
     changes = (f"{n:,} {what}" for what, n in counted.items() if n)
     lacks = () if has_test else ("no test part: `train` reports dev scores, and a study needs one",)
     return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *lacks), reading=reading)
+
+
+def _parsed(
+    kind: Kind, rows: Mapping[Split, Sequence[tuple[str, object]]], labels: Sequence[str]
+) -> dict[Split, tuple[Example, ...]]:
+    """Return the examples of each split; ids are unique but for those of different test sets."""
+    seen: dict[str, str] = {}
+    examples: dict[Split, tuple[Example, ...]] = {}
+    for split, located in rows.items():
+        known = dict(seen) if is_test(split) else seen
+        examples[split] = tuple(parse_rows(located, kind, labels, known))
+    return examples
 
 
 def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], counted: Counter[str]) -> Located:

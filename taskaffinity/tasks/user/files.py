@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, named, quoted
-from taskaffinity.tasks.task import Kind, Split
+from taskaffinity.tasks.kinds import Kind
+from taskaffinity.tasks.splits import MainSplit, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Columns, Field, Located
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
@@ -19,7 +20,7 @@ from taskaffinity.tasks.user.pairs import pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
 from taskaffinity.tasks.user.spans import SPAN_READERS
 
-STEMS: dict[Split, tuple[str, ...]] = {
+STEMS: dict[MainSplit, tuple[str, ...]] = {
     "train": ("train",),
     "dev": ("dev", "devel", "validation", "valid", "val"),
     "test": ("test",),
@@ -27,7 +28,9 @@ STEMS: dict[Split, tuple[str, ...]] = {
 """Split -> accepted names, of files and in data sets of the hub."""
 
 
-def find_files(folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[Split] = ()) -> dict[Split, Path]:
+def find_files(
+    folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[MainSplit] = ()
+) -> dict[Split, Path]:
     """Find the data file of each split in a folder by its name, such as ``train.csv``.
 
     The dev file is optional, and so are the splits in ``may_lack``. If ``form`` is given and no file has an ending of

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from taskaffinity.errors import InputError, input_error, meant, shown
-from taskaffinity.tasks.task import Split
+from taskaffinity.tasks.splits import Split, split_of
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.files import STEMS
 from taskaffinity.tasks.user.shares import SplitShares
+from taskaffinity.tasks.user.task_block import UserTask
 
 _INSTALL = 'pip install -c constraints.txt -e ".[datasets]"'
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -47,12 +48,10 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
     return splits
 
 
-def hub_parts(
-    name: str, present: Sequence[str], given: Mapping[Split, str], shares: SplitShares, where: str
-) -> dict[Split, str]:
-    """Map train, dev and test to splits of a data set.
+def hub_parts(block: UserTask, present: Sequence[str], shares: SplitShares, name: str, where: str) -> dict[Split, str]:
+    """Map train, dev, test and further test sets to splits of a data set.
 
-    The splits in ``given`` come first, then the usual names.
+    The splits that the block gives come first, then the usual names.
 
     A part that is a share of the training split is absent, and so is a test part that is not needed.
 
@@ -62,6 +61,7 @@ def hub_parts(
         If a split does not exist, or is given for two parts.
     """
     parts: dict[Split, str] = {}
+    given = block.splits
     for split, usual in STEMS.items():
         if split != "train" and shares[split]:
             if split in given:
@@ -75,12 +75,14 @@ def hub_parts(
             raise input_error(
                 where, f"no {split} split in {name}", f"splits: {{{split}: one of {', '.join(present)}}}{more}"
             )
-        if chosen not in present:
-            expected = f"one of {', '.join(present)}{meant(chosen, present)}"
-            raise input_error(where, f"no split {shown(chosen)} in {name}", expected)
-        if chosen in parts.values():
-            raise input_error(where, f"split {shown(chosen)} for two parts", "one split per part")
         parts[split] = chosen
+    parts |= {split_of(test_set): chosen for test_set, chosen in block.tests.items()}
+    for place, part in enumerate(parts.values()):
+        if part not in present:
+            expected = f"one of {', '.join(present)}{meant(part, present)}"
+            raise input_error(where, f"no split {shown(part)} in {name}", expected)
+        if part in list(parts.values())[:place]:
+            raise input_error(where, f"split {shown(part)} for two parts", "one split per part")
     return parts
 
 

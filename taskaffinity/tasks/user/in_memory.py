@@ -17,7 +17,7 @@ from taskaffinity.tasks.user.shares import shares_of
 from taskaffinity.tasks.user.task_block import UserTask, check, describe_fault
 
 _OPTIONS = (
-    *("kind", "labels", "negative", "metric", "title", "splits", "train", "dev", "test", "options"),
+    *("kind", "labels", "negative", "metric", "title", "splits", "train", "dev", "test", "tests", "options"),
     *("max_length", "max_words", "long", "stride", "pool", "windowed"),
 )
 """Keys of a suite file that also apply to data in memory."""
@@ -73,7 +73,7 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
     kind = options.get("kind") or _kind_of(next(iter(parts.values())), columns, options)
     task = _task_block(kind, columns, options, where)
     check(task, at)
-    names = hub_parts(where, list(parts), task.splits, shares_of(task, at, needs_test=needs_test), where)
+    names = hub_parts(task, list(parts), shares_of(task, at, needs_test=needs_test), where, where)
     how = Columns(task.kind, task.columns, options=task.options)
     located: dict[Split, tuple[str, Located]] = {}
     for split, part in names.items():

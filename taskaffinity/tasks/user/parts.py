@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named
-from taskaffinity.tasks.task import Split
+from taskaffinity.tasks.splits import Split, split_of
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.files import STEMS, find_files, read_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
@@ -33,9 +33,25 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, c
     """
     files = files_of(block, root, at, shares)
     layout = Layout(block.format, block.header, block.separator, block.encoding, block.pairs, block.negative)
+    further = {
+        split: (str(path), read_rows(path, layout, columns)) for split, path in _test_sets(block, root, files, at)
+    }
     if "split" in block.columns:
-        return _parts_of_column(files["train"], read_rows(files["train"], layout, columns), shares, at)
-    return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()}
+        return {**_parts_of_column(files["train"], read_rows(files["train"], layout, columns), shares, at), **further}
+    return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()} | further
+
+
+def _test_sets(block: UserTask, root: Path, files: Mapping[Split, Path], at: At) -> Iterator[tuple[Split, Path]]:
+    """Yield the splits and the files of further test sets."""
+    of = {os.path.realpath(path): split for split, path in files.items()}
+    for name, file in block.tests.items():
+        path, split = _path_of(root, file), split_of(name)
+        if not os.path.lexists(path):
+            near = meant(path.name, os.listdir(path.parent)) if os.path.isdir(path.parent) else ""
+            raise input_error(path, "no such file", f"the file of test set {name} of {at('tests')}{near}")
+        if (other := of.setdefault(os.path.realpath(path), split)) != split:
+            raise input_error(at("tests"), f"one file for {other} and {split}", "one file per split")
+        yield split, path
 
 
 def _parts_of_column(path: Path, rows: Located, shares: SplitShares, at: At) -> Parts:
@@ -65,7 +81,7 @@ def parts_from_hub(block: UserTask, at: At, shares: SplitShares, columns: Column
         If the data set cannot be loaded, or lacks a split.
     """
     splits = load_hub(block.hub, block.config, block.revision, at("hub"))
-    parts = hub_parts(block.hub, list(splits), block.splits, shares, at("splits" if block.splits else "hub"))
+    parts = hub_parts(block, list(splits), shares, block.hub, at("splits" if block.splits else "hub"))
     places = {split: f"{block.hub}: {name}" for split, name in parts.items()}
     return {split: (places[split], hub_rows(splits[name], places[split], columns)) for split, name in parts.items()}
 

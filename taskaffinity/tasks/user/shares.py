@@ -14,7 +14,8 @@ from typing import Literal
 from taskaffinity.errors import input_error, quoted
 from taskaffinity.tasks.kinds import Kind
 from taskaffinity.tasks.numbers import whole_number
-from taskaffinity.tasks.task import Example, Split
+from taskaffinity.tasks.splits import MainSplit, Split
+from taskaffinity.tasks.task import Example
 from taskaffinity.tasks.user.exact_shares import draw_parts
 from taskaffinity.tasks.user.task_block import At, UserTask
 
@@ -44,7 +45,7 @@ class SplitShares:
     def __getitem__(self, part: Shared) -> float:
         return self.dev if part == "dev" else self.test
 
-    def may_lack(self, part: Split) -> bool:
+    def may_lack(self, part: MainSplit) -> bool:
         """Return whether a split needs no rows of its own."""
         if part == "train":
             return False

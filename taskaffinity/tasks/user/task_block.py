@@ -13,7 +13,8 @@ from taskaffinity.tasks.kinds import CLASS_KINDS, DEFAULT_METRIC, METRICS_OF_KIN
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.reading import Long, Pool, Side
-from taskaffinity.tasks.task import Split
+from taskaffinity.tasks.splits import MainSplit
+from taskaffinity.tasks.task import A_NAME, is_name
 from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Field
 from taskaffinity.tasks.user.layout import Format, formats_of, is_encoding
 from taskaffinity.tasks.user.pairs import Pairs
@@ -45,7 +46,7 @@ class UserTask(BaseModel):
     config: str = ""
     revision: str = ""
     """Branch, tag or commit of the data set."""
-    splits: dict[Split, str] = {}
+    splits: dict[MainSplit, str] = {}
     """Unusual names of its splits: train, dev or test -> name."""
     format: Format | None = None
     """None: from the suffix of each file."""
@@ -75,6 +76,8 @@ class UserTask(BaseModel):
     """A share of the training split such as ``10%``. Empty: a file or split."""
     test: str = ""
     """As ``dev``, for test. Both are shares of the whole file, and no example is in both."""
+    tests: dict[str, str] = {}
+    """Further test sets: name -> file, or split of the hub or of data in memory."""
     max_length: Number = ""
     """Longest input in tokens. Empty: that of the recipe."""
     max_words: Number = ""
@@ -166,6 +169,8 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(at("columns"), "columns for format conll", expected)
     _check_each_column_once(block, at)
     _check_layout(block, at)
+    if (illegal := next((name for name in block.tests if not is_name(name)), None)) is not None:
+        raise input_error(at("tests"), f"test set {quoted(illegal)}", A_NAME)
     if block.overlaps and block.kind != "ner":
         raise input_error(at("overlaps"), f"overlaps: for kind {block.kind}", "kind: ner")
     if block.pairs != Pairs() and (block.kind != "relation" or block.format != "brat"):

@@ -65,6 +65,8 @@ class TaskMeta:
     """Scale that turns outputs into scores, if they were learned on standardised scores. None: outputs are scores."""
     reading: Reading = DEFAULT
     """How texts that are longer than an input are read."""
+    test_sets: tuple[str, ...] = ()
+    """Names of further test sets."""
 
     @property
     def n_options(self) -> int:
@@ -230,7 +232,9 @@ def task_meta(task: Task) -> TaskMeta:
     if task.kind == "ner":
         outputs = ("O", *(f"{prefix}-{label}" for label in task.labels for prefix in "BI"))
     return TaskMeta(
-        task.name, task.kind, outputs, task.scored, task.metric_name, dict(task.missed), reading=task.reading
+        *(task.name, task.kind, outputs, task.scored, task.metric_name, dict(task.missed)),
+        reading=task.reading,
+        test_sets=task.test_sets,
     )
 
 

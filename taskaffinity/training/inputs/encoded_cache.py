@@ -23,7 +23,7 @@ from taskaffinity.errors import STRICT, InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.stored.json_files import Finite, parse_model
 from taskaffinity.tasks.kinds import TRAITS, Kind
-from taskaffinity.tasks.task import SPLITS, Split
+from taskaffinity.tasks.splits import SPLITS, Split, split_of
 from taskaffinity.training.checksums import is_intact, seal
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 
@@ -100,7 +100,7 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
     try:
         meta: TaskMeta = meta_of(parse_model(read_regular(path), dict[str, Any]))
         splits: dict[Split, EncodedSplit] = {}
-        for split in SPLITS:
+        for split in (*SPLITS, *map(split_of, meta.test_sets)):
             path = folder / split / "examples.json"
             examples: _Examples = parse_model(read_regular(path), _MODELS.get(meta.kind, _ClassExamples))
             # plain arrays over the same memory, because indexing a memmap is slower

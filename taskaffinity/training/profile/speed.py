@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,7 +15,6 @@ from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.tasks.task import Split
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
 from taskaffinity.training.heads import has_probabilities
@@ -70,18 +68,21 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             share = examples_in_an_epoch(split.n_units, recipe.sampling) / split.n_units
             n_steps, epoch[name] = n_steps + n, took / tokens * len(split.tokens) * share
         steps.close()
-        scored: dict[Split, Literal["bf16"] | None] = {"dev": recipe.precision, "test": None}
-        seconds: dict[Split, dict[str, float]] = {}
-        for which, precision in scored.items():
-            model.set_precision(precision)
-            seconds[which] = {name: _score(setup, name, which, recipe.device) for name in setup.metas}
+        model.set_precision(recipe.precision)
+        dev = {name: _score(setup, name, split, recipe.device) for name, split in setup.splits["dev"].items()}
+        model.set_precision(None)
+        test = {
+            name: sum(_score(setup, name, split, recipe.device) for split in of.values())
+            for name, of in setup.tests.items()
+        }
+        n_test = {name: sum(split.n_examples for split in of.values()) for name, of in setup.tests.items()}
         return CostModel(
             epoch=epoch,
-            dev=seconds["dev"],
-            test=seconds["test"],
+            dev=dev,
+            test=test,
             load=load,
             steps=n_steps,
-            scored={name: sum(setup.splits[split][name].n_examples for split in scored) for name in setup.metas},
+            scored={name: split.n_examples + n_test[name] for name, split in setup.splits["dev"].items()},
             parameters=parameters,
             memory_mib=gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
             attention="packed" if model.is_packed else "padded",
@@ -89,7 +90,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             gpu_share=_gpu_share() if recipe.device == "cuda" else None,
             gpu=torch.cuda.get_device_name() if recipe.device == "cuda" else None,
             probabilities={
-                name: setup.splits["test"][name].n_examples * len(meta.outputs)
+                name: n_test[name] * len(meta.outputs)
                 for name, meta in setup.metas.items()
                 if has_probabilities(meta.kind)
             },
@@ -140,9 +141,8 @@ def timed_update(
     return time.perf_counter() - began, len(batch.tokens)
 
 
-def _score(setup: RunSetup, name: str, which: Split, device: str) -> float:
-    """Return the expected seconds to predict a split, from a sample of it."""
-    split = setup.splits[which][name]
+def _score(setup: RunSetup, name: str, split: EncodedSplit, device: str) -> float:
+    """Return the expected seconds to predict a split of a task, from a sample of it."""
     some = split.sample(_SCORED, 0)
     began = time.perf_counter()
     predict(setup.model, setup.metas[name], some, device=device)
