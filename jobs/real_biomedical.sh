@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# A study of real text for two CPU cores: BC5CDR (diseases and chemicals), ChemProt and DDI 2013 with a six-layer encoder,
+# 600 training examples and 2,000 test examples per task. Placebos and positive controls are on. The results are in
+# notebooks/real_biomedical.
+#
+# Makes  results/biomedical
+# Needs  the original distributions below $1 (bc5cdr, ddi2013, chemprot), and the encoder's folder $2
+# Usage  jobs/real_biomedical.sh RAW ENCODER [--dry-run]
+set -euo pipefail
+
+raw=${1:?folder that holds bc5cdr/, ddi2013/ and chemprot/}
+encoder=${2:?folder of the encoder}
+data=${TASKAFFINITY_DATA:-data}
+shift 2
+
+for corpus in bc5cdr ddi2013 chemprot; do
+  taskaffinity data prepare "$corpus" --raw "$raw/$corpus" --out "$data"
+done
+taskaffinity pairwise --domain biomedical --data "$data" --encoder "$encoder" --seeds 3 --controls \
+  --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set precision=bf16 --set num_train_epochs=5 \
+  --set negatives_per_positive=2 --set max_train_examples=600 --set max_dev_examples=400 --set max_eval_examples=2000 "$@"
