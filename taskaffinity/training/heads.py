@@ -1,12 +1,14 @@
 """Task heads: from the encoder's states to a task's outputs and loss (paper 3.1-3.4).
 
-A sentence head mirrors the architecture's ``...ForSequenceClassification`` head, so that export copies it exactly.
+A head mirrors that of the architecture's stock model for the task, so that export copies it exactly. For sentences:
 
 * BERT: pooler (shared by all tasks if the checkpoint has one), dropout, linear.
 * RoBERTa, ELECTRA: dropout, dense, activation, dropout, linear.
 * DistilBERT: dense, ReLU, dropout, linear.
+* ModernBERT: dense, activation, norm, dropout, linear.
 
-Architectures without an entry in ``FORMS`` get RoBERTa's head.
+Heads of tokens are dropout and linear; those of ModernBERT are as for sentences. Architectures without an entry in
+``FORMS`` get RoBERTa's head.
 """
 
 # B sequences, W words of the batch, H width, C classes, E examples whose windows are pooled
@@ -39,6 +41,8 @@ class Form:
     dropout_first: bool
     pooler: bool = False
     """Whether the head uses the encoder's pooler."""
+    norm: bool = False
+    """Whether the dense layer has a norm after its activation, and heads of tokens have both, too."""
 
 
 FORMS: dict[str, Form] = {
@@ -49,12 +53,27 @@ FORMS: dict[str, Form] = {
     "electra": Form("gelu", dropout_first=True),
     "deberta-v2": Form("gelu", dropout_first=True),
     "distilbert": Form("relu", dropout_first=False),
+    "modernbert": Form("gelu", dropout_first=False, norm=True),
 }
 
 
 def form_of(config: PretrainedConfig) -> Form:
     """Return the form of the architecture's head, or RoBERTa's."""
     return FORMS.get(config.model_type, FORMS["roberta"])
+
+
+class DenseNorm(nn.Module):
+    """ModernBERT's layers before the output: dense, activation, norm; biases as its configuration says."""
+
+    def __init__(self, config: PretrainedConfig) -> None:
+        super().__init__()
+        self.dense = nn.Linear(config.hidden_size, config.hidden_size, config.classifier_bias)
+        self.activation = ACT2FN[config.classifier_activation]
+        self.norm = nn.LayerNorm(config.hidden_size, eps=config.norm_eps, bias=config.norm_bias)
+
+    def forward(self, states: Tensor) -> Tensor:  # (..., H)
+        normed: Tensor = self.norm(self.activation(self.dense(states)))
+        return normed
 
 
 class SentenceHead(nn.Module):
@@ -65,7 +84,8 @@ class SentenceHead(nn.Module):
         form = form_of(config)
         self.shared = [pooler]  # in a list, so that only the model registers it
         self.dropout_first = form.dropout_first
-        if pooler is None:
+        self.before = DenseNorm(config) if form.norm else None
+        if pooler is None and self.before is None:
             self.dense = nn.Linear(config.hidden_size, config.hidden_size)
             self.activation = ACT2FN[form.activation]
         self.dropout = nn.Dropout(dropout)
@@ -73,7 +93,9 @@ class SentenceHead(nn.Module):
 
     def forward(self, first: Tensor) -> Tensor:  # (B, H)
         pooler = self.shared[0]
-        if pooler is not None:
+        if self.before is not None:
+            pooled = self.before(first)
+        elif pooler is not None:
             pooled = pooler(first[:, None])
         else:
             pooled = self.activation(self.dense(self.dropout(first) if self.dropout_first else first))
@@ -112,7 +134,26 @@ class ChoiceHead(SentenceHead):
         return nn.functional.cross_entropy(outputs, batch.targets)
 
 
-class TaggingHead(nn.Module):
+class TokenHead(nn.Module):
+    """One output vector per token that is read."""
+
+    def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
+        super().__init__()
+        self.before = DenseNorm(config) if form_of(config).norm else None
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(config.hidden_size, n_outputs)
+
+    def states(self, first: Tensor) -> Tensor:  # (W, H)
+        """Return what the output layer reads, (W, H)."""
+        dropped: Tensor = self.dropout(first if self.before is None else self.before(first))
+        return dropped
+
+    def forward(self, first: Tensor) -> Tensor:  # (W, H)
+        outputs: Tensor = self.output(self.states(first))
+        return outputs  # (W, C)
+
+
+class TaggingHead(TokenHead):
     """Tagging: cross-entropy on each word's first token; other tokens have no target.
 
     With token classes, every token of a training batch is a word. Their outputs follow those of the tags in training;
@@ -127,13 +168,11 @@ class TaggingHead(nn.Module):
         pooler: nn.Module | None,
         n_token_classes: int = 0,
     ) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(config.hidden_size, n_outputs)
+        super().__init__(config, n_outputs, dropout, pooler)
         self.token_output = nn.Linear(config.hidden_size, n_token_classes) if n_token_classes else None
 
     def forward(self, first: Tensor) -> Tensor:  # (W, H)
-        states = self.dropout(first)
+        states = self.states(first)
         outputs: Tensor = self.output(states)
         if self.training and self.token_output is not None:
             return torch.cat([outputs, self.token_output(states)], dim=1)
@@ -143,21 +182,12 @@ class TaggingHead(nn.Module):
         return class_loss(outputs, batch.targets, getattr(self, "class_weights", None))
 
 
-class AnswerHead(nn.Module):
+class AnswerHead(TokenHead):
     """Extractive question answering: start and end logits of the first token and of those of the context.
 
     The loss is the mean of two cross-entropies over the tokens of a row, those of the start and of the end. The first
     token is the answer of a row without one.
     """
-
-    def __init__(self, config: PretrainedConfig, n_outputs: int, dropout: float, pooler: nn.Module | None) -> None:
-        super().__init__()
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(config.hidden_size, n_outputs)
-
-    def forward(self, first: Tensor) -> Tensor:  # (W, H)
-        outputs: Tensor = self.output(self.dropout(first))
-        return outputs  # (W, 2)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         bounds = batch.layout.read_bounds
@@ -201,7 +231,8 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
     for module in head.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=getattr(config, "initializer_range", 0.02))
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     return head
 
 

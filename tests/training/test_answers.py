@@ -265,7 +265,7 @@ def test_the_best_answer_is_that_of_all_pairs(encoded: EncodedSplit) -> None:
     assert 0 < n_none < len(outputs)
 
 
-@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
 def test_outputs_and_loss_are_those_of_the_stock_model(
     architecture: str, encoded: EncodedSplit, make_encoder: Callable[..., Path], tmp_path: Path
 ) -> None:

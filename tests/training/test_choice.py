@@ -181,7 +181,7 @@ def encoded(task: Task, tmp_path_factory: pytest.TempPathFactory) -> EncodedSpli
     return split
 
 
-@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta", "distilbert", "electra", "deberta-v2", "modernbert"])
 def test_outputs_and_loss_are_those_of_the_stock_model(
     architecture: str, task: Task, encoded: EncodedSplit, make_encoder: Callable[..., Path], tmp_path: Path
 ) -> None:

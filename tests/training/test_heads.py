@@ -25,6 +25,10 @@ STOCK = {
     ),
     "distilbert": ("DistilBertForSequenceClassification", {"pre_classifier": "dense", "classifier": "output"}),
     "electra": ("ElectraForSequenceClassification", {"classifier.dense": "dense", "classifier.out_proj": "output"}),
+    "modernbert": (
+        "ModernBertForSequenceClassification",
+        {"head.dense": "before.dense", "head.norm": "before.norm", "classifier": "output"},
+    ),
 }
 MakeMeta = Callable[..., TaskMeta]
 MakeSplit = Callable[..., EncodedSplit]

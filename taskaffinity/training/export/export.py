@@ -178,7 +178,7 @@ def _stock(model: MultiTaskModel, meta: TaskMeta, folder: Path) -> PreTrainedMod
     config.label2id = {label: number for number, label in enumerate(labels)}
     if hasattr(config, "from_scratch"):
         del config.from_scratch
-    config.update({name: value for name, value in kind.settings.items() if hasattr(config, name)})
+    config.update({name: value for name, value in kind.all_settings.items() if hasattr(config, name)})
     if kind.problem is not None:
         config.problem_type = kind.problem
     head, places = model.heads[meta.name], kind.layers[architecture]

@@ -21,6 +21,7 @@ Layers = Mapping[str, Mapping[str, str]]
 
 _ROBERTA = {"classifier.dense": "dense", "classifier.out_proj": "output"}
 _ROBERTA_CHOICE = {"base_model.pooler.dense": "dense", "classifier": "output"}
+_MODERNBERT = {"head.dense": "before.dense", "head.norm": "before.norm", "classifier": "output"}
 _CLASSIFIERS: Layers = {
     "bert": {"classifier": "output"},
     "electra": _ROBERTA,
@@ -29,6 +30,7 @@ _CLASSIFIERS: Layers = {
     "camembert": _ROBERTA,
     "deberta-v2": {"pooler.dense": "dense", "classifier": "output"},
     "distilbert": {"pre_classifier": "dense", "classifier": "output"},
+    "modernbert": _MODERNBERT,
 }
 """BERT's dense layer is its pooler."""
 _CHOICES: Layers = {
@@ -38,6 +40,11 @@ _CHOICES: Layers = {
     "xlm-roberta": _ROBERTA_CHOICE,
     "camembert": _ROBERTA_CHOICE,
 }
+
+
+def _of_tokens(output: str) -> Layers:
+    """Return the layers of heads of tokens, whose output layer has this name in most architectures."""
+    return {architecture: {output: "output"} for architecture in _CLASSIFIERS} | {"modernbert": _MODERNBERT}
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,11 @@ class Stock:
     """``problem_type`` of its configuration."""
     settings: Mapping[str, object] = field(default_factory=dict)
     """Other settings of its configuration."""
+
+    @property
+    def all_settings(self) -> Mapping[str, object]:
+        """Settings of its configuration, where the architecture has them: heads of sentences read the first token."""
+        return {"classifier_pooling": "cls", **self.settings}
 
 
 _ONE_LABEL: _Problem = "single_label_classification"
@@ -81,12 +93,12 @@ STOCK: dict[Kind, Stock] = {
         AutoModelForQuestionAnswering,
         "question-answering",
         "a question (`text`) and a text (`text_pair`), and returns the part of the text that answers the question",
-        {architecture: {"qa_outputs": "output"} for architecture in _CLASSIFIERS},
+        _of_tokens("qa_outputs"),
     ),
     "ner": Stock(
         AutoModelForTokenClassification,
         "token-classification",
         "a sentence and returns mentions",
-        {architecture: {"classifier": "output"} for architecture in _CLASSIFIERS},
+        _of_tokens("classifier"),
     ),
 }
