@@ -16,10 +16,10 @@ import torch
 from taskaffinity.runs.spec import RunSpec, TaskRef
 from taskaffinity.tasks.task import Split
 from taskaffinity.training.checkpoint import load_head
-from taskaffinity.training.heads import pool_windows
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.outputs import pool_windows
 from taskaffinity.training.setup import read_tasks, setup_run
 
 MOST_ROWS = 1000

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from taskaffinity.training.encoders.load import load_encoder
-from taskaffinity.training.heads import Head, form_of, make_head, outputs_of_examples
+from taskaffinity.training.heads import Head, form_of, make_head
 from taskaffinity.training.inputs.batches import Batch, seed_of
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.padded import padded
 from taskaffinity.training.optim.one_pass import leave_bf16
+from taskaffinity.training.outputs import outputs_of_examples
 from taskaffinity.training.packing.dropout import replace_dropout
 from taskaffinity.training.packing.last_layer import narrow_last_layer
 from taskaffinity.training.packing.packed import first_position, packs_exactly

@@ -11,13 +11,13 @@ import torch
 
 from taskaffinity.tasks.answers import NO_ANSWER
 from taskaffinity.tasks.task import SCORE_KINDS
-from taskaffinity.training.heads import outputs_to_predictions, outputs_to_probabilities
 from taskaffinity.training.inputs.answers import best_answers
 from taskaffinity.training.inputs.batches import Batch, batches_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
 from taskaffinity.training.inputs.feed import Feed, row_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.outputs import outputs_to_predictions, outputs_to_probabilities
 from taskaffinity.training.updates.steps import on_gpu
 
 EVALUATION_TOKENS = {"cpu": 1024, "cuda": 16384}

@@ -12,10 +12,11 @@ import transformers
 from torch import nn
 from transformers import AlbertConfig
 
-from taskaffinity.training.heads import HEADS, outputs_to_predictions
+from taskaffinity.training.heads import HEADS
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.outputs import outputs_to_predictions
 
 STOCK = {
     "bert": ("BertForSequenceClassification", {"classifier": "output"}),

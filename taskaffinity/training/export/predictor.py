@@ -39,12 +39,12 @@ from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files
 from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.encoders.load_errors import as_input_error
 from taskaffinity.training.export.stock import STOCK
-from taskaffinity.training.heads import outputs_of_examples
 from taskaffinity.training.inputs.answers import best_answers
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
 from taskaffinity.training.inputs.padded import padded
 from taskaffinity.training.inputs.tokenize import encode_examples
+from taskaffinity.training.outputs import outputs_of_examples
 from taskaffinity.training.prediction import EVALUATION_TOKENS, batches_by_tokens, tags_of_sentences
 
 ABOUT = "taskaffinity.json"

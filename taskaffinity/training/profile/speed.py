@@ -17,11 +17,11 @@ from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
-from taskaffinity.training.heads import has_probabilities
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.loop import stepper_of, steps_of
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.outputs import has_probabilities
 from taskaffinity.training.prediction import predict
 from taskaffinity.training.profile.hardware import share_of_gpu
 from taskaffinity.training.setup import RunSetup, setup_run
