@@ -7,13 +7,13 @@ characters from 0. Nothing, an empty list or an empty text says that the text do
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 
 from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.answers import place_of
 from taskaffinity.tasks.numbers import whole_number
+from taskaffinity.tasks.user.cells import parsed_cell
 
 FIRST = "answers without a start that occur several times in their text; the first place is taken"
 MOVED = "answers that are not at their start, found at the only place where they occur"
@@ -106,10 +106,7 @@ def _place(where: str, answer: str, start: int | None, text: str, notes: Counter
 
 
 def _parsed(text: str) -> object:
-    """Return a JSON text as an object; any other text unchanged, because an answer may begin with a bracket."""
-    try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
+    """Return the list or object in a text; any other text unchanged, because an answer may begin with a bracket."""
+    found = parsed_cell(text)
     is_answers = isinstance(found, list) and all(isinstance(one, str | dict) for one in found)
     return found if is_answers or isinstance(found, dict) else text

@@ -101,7 +101,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
     given = types_of(block.labels) if block.kind == "ner" else block.labels
-    labels = given or labels_of(block.kind, rows, places["train"])
+    labels = (block.kind != "choice" and given) or labels_of(block.kind, rows, places["train"])
     if not block.labels and block.kind in CLASS_KINDS:
         check_known_labels(rows, labels)
     examples = _parsed(block.kind, rows, labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -11,6 +12,7 @@ from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind, option_names
 from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.answers import places_of
+from taskaffinity.tasks.user.cells import parsed_cell
 from taskaffinity.tasks.user.numbered import named_class
 from taskaffinity.tasks.user.options import options_of, right_option
 from taskaffinity.tasks.user.task_block import At, UserTask
@@ -75,7 +77,11 @@ def convert_label(where: str, row: dict[str, object], block: UserTask, counted: 
 def _option(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> str:
     """Return the letter of the right option; the options of the row become a list of texts."""
     row["options"], labels = found = options_of(where, row["options"])
-    return right_option(where, row["label"], found[0], labels)
+    n = len(found[0])
+    if block.labels and n > len(block.labels):
+        raise input_error(where, f"{n} options", f"at most {len(block.labels)}, as many as names under labels:")
+    value = row["label"] if labels else named_class(row["label"], block.labels)
+    return right_option(where, value, found[0], labels or block.labels[:n], block.options)
 
 
 def _classes(where: str, value: object, block: UserTask) -> list[str]:
@@ -86,8 +92,7 @@ def _classes(where: str, value: object, block: UserTask) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str):
-        given = block.label_separator or next((mark for mark in _SEPARATORS if mark in value), "")
-        value = [part for part in (value.split(given) if given else [value]) if part.strip()]
+        value = _listed(where, value, block.label_separator)
     if not isinstance(value, list):
         value = [value]
     found = [_class(where, one, block.labels) for one in value]
@@ -98,6 +103,18 @@ def _classes(where: str, value: object, block: UserTask) -> list[str]:
     if len(set(found)) != len(found):
         raise input_error(where, "a label twice", "each label once")
     return found
+
+
+def _listed(where: str, text: str, given: str) -> list[object]:
+    """Return the classes in a text: a list as JSON or as Python prints it, or names between separators."""
+    found = parsed_cell(text)
+    if isinstance(found, list):
+        return found
+    separator = given or next((mark for mark in _SEPARATORS if mark in text), "")
+    if re.fullmatch(r"\s*\[.*\]\s*", text, re.DOTALL) and not given and separator in ("", ","):
+        expected = 'a list as JSON, such as ["a", "b"], or names between |, ; or ,'
+        raise input_error(where, f"label of {len(text)} characters in brackets, which is no list", expected)
+    return [part for part in (text.split(separator) if separator else [text]) if part.strip()]
 
 
 def _answers(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> list[str]:

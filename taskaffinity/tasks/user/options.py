@@ -1,25 +1,26 @@
 """Read the options of choice from a user's row, and which of them is right.
 
-Options are a list of texts, such a list as JSON text, an object of two lists, ``text`` and ``label`` (as in data sets
-of the hub), a list of objects with these keys, or the values of several columns. The last columns may be empty, so
-that examples have different numbers of options.
+Options are a list of texts, such a list as text, an object of two lists, ``text`` and ``label`` (as in data sets of the
+hub), a list of objects with these keys, an object with the text of each option under its label (as in MedQA), or the
+values of several columns. The last columns may be empty, so that examples have different numbers of options.
 
-The right option is named by its label in such an object, by its letter, by its place (from 0), or by its text.
+The right option is named by its label in such an object, by its name under ``labels:``, by its letter, by its place
+(from 0), or by its text.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.kinds import option_names
 from taskaffinity.tasks.numbers import whole_number
+from taskaffinity.tasks.user.cells import parsed_cell
 
 _A_LIST = "a list of texts, or {text: [...], label: [...]}; for one column per option, options: [NAME, ...]"
 _A_LABEL = "its letter, its place from 0, or its text"
+_FROM_ONE = "; for places from 1: labels: [1, 2, ...]"
 _WHOLE = re.compile(r"[0-9]+\.0")
 
 
@@ -35,6 +36,8 @@ def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
     --------
     >>> options_of("line 1", ["no", "yes", None]), options_of("line 1", {"text": ["no", "yes"], "label": [1, 2]})
     ((['no', 'yes'], []), (['no', 'yes'], ['1', '2']))
+    >>> options_of("line 1", {"A": "no", "B": "yes"})
+    (['no', 'yes'], ['A', 'B'])
     """
     if isinstance(value, str):
         value = _parsed(where, value)
@@ -42,6 +45,9 @@ def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
     objects = [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
     if objects and isinstance(value, list) and len(objects) == len(value):
         value = {key: [one.get(key) for one in objects] for key in ("text", "label")}
+    if isinstance(value, Mapping) and "text" not in value and all(_text(one) is not None for one in value.values()):
+        under = {label: text for label, text in value.items() if _text(text)}  # of a struct, some may be null
+        value = {"text": list(under.values()), "label": list(under)}
     if isinstance(value, Mapping):
         labels = value.get("label") or []
         value = value.get("text")
@@ -59,8 +65,17 @@ def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
     return [text for text in texts if text], named_by if any(named_by) else []
 
 
-def right_option(where: str, value: object, options: Sequence[str], labels: Sequence[str] = ()) -> str:
+def right_option(
+    where: str, value: object, options: Sequence[str], labels: Sequence[str] = (), columns: Sequence[str] = ()
+) -> str:
     """Return the letter of the right option.
+
+    Parameters
+    ----------
+    labels
+        The labels of the options in the file, or their names under ``labels:``. Empty: letters and places from 0.
+    columns
+        The column of each option, if each has its own.
 
     Raises
     ------
@@ -69,29 +84,38 @@ def right_option(where: str, value: object, options: Sequence[str], labels: Sequ
 
     Examples
     --------
-    >>> [right_option("line 1", value, ["no", "yes"]) for value in (1, "1", "B", "yes")]
-    ['B', 'B', 'B', 'B']
+    >>> [right_option("line 1", value, ["no", "yes"]) for value in (1, "1", "B", "(b)", "yes")]
+    ['B', 'B', 'B', 'B', 'B']
     >>> right_option("line 1", "2", ["no", "yes"], ["1", "2"]), right_option("line 1", "1.0", ["no", "yes"])
     ('B', 'B')
+    >>> right_option("line 1", "opb", ["no", "yes"], columns=["opa", "opb"])
+    'B'
     """
     names, value = option_names(len(options)), _whole(value)
     if value is None or isinstance(value, bool) or not isinstance(value, str | int) or value in ("", -1, "-1"):
         raise input_error(where, f"label {shown(value)}, which names no option", _A_LABEL)
     said = str(value).strip()
+    of_text = _places(options, said) if isinstance(value, str) else set()
     if labels:
-        found = {place for place, label in enumerate(labels) if label == said}
+        found = _places(labels, said) or of_text
     else:
         number = value if isinstance(value, int) else whole_number(said)
-        found = {place for place, text in enumerate(options) if text == said and isinstance(value, str)}
-        found |= {place for place, name in enumerate(names) if name == said}
+        found = of_text | _places(names, said)
         found |= {number} if number is not None and 0 <= number < len(options) else set()
+    letter = said.strip("().:").upper()
+    found = found or _places([label.upper() for label in labels or names], letter) or _places(columns, said)
     if len(found) == 1:
         return names[found.pop()]
     what = f"label {named(said, names)}"
     if found:
         raise input_error(where, f"{what}, which could be {len(found)} of the options", f"a letter, {_letters(names)}")
-    expected = f"one of the labels of its {len(labels)} options" if labels else f"{_A_LABEL} ({_letters(names)})"
+    hint = _FROM_ONE if said == str(len(options)) else ""
+    expected = f"one of the labels of its {len(labels)} options" if labels else f"{_A_LABEL} ({_letters(names)}){hint}"
     raise input_error(where, f"{what}, which is none of {len(options)} options", expected)
+
+
+def _places(names: Sequence[str], said: str) -> set[int]:
+    return {place for place, name in enumerate(names) if name == said}
 
 
 def _whole(value: object) -> object:
@@ -109,8 +133,8 @@ def _letters(names: Sequence[str]) -> str:
 
 
 def _parsed(where: str, text: str) -> object:
-    with suppress(ValueError, RecursionError):
-        found: object = json.loads(text)
+    found = parsed_cell(text)
+    if found is not None:
         return found
     raise input_error(where, f"a text of {len(text)} characters as options", _A_LIST)
 

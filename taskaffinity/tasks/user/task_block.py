@@ -90,7 +90,6 @@ class UserTask(BaseModel):
 
 _WITHOUT_LABELS = {
     "score": "it learns numbers",
-    "option": "every row has its own options",
     "answers": "answers are parts of the text",
 }
 """Form of a kind's labels -> why the user lists none."""
