@@ -189,7 +189,10 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
         yaml("path: reviews", "path: {trian: reviews/train.csv}"),
         r"line 5: .*'trian'.*did you mean train\?",
     ),
-    "no test part": (gone("reviews/test.csv"), r"reviews: found no test file; .* or test: 20% to take"),
+    "no test part": (
+        gone("reviews/test.csv"),
+        r"reviews: found no test file among dev.csv, train.csv; .* or test: 20% to",
+    ),
     "no dev part": (gone("reviews/dev.csv"), r"suite.yaml: line 5: found no dev split; expected dev.csv .*dev: 10%"),
     "no dev part among files": (
         yaml("path: reviews", "path: {train: reviews/train.csv, test: reviews/test.csv}"),

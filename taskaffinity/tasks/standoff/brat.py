@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, shown
@@ -66,6 +66,35 @@ class Document:
     text: str = field(repr=False)
     mentions: tuple[Mention, ...]
     relations: tuple[Relation, ...]
+
+
+def text_files(folder: Path) -> list[Path]:
+    """Return the texts of a folder, sorted; those of its subfolders with an ``.ann`` file if it has none itself."""
+    return sorted(folder.glob("*.txt")) or sorted(
+        path for path in folder.rglob("*.txt") if path.with_suffix(".ann").exists()
+    )
+
+
+def read_folder(folder: Path) -> Iterator[tuple[Path, Document]]:
+    """Yield the ``.ann`` file and the content of each document of ``text_files``.
+
+    The name of a document in a subfolder has the names of its folders.
+
+    Raises
+    ------
+    InputError
+        If there is no document, or as ``read_document``.
+    """
+    paths = text_files(folder)
+    if not paths:
+        raise input_error(folder, "no text" if folder.is_dir() else "a file", "a folder of NAME.txt with NAME.ann")
+    for path in paths:
+        annotations = path.with_suffix(".ann")
+        if not annotations.exists():
+            expected = "one for each NAME.txt; an empty one if nothing is annotated"
+            raise input_error(path, f"no {annotations.name} beside it", expected)
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        yield annotations, replace(read_document(path), name=name)
 
 
 def read_document(text_path: Path) -> Document:

@@ -1,75 +1,21 @@
-"""Find the data files of a user's task, and read their rows for ``rows.py``."""
+"""Read the rows of the data files of a user's task for ``rows.py``."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, named, quoted
-from taskaffinity.tasks.kinds import Kind
-from taskaffinity.tasks.splits import MainSplit, Split
 from taskaffinity.tasks.tsv import read_table, unquoted
 from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Columns, Field, Located
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
-from taskaffinity.tasks.user.layout import ENDINGS, FORMATS, GUESSED, PACKED, Format, Layout, ending, formats_of
+from taskaffinity.tasks.user.layout import FORMATS, Format, Layout, ending, formats_of, guessed
 from taskaffinity.tasks.user.pairs import pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
 from taskaffinity.tasks.user.spans import SPAN_READERS
-
-STEMS: dict[MainSplit, tuple[str, ...]] = {
-    "train": ("train",),
-    "dev": ("dev", "devel", "validation", "valid", "val"),
-    "test": ("test",),
-}
-"""Split -> accepted names, of files and in data sets of the hub."""
-
-
-def find_files(
-    folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[MainSplit] = ()
-) -> dict[Split, Path]:
-    """Find the data file of each split in a folder by its name, such as ``train.csv``.
-
-    The dev file is optional, and so are the splits in ``may_lack``. If ``form`` is given and no file has an ending of
-    that format, files with any ending are accepted. A packed file (``.gz``) is used if there is no other.
-
-    Raises
-    ------
-    InputError
-        If the folder or a file does not exist, or there are two files for one split.
-    """
-    if not os.path.isdir(folder):
-        found = "a file" if os.path.lexists(folder) else "no such folder"
-        raise input_error(
-            folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}"
-        )
-    endings = ENDINGS[form] if form else tuple(GUESSED)
-    others = (*dict.fromkeys((*ENDINGS["conll"], *GUESSED)), "") if form else ()
-    files: dict[Split, Path] = {}
-    for split, stems in STEMS.items():
-        present: list[Path] = []
-        for some in (endings, _packed(endings), others, _packed(others)):
-            present = present or [
-                path for stem in stems for end in some if os.path.lexists(path := folder / f"{stem}{end}")
-            ]
-        if len(present) > 1:
-            both = ", ".join(path.name for path in present)
-            raise input_error(folder, f"{both} for {split}", "one of them, a format:, or path: {train: FILE, ...}")
-        if present:
-            files[split] = present[0]
-        elif split != "dev" and split not in may_lack:
-            example = f"{split}{endings[0] if form else ENDINGS[formats_of(kind)[0]][0]}"
-            share = ", or test: 20% to take a share of the train file" if split == "test" else ""
-            expected = f"{example} ({', '.join(endings)} are read), or path: {{{split}: FILE}}{share}"
-            raise input_error(folder, f"no {split} file", expected)
-    return files
-
-
-def _packed(endings: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"{end}{PACKED}" for end in endings)
 
 
 def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
@@ -80,7 +26,7 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
     InputError
         If the file does not exist, its format is unknown or does not fit the kind, or the file has a fault.
     """
-    form = layout.form or GUESSED.get(ending(path)) or ("csv" if layout.separator else None)
+    form = layout.form or guessed(path, columns.kind) or ("csv" if layout.separator else None)
     if form is None:
         raise input_error(
             path, f"a name that ends in {ending(path) or 'nothing'}", f"format: one of {', '.join(FORMATS)}"

@@ -14,7 +14,7 @@ from typing import Any
 from taskaffinity.errors import InputError, input_error, meant, shown
 from taskaffinity.tasks.splits import Split, split_of
 from taskaffinity.tasks.user.columns import Columns, Located
-from taskaffinity.tasks.user.files import STEMS
+from taskaffinity.tasks.user.find import STEMS
 from taskaffinity.tasks.user.shares import SplitShares
 from taskaffinity.tasks.user.task_block import UserTask
 

@@ -28,6 +28,8 @@ GUESSED: dict[str, Format] = {
     ending: form for form in FORMATS if form != "blue" for ending in ENDINGS[form] if ending not in ("", ".txt")
 }
 """Ending -> format of a file for which no ``format:`` is given."""
+GUESSED_TAGGED: dict[str, Format] = {".txt": "conll", ".tsv": "conll"}
+"""The same for ``ner``, whose words and tags are no table with a header."""
 _TAGGED: tuple[Format, ...] = ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue")
 _TABLES: tuple[Format, ...] = ("jsonl", "csv", "tsv", "parquet")
 PACKED = ".gz"
@@ -70,6 +72,18 @@ def ending(path: Path) -> str:
     """
     suffix = path.suffix.lower()
     return path.with_suffix("").suffix.lower() if suffix == PACKED else suffix
+
+
+def guessed(path: Path, kind: Kind) -> Format | None:
+    """Return the format that the ending of a file's name suggests.
+
+    Examples
+    --------
+    >>> guessed(Path("train.tsv"), "classification"), guessed(Path("train.tsv"), "ner"), guessed(Path("train"), "ner")
+    ('tsv', 'conll', None)
+    """
+    end = ending(path)
+    return (GUESSED_TAGGED.get(end) if kind == "ner" else None) or GUESSED.get(end)
 
 
 def is_encoding(name: str) -> bool:

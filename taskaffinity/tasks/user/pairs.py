@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from taskaffinity.errors import input_error
-from taskaffinity.tasks.standoff.brat import Document, Mention, Relation, read_document
+from taskaffinity.tasks.standoff.brat import Document, Mention, Relation, read_folder
 from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
 from taskaffinity.tasks.standoff.sentences import Span, line_sentences, merge_cut_sentences
 from taskaffinity.tasks.user.columns import Located
@@ -53,18 +53,14 @@ def pair_rows(
     Raises
     ------
     InputError
-        If the folder has no document, or a relation is of the type ``negative``, or as ``read_document``.
+        If the folder has no document, or a relation is of the type ``negative``, or as ``read_folder``.
     """
-    paths = sorted(folder.glob("*.txt"))
-    if not paths:
-        raise input_error(folder, "no text" if folder.is_dir() else "a file", "a folder of NAME.txt with NAME.ann")
     lost = missed.setdefault(str(folder), Counter())
-    for path in paths:
-        document = read_document(path)
+    for path, document in read_folder(folder):
         gold: dict[frozenset[Mention], list[str]] = defaultdict(list)
         for relation in document.relations:
             _add(gold, relation, negative)
-        yield from _rows(str(path.with_suffix(".ann")), document, pairs, negative, gold, notes)
+        yield from _rows(str(path), document, pairs, negative, gold, notes)
         n_lost = sum(len(kinds) for kinds in gold.values())
         lost[document.name] += n_lost
         notes[WITHOUT_EXAMPLE] += n_lost

@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from taskaffinity.errors import input_error, meant, named
+from taskaffinity.errors import InputError, input_error, meant, named
 from taskaffinity.tasks.splits import Split, split_of
+from taskaffinity.tasks.standoff.brat import text_files
 from taskaffinity.tasks.user.columns import Columns, Located
-from taskaffinity.tasks.user.files import STEMS, find_files, read_rows
+from taskaffinity.tasks.user.files import read_rows
+from taskaffinity.tasks.user.find import STEMS, find_files
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
 from taskaffinity.tasks.user.layout import Layout
 from taskaffinity.tasks.user.shares import SplitShares, part_of
@@ -101,12 +103,11 @@ def files_of(block: UserTask, root: Path, at: At, shares: SplitShares) -> dict[S
         raise input_error(at("path"), "a folder and files", "one of them")
     if block.path.folder:
         folder = _path_of(root, block.path.folder)
-        is_one = os.path.isfile(folder) or (block.format == "brat" and any(folder.glob("*.txt")))
+        is_one = os.path.isfile(folder) or (block.format == "brat" and _is_one_of_documents(folder))
         if is_one and ("split" in block.columns or shares.may_lack("test")):
             return files_of(block.model_copy(update={"path": Files(train=block.path.folder)}), root, at, shares)
-        if not os.path.lexists(folder) and os.path.isdir(folder.parent):
-            near = meant(folder.name, (p.name for p in folder.parent.iterdir() if p.is_dir()))
-            raise input_error(folder, "no such folder", f"the one of {at('path')}{near}")
+        if not os.path.lexists(folder):
+            raise _no_such(folder, at)
         files = find_files(
             folder, block.format, block.kind, may_lack=[part for part in shares if shares.may_lack(part)]
         )
@@ -137,6 +138,24 @@ def files_of(block: UserTask, root: Path, at: At, shares: SplitShares) -> dict[S
             both = f"{where[os.path.realpath(path)]} and {split}"
             raise input_error(at("path"), f"one file for {both}", "one file per split")
     return files
+
+
+def _is_one_of_documents(folder: Path) -> bool:
+    """Return whether a brat folder has documents, and no folder of a split."""
+    has_splits = any((folder / stem).is_dir() for stem in _SPLIT_OF)
+    return any(folder.glob("*.txt")) or (not has_splits and bool(text_files(folder)))
+
+
+def _no_such(path: Path, at: At) -> InputError:
+    """Return the error for a path that does not exist; files have an ending."""
+    what = "file" if path.suffix else "folder"
+    if any(mark in path.name for mark in "*?{"):
+        return input_error(
+            path, "no such file", "names without * and {}, as path: {train: FILE, dev: FILE, test: FILE}"
+        )
+    beside = os.listdir(path.parent) if os.path.isdir(path.parent) else ()
+    near = meant(path.name, (name for name in beside if os.path.isdir(path.parent / name) == (what == "folder")))
+    return input_error(path, f"no such {what}", f"the one of {at('path')}{near}")
 
 
 def _path_of(root: Path, name: str) -> Path:

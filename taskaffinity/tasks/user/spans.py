@@ -15,7 +15,7 @@ from pathlib import Path
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.standoff.bioc import read_bioc
-from taskaffinity.tasks.standoff.brat import read_document
+from taskaffinity.tasks.standoff.brat import read_folder
 from taskaffinity.tasks.standoff.offsets import check_inside
 from taskaffinity.tasks.standoff.pubtator import read_pubtator
 from taskaffinity.tasks.standoff.sentences import (
@@ -75,17 +75,12 @@ def brat_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
     Raises
     ------
     InputError
-        If the folder has no document, or as ``read_document``.
+        If the folder has no document, or as ``read_folder``.
     """
-    texts = sorted(path.glob("*.txt"))
-    if not texts:
-        raise input_error(path, "no text" if path.is_dir() else "a file", "a folder of NAME.txt with NAME.ann")
-    for text_path in texts:
-        document = read_document(text_path)
+    for where, document in read_folder(path):
         mentions = [(mention.kind, mention.hull) for mention in document.mentions]
         notes[IN_PARTS] += sum(len(mention.parts) > 1 for mention in document.mentions)
-        where = str(text_path.with_suffix(".ann"))
-        yield from _sentence_rows(where, document.name, document.text, line_sentences(document.text), mentions)
+        yield from _sentence_rows(str(where), document.name, document.text, line_sentences(document.text), mentions)
 
 
 def _sentence_rows(
