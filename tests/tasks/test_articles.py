@@ -52,6 +52,13 @@ def write(folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("indent", [None, 1])
+def test_a_list_of_articles_without_an_object_around_it_is_the_same_task(indent: int | None, tmp_path: Path) -> None:
+    write(tmp_path / "whole", json.dumps({"data": articles("train")}))
+    write(tmp_path / "list", json.dumps(articles("train"), indent=indent))
+    assert read(tmp_path, "list").fingerprint == read(tmp_path, "whole").fingerprint
+
+
+@pytest.mark.parametrize("indent", [None, 1])
 def test_articles_are_the_task_of_their_questions(indent: int | None, tmp_path: Path) -> None:
     write(tmp_path / "nested", json.dumps({"version": "2", "data": articles("train")}, indent=indent))
     flat = []

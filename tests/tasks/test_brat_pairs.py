@@ -110,6 +110,26 @@ def test_pairs_and_labels_are_those_of_plain_python(case: str, corpus: Path) -> 
     assert task.notes == ((f"{total} {lines}",) if total else ())
 
 
+@pytest.mark.parametrize("negatives", [True, False])
+def test_relations_of_types_that_are_not_listed_are_no_relations(negatives: bool, corpus: Path) -> None:
+    for split in SPLITS:  # a third type, which the suite does not list
+        for path in (corpus / "d" / split).glob("*[05].ann"):
+            path.write_text(path.read_text().replace("\ttreats ", "\tprevents "))
+    whole = read(corpus, f"path: d{', negative: none' * negatives}")
+    some = read(corpus, f"path: d, labels: [causes, treats{', none' * negatives}]{', negative: none' * negatives}")
+    n_found = sum(path.read_text().count("prevents") for path in (corpus / "d").rglob("*.ann"))
+    for split in SPLITS:
+        all_labels = count(whole.examples[split], "relation", None).labels
+        labels = count(some.examples[split], "relation", None).labels
+        assert all_labels["prevents"] > 0
+        assert labels["causes"] == all_labels["causes"]
+        assert labels["treats"] == all_labels["treats"]
+        assert len(some.examples[split]) == len(whole.examples[split]) - (0 if negatives else all_labels["prevents"])
+        if negatives:
+            assert labels["none"] == all_labels["none"] + all_labels["prevents"]
+    assert f"{n_found} relations of types that are not under labels:, read as no relation" in some.notes
+
+
 def test_masks_and_markers(tmp_path: Path) -> None:
     made = Document("w0 w1 w2 w3\nw4", [Found(1, "Drug", 0, 1, 3), Found(2, "Effect", 0, 3, 9)], {(0, 1): "causes"})
     for split in SPLITS:

@@ -75,6 +75,39 @@ def test_a_given_separator_also_splits_what_looks_like_brackets(tmp_path: Path) 
     assert read(tmp_path, "kind: multilabel, path: d, label_separator: ';'").labels == ("[a]", "[b]")
 
 
+MARKS = {"0 and 1": "01", "0.0 and 1.0": ("0.0", "1.0"), "true and false": ("False", "True")}
+
+
+@pytest.mark.parametrize("form", MARKS)
+def test_a_column_for_each_class_is_a_list_of_classes(form: str, tmp_path: Path) -> None:
+    draw, names = random.Random(form), ["anger", "fear", "joy"]
+    marked: dict[str, list[list[int]]] = {}
+    for split in SPLITS:
+        marked[split] = [[draw.randrange(2) for _ in names] for _ in range(30)]
+        rows: list[list[object]] = [
+            [f"{split} {n}", *(MARKS[form][one] for one in row)] for n, row in enumerate(marked[split])
+        ]
+        write(tmp_path / f"d/{split}.csv", ["comment", *names], rows)
+    block = "kind: multilabel, path: d, columns: {text: comment}"
+    task = read(tmp_path, f"{block}, labels: [joy, anger]")  # fear is not asked for
+    for split in SPLITS:
+        expected = [[name for name in ("joy", "anger") if row[names.index(name)]] for row in marked[split]]
+        assert [list(example.label) for example in task.examples[split]] == expected  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"no label among 4 .*, or a column of 0 and 1 for each class, labels: \["):
+        read(tmp_path, block)
+    write(tmp_path / "d/train.csv", ["comment", *names], [["frumious", 1, 0, 1], ["bandersnatch", 1, -1, 1]])
+    with pytest.raises(InputError, match=r"train.csv: line 3: found '-1' in column 'fear'; expected 0 or 1"):
+        read(tmp_path, f"{block}, labels: [joy, anger, fear]")
+
+
+def test_a_column_of_labels_comes_before_columns_of_classes(tmp_path: Path) -> None:
+    for split in SPLITS:
+        rows: list[list[object]] = [[f"{split} {n}", ("a", "b", "a|b")[n % 3], 9, 9] for n in range(9)]
+        write(tmp_path / f"d/{split}.csv", ["text", "labels", "a", "b"], rows)
+    task = read(tmp_path, "kind: multilabel, path: d, labels: [a, b]")
+    assert [list(example.label) for example in task.examples["dev"]][:3] == [["a"], ["b"], ["a", "b"]]  # type: ignore[arg-type]
+
+
 TEXTS = ["red", "green", "blue"]
 COLUMNS = "columns: {text: q, label: answer}"
 SEVERAL = f"options: [opa, opb, opc], {COLUMNS}"

@@ -66,6 +66,12 @@ SHAPES: dict[str, tuple[str, str, Callable[[list[Record]], bytes]]] = {
     "tsv named txt": ("{}.txt", "format: tsv", lambda rows: table(rows, "\t")),
     "JSON list": ("{}.json", "", lambda rows: json.dumps(rows).encode()),
     "JSON list over lines": ("{}.json", "", lambda rows: json.dumps(rows, indent=1).encode()),
+    "JSON list under data": (
+        "{}.json",
+        "",
+        lambda rows: json.dumps({"version": "1.0", "source": {"of": "x"}, "data": rows}).encode(),
+    ),
+    "JSON list under a key, over lines": ("{}.json", "", lambda rows: json.dumps({"rows": rows}, indent=1).encode()),
     "JSON by id": ("{}.json", "", by_id),
     "JSON by id over lines": ("{}.json.gz", "", lambda rows: gzip.compress(by_id(rows, 2))),
     "numbered classes": ("{}.jsonl", "labels: [absent, present, unknown]", numbered),
@@ -113,6 +119,21 @@ def test_a_column_of_splits_is_used_or_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no row of dev in the column of the splits"):
         read(tmp_path, block)
     assert len(read(tmp_path, f"{block}, dev: 40%").examples["test"]) == 12
+
+
+def test_other_names_in_a_column_of_splits_are_given(tmp_path: Path) -> None:
+    names: dict[Split, object] = {"train": "Apprentissage", "dev": 1, "test": "Testing"}
+    rows = [{**row, "part": names[split]} for split in SPLITS for row in records(split)]
+    random.Random(2).shuffle(rows)
+    (tmp_path / "all.json").write_text(json.dumps(rows))
+    block = "kind: classification, path: all.json, columns: {split: part}"
+    task = read(tmp_path, f"{block}, splits: {{train: apprentissage, dev: 1, test: Testing}}")
+    for split in SPLITS:
+        assert [e.id for e in task.examples[split]] == [row["id"] for row in rows if row["part"] == names[split]]
+    with pytest.raises(InputError, match=r"record \d+: found split .*val, test, or splits: \{train: NAME, ...\} for"):
+        read(tmp_path, block)
+    with pytest.raises(InputError, match="found splits: without hub:"):
+        read(tmp_path, "kind: classification, path: all.json, splits: {train: a}, dev: 10%, test: 10%")
 
 
 def test_a_format_does_not_change_what_an_ending_chose(tmp_path: Path) -> None:

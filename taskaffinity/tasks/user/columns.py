@@ -68,6 +68,8 @@ class Columns:
     is_blue: bool = False
     options: tuple[str, ...] = ()
     """Columns of the options of choice, if each has its own."""
+    classes: tuple[str, ...] = ()
+    """Classes of multilabel; without a column of labels, each may have its own, of 0 and 1."""
     ignored: set[str] = field(default_factory=set, compare=False)
     """Ignored columns that may name the split of a row."""
     notes: Counter[str] = field(default_factory=Counter, compare=False)
@@ -87,6 +89,8 @@ class Columns:
         if absent := [column for column in self.options if column not in names]:
             lacks = f"no column {quoted(absent[0])} among {len(names)}{self._in_words(names)}"
             raise input_error(where, lacks, "the names of columns as options: [NAME, ...]")
+        if self._has_column_per_class(names):
+            needed = tuple(name for name in needed if name != "label")
         if self.kind == "ner" and self._names_one("entities", names) and not self._names_one("words", names):
             needed = SPAN_FIELDS
         if "split" not in self.given:
@@ -116,7 +120,21 @@ class Columns:
             Returns the value of a column.
         """
         row: dict[str, object] = {name: value_of(column) for name, column in at.items()}
-        return row | {"options": [value_of(column) for column in self.options]} if self.options else row
+        if self.options:
+            row["options"] = [value_of(column) for column in self.options]
+        if classes := self.classes_of(at):
+            row["label"] = {column: value_of(column) for column in classes}
+        return row
+
+    def classes_of(self, at: Collection[Field]) -> tuple[str, ...]:
+        """Return the classes that have their own columns, because no column of labels was placed."""
+        return () if "label" in at else self.classes
+
+    def _has_column_per_class(self, names: Collection[str]) -> bool:
+        """Return whether the rows have no column of labels, and a column for each class."""
+        usual = (*_NAMES["label"], *TRAITS[self.kind].usual.get("label", ()))
+        has_labels = "label" in self.given or any(name in names for name in usual)
+        return bool(self.classes) and not has_labels and all(name in names for name in self.classes)
 
     def _names_one(self, name: Field, names: Collection[str]) -> bool:
         return name in self.given or any(usual in names for usual in _NAMES[name])
@@ -148,11 +166,12 @@ class Columns:
         if not present and is_needed:
             other = next((column for column in names if column.lower() in legal), None)
             near = f" (case differs in {other!r})" if other else self._in_words(names)
+            per_class = ", or a column of 0 and 1 for each class, labels: [NAME, ...]"
             raise input_error(
                 where,
                 f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
                 f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}"
-                f"{_HOW * near.endswith(_NO_HEADER)}",
+                f"{per_class * (name == 'label' and self.kind == 'multilabel')}{_HOW * near.endswith(_NO_HEADER)}",
             )
         return present[0] if present else None
 
@@ -161,7 +180,9 @@ class Columns:
 
         Otherwise the file may have no header, and the "names" may be text of the corpus, which no message may quote.
         """
-        return any(name.lower() in _KNOWN or name in (*self.given.values(), *self.options) for name in names)
+        return any(
+            name.lower() in _KNOWN or name in (*self.given.values(), *self.options, *self.classes) for name in names
+        )
 
     def _in_words(self, names: Collection[str]) -> str:
         """Return the names for a message, or a note that this seems to be no header."""

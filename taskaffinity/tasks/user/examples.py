@@ -45,7 +45,7 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     check_place(block, at)
     check(block, at)
     shares = shares_of(block, at, needs_test=needs_test)
-    columns = Columns(block.kind, block.columns, options=block.options)
+    columns = columns_of(block)
     if block.hub:
         return make_task(name, block, parts_from_hub(block, at, shares, columns), at)
     parts = parts_from_files(block, root, at, shares, columns)
@@ -57,6 +57,12 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
         return task
     notes = (f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored)
     return replace(task, notes=(*task.notes, *sorted(notes)))
+
+
+def columns_of(block: UserTask) -> Columns:
+    """Return the names of columns that a block gives."""
+    classes = block.labels if block.kind == "multilabel" else ()
+    return Columns(block.kind, block.columns, options=block.options, classes=classes)
 
 
 def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares, task: Task) -> dict[Split, int]:

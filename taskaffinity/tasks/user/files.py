@@ -140,7 +140,7 @@ def _conllu(path: Path, layout: Layout, columns: Columns) -> Located:
 def _spans(path: Path, layout: Layout, columns: Columns) -> Located:
     assert layout.form is not None
     if columns.kind == "relation":
-        return pair_rows(path, layout.pairs, layout.negative, columns.notes, columns.missed)
+        return pair_rows(path, layout.pairs, layout.negative, layout.labels, columns.notes, columns.missed)
     return SPAN_READERS[layout.form](path, layout.encoding, columns.notes)
 
 

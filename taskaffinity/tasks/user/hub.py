@@ -100,7 +100,7 @@ def hub_rows(part: Any, where: str, columns: Columns) -> Located:
         If a column is missing, or a row has no label.
     """
     at = columns.place(where, part.column_names)
-    chosen = list(dict.fromkeys((*at.values(), *columns.options)))
+    chosen = list(dict.fromkeys((*at.values(), *columns.options, *columns.classes_of(at))))
     names_of = {column: _names(part.features[column]) for column in chosen}
     for number, row in enumerate(part.select_columns(chosen), start=1):
         place = f"{where} row {number}"

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from taskaffinity.errors import input_error, meant, quoted, shown
 from taskaffinity.tasks.task import A_NAME, Kind, Split, Task, is_name
 from taskaffinity.tasks.user.columns import Columns, Located, column_of
-from taskaffinity.tasks.user.examples import make_task
+from taskaffinity.tasks.user.examples import columns_of, make_task
 from taskaffinity.tasks.user.files import object_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows
 from taskaffinity.tasks.user.shares import shares_of
@@ -74,7 +74,7 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
     task = _task_block(kind, columns, options, where)
     check(task, at)
     names = hub_parts(task, list(parts), shares_of(task, at, needs_test=needs_test), where, where)
-    how = Columns(task.kind, task.columns, options=task.options)
+    how = columns_of(task)
     located: dict[Split, tuple[str, Located]] = {}
     for split, part in names.items():
         place = f"{where}: {part}"

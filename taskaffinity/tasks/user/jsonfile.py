@@ -1,6 +1,7 @@
-"""Read JSON files of four forms.
+"""Read JSON files of five forms.
 
-These are an object per line, a list of objects, one object that has objects under their ids, or SQuAD's articles."""
+These are an object per line, a list of objects, one object that has such a list under ``data`` or a similar key, one
+object that has objects under their ids, or SQuAD's articles."""
 
 from __future__ import annotations
 
@@ -12,6 +13,8 @@ from taskaffinity.tasks.lines import parse_line, read_lines
 from taskaffinity.tasks.user.articles import has_articles, question_rows
 
 _SHAPES = "one JSON object per line, a list of objects, an object with an object under each id, or SQuAD's articles"
+_WRAPPERS = ("data", "examples", "instances", "rows")
+"""Keys under which an object may have the list of its records."""
 
 
 def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
@@ -47,7 +50,11 @@ def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
 def _list(path: Path, text: str) -> Iterator[tuple[str, object]]:
     parsed = parse_line(str(path), text, is_document=True)
     assert isinstance(parsed, list)
-    for number, value in enumerate(parsed, start=1):
+    return question_rows(path, {"data": parsed}) if has_articles({"data": parsed}) else _records(path, parsed)
+
+
+def _records(path: Path, records: list[object]) -> Iterator[tuple[str, object]]:
+    for number, value in enumerate(records, start=1):
         yield f"{path}: record {number}", value
 
 
@@ -65,6 +72,9 @@ def _in_an_object(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple
         return None
     if isinstance(parsed, Mapping) and has_articles(parsed):
         return question_rows(path, parsed)
+    wrapped = [parsed[key] for key in _WRAPPERS if key in parsed] if isinstance(parsed, Mapping) else []
+    if len(wrapped) == 1 and isinstance(wrapped[0], list) and all(isinstance(one, Mapping) for one in wrapped[0]):
+        return _records(path, wrapped[0])
     if (
         not isinstance(parsed, Mapping)
         or not parsed

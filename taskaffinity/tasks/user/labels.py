@@ -85,12 +85,14 @@ def _option(where: str, row: dict[str, object], block: UserTask, counted: Counte
 
 
 def _classes(where: str, value: object, block: UserTask) -> list[str]:
-    """Return the classes of a multi-label example, from a list or a text with separators.
+    """Return the classes of a multi-label example: from a list, a text with separators, or class -> 0 or 1.
 
     Without ``label_separator``, the separator is the first of ``|``, ``;`` and ``,`` that the text has.
     """
     if value is None:
         return []
+    if isinstance(value, dict):
+        return [name for name, mark in value.items() if _is_marked(where, name, mark)]
     if isinstance(value, str):
         value = _listed(where, value, block.label_separator)
     if not isinstance(value, list):
@@ -103,6 +105,16 @@ def _classes(where: str, value: object, block: UserTask) -> list[str]:
     if len(set(found)) != len(found):
         raise input_error(where, "a label twice", "each label once")
     return found
+
+
+def _is_marked(where: str, name: str, mark: object) -> bool:
+    """Return whether a class's own column says 1 (or true) for a row."""
+    said = mark.strip().lower() if isinstance(mark, str) else mark
+    if said in (1, "1", "1.0", "true"):
+        return True
+    if said in (0, "0", "0.0", "false"):
+        return False
+    raise input_error(where, f"{named(mark, ())} in column {shown(name)}", "0 or 1, because each class has its column")
 
 
 def _listed(where: str, text: str, given: str) -> list[object]:

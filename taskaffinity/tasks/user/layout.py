@@ -51,6 +51,8 @@ class Layout:
     """Which pairs of mentions are examples, for relations in brat folders."""
     negative: str | None = None
     """The label of a pair without a relation."""
+    labels: tuple[str, ...] = ()
+    """The types of relations in brat folders. Empty: all."""
 
 
 def formats_of(kind: Kind) -> tuple[Format, ...]:

@@ -16,14 +16,19 @@ _TAG = re.compile(r"O|[BIESLUM]-\S{1,40}")
 def types_of(labels: Sequence[str]) -> tuple[str, ...]:
     """Return the entity types of a tagging task.
 
-    If ``labels`` are tags, the types are collected and sorted. Otherwise they are ``labels``.
+    If ``labels`` are tags, the types are collected and sorted. Otherwise they are ``labels``. Tags without ``O`` have
+    ``B-`` and another mark for each type: ``B-cell`` alone is a type.
 
     Examples
     --------
-    >>> types_of(["O", "B-Drug", "I-Drug"]), types_of(["Drug", "Dose"])
-    (('Drug',), ('Drug', 'Dose'))
+    >>> types_of(["O", "B-Drug", "I-Drug"]), types_of(["B-Drug", "I-Drug"]), types_of(["Drug", "B-cell"])
+    (('Drug',), ('Drug',), ('Drug', 'B-cell'))
     """
-    return tuple(sorted({label[2:] for label in labels} - {""})) if _are_tags(labels) else tuple(labels)
+    types = {label[2:] for label in labels} - {""}
+    is_each_twice = all(_TAG.fullmatch(label) for label in labels) and all(
+        f"B-{kind}" in labels and sum(label[2:] == kind for label in labels) > 1 for kind in types
+    )
+    return tuple(sorted(types)) if _are_tags(labels) or (types and is_each_twice) else tuple(labels)
 
 
 def named_tags(where: str, tags: Sequence[object], labels: Sequence[str]) -> list[object]:

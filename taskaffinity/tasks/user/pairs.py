@@ -20,6 +20,8 @@ from taskaffinity.tasks.user.columns import Located
 TWICE = "pairs of mentions with several relations, one example each"
 WITHOUT_EXAMPLE = "relations without an example, because their mentions are too far apart or of other types"
 
+OTHER_TYPES = "relations of types that are not under labels:, read as no relation"
+
 
 class Pairs(BaseModel):
     """Which pairs of mentions are examples of a task of relations."""
@@ -37,7 +39,12 @@ class Pairs(BaseModel):
 
 
 def pair_rows(
-    folder: Path, pairs: Pairs, negative: str | None, notes: Counter[str], missed: dict[str, Counter[str]]
+    folder: Path,
+    pairs: Pairs,
+    negative: str | None,
+    labels: Sequence[str],
+    notes: Counter[str],
+    missed: dict[str, Counter[str]],
 ) -> Located:
     """Yield the pairs of mentions of brat documents.
 
@@ -47,6 +54,8 @@ def pair_rows(
     ----------
     negative
         The label of a pair without a relation. None: such pairs are no examples.
+    labels
+        The types of relations; others are no relation, and counted. Empty: all.
     missed
         Folder -> document -> number of relations without an example; it is extended.
 
@@ -59,7 +68,10 @@ def pair_rows(
     for path, document in read_folder(folder):
         gold: dict[frozenset[Mention], list[str]] = defaultdict(list)
         for relation in document.relations:
-            _add(gold, relation, negative)
+            if labels and relation.kind not in labels:
+                notes[OTHER_TYPES] += 1
+            else:
+                _add(gold, relation, negative)
         yield from _rows(str(path), document, pairs, negative, gold, notes)
         n_lost = sum(len(kinds) for kinds in gold.values())
         lost[document.name] += n_lost

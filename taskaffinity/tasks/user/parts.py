@@ -13,6 +13,7 @@ from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.find import STEMS, find_files
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
+from taskaffinity.tasks.user.labels import text_of
 from taskaffinity.tasks.user.layout import Layout
 from taskaffinity.tasks.user.shares import SplitShares, part_of
 from taskaffinity.tasks.user.task_block import At, Files, UserTask
@@ -34,12 +35,15 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, c
         If a file is missing, or a column that names the split of each row has another value.
     """
     files = files_of(block, root, at, shares)
-    layout = Layout(block.format, block.header, block.separator, block.encoding, block.pairs, block.negative)
+    layout = Layout(
+        block.format, block.header, block.separator, block.encoding, block.pairs, block.negative, block.labels
+    )
     further = {
         split: (str(path), read_rows(path, layout, columns)) for split, path in _test_sets(block, root, files, at)
     }
     if "split" in block.columns:
-        return {**_parts_of_column(files["train"], read_rows(files["train"], layout, columns), shares, at), **further}
+        rows = read_rows(files["train"], layout, columns)
+        return {**_parts_of_column(files["train"], rows, block, shares, at), **further}
     return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()} | further
 
 
@@ -56,13 +60,16 @@ def _test_sets(block: UserTask, root: Path, files: Mapping[Split, Path], at: At)
         yield split, path
 
 
-def _parts_of_column(path: Path, rows: Located, shares: SplitShares, at: At) -> Parts:
+def _parts_of_column(path: Path, rows: Located, block: UserTask, shares: SplitShares, at: At) -> Parts:
+    known = _SPLIT_OF | {name.strip().lower(): split for split, name in block.splits.items()}
     parts: dict[Split, list[tuple[str, dict[str, object]]]] = {}
     for where, row in rows:
         value = row.pop("split", None)
-        split = _SPLIT_OF.get(value.strip().lower()) if isinstance(value, str) else None
+        value = text_of(value)
+        split = known.get(value.lower()) if isinstance(value, str) else None
         if split is None:
-            raise input_error(where, f"split {named(value, _SPLIT_OF)}", f"one of {', '.join(_SPLIT_OF)}")
+            expected = f"one of {', '.join(known)}, or splits: {{train: NAME, ...}} for other names"
+            raise input_error(where, f"split {named(value, known)}", expected)
         parts.setdefault(split, []).append((where, row))
     for split in STEMS:
         share = split != "train" and shares[split]

@@ -47,7 +47,7 @@ class UserTask(BaseModel):
     revision: str = ""
     """Branch, tag or commit of the data set."""
     splits: dict[MainSplit, str] = {}
-    """Unusual names of its splits: train, dev or test -> name."""
+    """Unusual names of its splits, or in a column of splits: train, dev or test -> name."""
     format: Format | None = None
     """None: from the suffix of each file."""
     header: tuple[str, ...] = ()
@@ -220,6 +220,8 @@ def check_place(block: UserTask, at: At) -> None:
         expected = "path: a folder, or {train: FILE, dev: FILE, test: FILE}; or hub: OWNER/NAME"
         raise input_error(at("path"), "no key 'path'", expected)
     for key, value in (("config", block.config), ("revision", block.revision), ("splits", block.splits)):
+        if key == "splits" and "split" in block.columns:
+            continue
         if value and not block.hub:
             raise input_error(at(key), f"{key}: without hub:", "hub: OWNER/NAME too")
     if block.hub and block.test:
