@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from scipy import stats
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.comparison import COMPARISON_COLUMNS, check_same_tasks, compare_studies, comparison_frame
 from taskaffinity.analysis.measure import measure
-from taskaffinity.analysis.tables.comparison import describe_comparison, differences
+from taskaffinity.analysis.tables.comparison import comparison_table, describe_comparison, differences
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef
@@ -80,6 +81,19 @@ def test_verdicts_that_changed_are_named(matrices: tuple[AffinityMatrix, Affinit
     assert "same test examples" in words
     assert "rather too wide than too narrow" in words
     assert "share" not in words
+
+
+def test_the_printed_table_calls_the_adjusted_p_value_p_adj(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
+    comparison = compare_studies(*matrices)
+    columns = {
+        str(column.header): [str(cell) for cell in column.cells] for column in comparison_table(comparison).columns
+    }
+    adjusted = stats.false_discovery_control([comparison.p[arrow] for arrow in comparison.first.arrows])
+    assert columns["p adj"] == ["<.001" if value < 0.001 else f"{value:.3f}" for value in adjusted]
+    assert "q" not in columns
+    words = "\n".join(describe_comparison(comparison))
+    assert "changed significantly (p adj <= 0.05," in words
+    assert not re.search(r"\bq\b", words)
 
 
 def test_a_study_beside_itself_has_not_changed(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:

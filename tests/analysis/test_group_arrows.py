@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, replace
 from io import StringIO
 from itertools import combinations
@@ -159,6 +160,8 @@ def test_what_is_published_has_the_group_arrows(planted: tuple[Study, RunStore],
     shown = StringIO()
     Console(file=shown, width=150).print(group_arrows_table(found))
     assert "A + B" in shown.getvalue()
+    assert re.search(r"pair-mean +p adj +verdict", shown.getvalue())
+    assert not re.search(r"\bq\b", shown.getvalue() + words)
     assert shown.getvalue().count(" improves") == list(written.verdict).count("improves")
     assert describe_group_arrows(found)[-1].endswith("inconclusive, or in group_arrows.csv only.")
     plain = replace(study, groups=())

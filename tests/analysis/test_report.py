@@ -142,6 +142,8 @@ def test_the_numbers_of_the_tables_are_those_of_edges_csv_cell_by_cell(
         seen |= set(found[0])
         assert found == [{name: edge[name] for name in found[0]} for edge in edges], table
     assert {"gain", "low", "high", "p", "q", "verdict", "df", "se_seeds", "n_test", "mde"} <= seen
+    assert "p adj of the difference" in page.words
+    assert not re.search(r"\bq\b", page.words)
     controls = rows_of(as_csv(controls_frame(matrix)))
     assert exact(page, "controls") == [{name: control[name] for name in controls[0]} for control in controls]
 

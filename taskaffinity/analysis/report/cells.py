@@ -20,9 +20,9 @@ ARROW_COLUMNS = (
 )
 """Columns of every table of arrows."""
 HEADINGS = {
-    "q": "q of the difference",
+    "q": "p adj of the difference",
     "p": "p of the difference",
-    "q_tost": "q of no effect",
+    "q_tost": "p adj of no effect",
     "p_tost": "p of no effect",
     "df": "degrees of freedom",
     "se_seeds": "standard error, seeds",

@@ -31,7 +31,7 @@ def comparison_table(comparison: Comparison) -> Table:
     table.add_column("second", justify="right")
     table.add_column("change", justify="right")
     table.add_column(f"{100 * (1 - comparison.alpha):g}% interval", justify="right")
-    table.add_column("q", justify="right")
+    table.add_column("p adj", justify="right", no_wrap=True)
     changed = comparison.changed
     for arrow in comparison.first.arrows:
         low, high, q = (getattr(comparison, name)[arrow] for name in ("low", "high", "q"))
@@ -64,7 +64,7 @@ def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) 
     if tested:
         significant = int((comparison.q <= comparison.alpha).sum())
         lines.append(
-            f"{plural(significant, 'gain') if significant else 'No gain'} changed significantly (q <= "
+            f"{plural(significant, 'gain') if significant else 'No gain'} changed significantly (p adj <= "
             f"{comparison.alpha:g}, {TESTS[comparison.test]} tests, {CORRECTIONS['bh']} over "
             f"{plural(tested, 'arrow')}). A verdict can change although the gain does not: read the interval of the "
             "change."

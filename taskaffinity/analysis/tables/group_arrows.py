@@ -25,7 +25,7 @@ def group_arrows_table(found: GroupArrows) -> Table:
     for name in ("sources", "target", "given"):
         table.add_column(name, overflow="fold")
     level = f"{100 * (1 - found.rule.alpha):g}% interval"
-    for name in ("gain", level, "pair-sum", "pair-mean", "q"):
+    for name in ("gain", level, "pair-sum", "pair-mean", "p adj"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", overflow="fold")
     for place in _shown(found):
@@ -88,7 +88,7 @@ def _caption(found: GroupArrows) -> str:
     return "\n".join(
         [
             *hidden,
-            "pair-sum: sum of the sources' gains in pairs; pair-mean: change of the mean gain in pairs; q: over the "
-            "group arrows",
+            "pair-sum: sum of the sources' gains in pairs; pair-mean: change of the mean gain in pairs; p adj: over "
+            "the group arrows",
         ]
     )
