@@ -10,7 +10,7 @@ A metric is four functions.
   sqrt(n_examples)``. If examples of one document are not independent, pass the influences through ``by_document``
   first.
 * ``items(counts)`` returns how many gold items of each example the score counts, ``(n_examples,)``. An item is an
-  example for accuracy and Pearson, and a positive example or a span for F1.
+  example for accuracy and Pearson, and a positive example or a mention for F1.
 
 Conventions: ``labels`` are the scored classes; the caller removes a negative class. The unit of every count is an
 example. For a tagging task it is a sentence, because the tokens of a sentence are not independent. An undefined score
@@ -30,9 +30,9 @@ import numpy.typing as npt
 from taskaffinity.tasks.answers import answer_f1_tally, exact_match_tally
 from taskaffinity.tasks.given_score import GIVEN_SCORE as GIVEN_SCORE
 from taskaffinity.tasks.given_score import given_influence, given_score, given_tally, no_items
+from taskaffinity.tasks.mentions import lenient_mentions, strict_mentions
 from taskaffinity.tasks.pearson import Counts as Counts
 from taskaffinity.tasks.pearson import centred_moments, pearson_influence, pearson_score, pearson_tally
-from taskaffinity.tasks.spans import lenient_spans, spans
 
 
 @dataclass(frozen=True)
@@ -153,35 +153,35 @@ def document_f1_tally(
 
 
 def span_f1_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-    """Return ``(n_sentences, 3)`` counts: tp, fp, fn of spans.
+    """Return ``(n_sentences, 3)`` counts: tp, fp, fn of mentions.
 
-    A predicted span is correct if its type and both boundaries are. A span is ``B-x`` followed by any number of
-    ``I-x``. An ``I-x`` after anything else is no span (strict IOB2 of seqeval).
+    A predicted mention is correct if its type and both boundaries are. A mention is ``B-x`` followed by any number of
+    ``I-x``. An ``I-x`` after anything else is no mention (strict IOB2 of seqeval).
     """
-    return _span_tally(gold, predicted, labels, spans)
+    return _mention_tally(gold, predicted, labels, strict_mentions)
 
 
 def conlleval_tally(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Sequence[str]) -> Counts:
-    """As ``span_f1_tally``, with the spans of ``conlleval``.
+    """As ``span_f1_tally``, with the mentions of ``conlleval``.
 
-    An ``I`` after no span of its type begins a span.
+    An ``I`` after no mention of its type begins a mention.
     """
-    return _span_tally(gold, predicted, labels, lenient_spans)
+    return _mention_tally(gold, predicted, labels, lenient_mentions)
 
 
-def _span_tally(
+def _mention_tally(
     gold: Sequence[Sequence[str]],
     predicted: Sequence[Sequence[str]],
     labels: Sequence[str],
-    spans_of: Callable[[Sequence[str]], list[tuple[str, int, int]]],
+    mentions_of: Callable[[Sequence[str]], list[tuple[str, int, int]]],
 ) -> Counts:
     counted = set(labels)
     counts = np.zeros((len(gold), 3))
     for row, (gold_tags, predicted_tags) in enumerate(zip(gold, predicted, strict=True)):
         if len(gold_tags) != len(predicted_tags):
             raise ValueError(f"sentence {row}: {len(gold_tags)} gold tags, {len(predicted_tags)} predicted")
-        g = {span for span in spans_of(gold_tags) if span[0] in counted}
-        p = {span for span in spans_of(predicted_tags) if span[0] in counted}
+        g = {mention for mention in mentions_of(gold_tags) if mention[0] in counted}
+        p = {mention for mention in mentions_of(predicted_tags) if mention[0] in counted}
         counts[row] = len(g & p), len(p - g), len(g - p)
     return counts
 

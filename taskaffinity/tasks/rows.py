@@ -17,7 +17,7 @@ from typing import Any
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER, parse_place
 from taskaffinity.tasks.kinds import PAIR_KINDS, SCORE_KINDS, TRAITS, Kind, option_names
-from taskaffinity.tasks.spans import spans
+from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.task import Example
 
 _LARGEST = 1e30
@@ -117,7 +117,7 @@ def names_in(example: Example, kind: Kind) -> Sequence[str]:
         return [ANSWER if label else NO_ANSWER]
     if not isinstance(label, tuple):
         return [label] if isinstance(label, str) else []
-    return label if form == "classes" else [span[0] for span in spans(label)]
+    return label if form == "classes" else [mention[0] for mention in strict_mentions(label)]
 
 
 def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Example:

@@ -37,7 +37,7 @@ def train_trial(
     ----------
     report : callable
         Receives the epoch, each task's best dev score so far in points, and the collapsed tasks. A task has collapsed
-        if the model of its score predicts one class, no span or one value.
+        if the model of its score predicts one class, no mention or one value.
     fail : callable
         Receives the reason, the traceback, and whether the recipe is the cause.
     checkpoints, checkpoint_minutes

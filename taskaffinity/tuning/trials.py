@@ -64,7 +64,7 @@ class Record:
     scores: tuple[Scores, ...] = ()
     """Scores after each epoch."""
     collapsed: tuple[str, ...] = ()
-    """Tasks that were not learned: the model of the last score predicts one class, no span or one value."""
+    """Tasks that were not learned: the model of the last score predicts one class, no mention or one value."""
     failure: str | None = None
     """Why the recipe failed; None if it did not."""
     seconds: float = 0.0

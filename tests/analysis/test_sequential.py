@@ -281,7 +281,7 @@ def test_a_task_that_learns_nothing_does_not_stall_the_design(tmp_path: Path) ->
     def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
         if target != "c":
             return latent(target, partners, seed)
-        return np.tile([0.0, 0.0, 1.0], (300, 1))  # every span missed
+        return np.tile([0.0, 0.0, 1.0], (300, 1))  # every mention missed
 
     store = fill(study, tmp_path, counts_of)
     matrix = measure(study, store)

@@ -19,8 +19,8 @@ from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS, Metric
 ACCURACY = METRICS["accuracy"]
 
 
-def span_counts(rng: np.random.Generator, runs: int, ease: np.ndarray, shift: float = 0.0) -> np.ndarray:
-    """(runs, n_examples, 3): spans found, invented and missed, easier in some sentences than in others."""
+def mention_counts(rng: np.random.Generator, runs: int, ease: np.ndarray, shift: float = 0.0) -> np.ndarray:
+    """(runs, n_examples, 3): mentions found, invented and missed, easier in some sentences than in others."""
     chance = 1 / (1 + np.exp(-(ease + shift + rng.normal(0, 0.3, (runs, 1)))))
     gold = np.broadcast_to(np.arange(len(ease)) % 4, chance.shape)
     found = rng.binomial(gold, chance)
@@ -45,7 +45,7 @@ def example_arms(metric: str, n_pair: int = 4, n_single: int = 3, n: int = 150) 
     if metric in ("accuracy", "exact_match"):
         pair, single = (ease + rng.normal(0, 1, (runs, n)) > 0 for runs in (n_pair, n_single))
         return np.stack([right(run) for run in pair]), np.stack([right(run) for run in single])
-    pair, single = span_counts(rng, n_pair, ease, 0.2), span_counts(rng, n_single, ease)
+    pair, single = mention_counts(rng, n_pair, ease, 0.2), mention_counts(rng, n_single, ease)
     if metric == "macro_f1":
         return np.concatenate([pair, pair[:, ::-1]], axis=-1), np.concatenate([single, single[:, ::-1]], axis=-1)
     return pair, single
@@ -243,7 +243,7 @@ def test_no_variance_at_all_meets_the_floor() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_f1s_floor_counts_the_examples_that_carry_spans() -> None:
+def test_f1s_floor_counts_the_examples_that_carry_mentions() -> None:
     counts = np.zeros((2, 100, 3))
     counts[:, :10, 0] = 1
     assert variance_components(*[Arm.from_counts(counts, METRICS["span_f1"])] * 2).s2_pair == pytest.approx(1 / 10**2)
@@ -269,7 +269,7 @@ def test_what_cannot_be_tested_has_a_reason_and_still_a_gain(
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_test_set_without_any_span_has_a_reason() -> None:
+def test_a_test_set_without_any_mention_has_a_reason() -> None:
     nothing = Arm.from_counts(np.zeros((3, 9, 3)), METRICS["span_f1"])
     assert variance_components(nothing, nothing).untested_reason == "no test example counts"
 

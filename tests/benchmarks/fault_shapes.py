@@ -14,7 +14,7 @@ from fault_world import SIZES, WORDS
 _SHAPES = """\
 name: shapes
 tasks:
-  tokens: {kind: ner, path: data/spans}
+  tokens: {kind: ner, path: data/mentions}
   abstracts: {kind: ner, path: data/pubtator, overlaps: longest}
   passages: {kind: ner, path: data/bioc}
   objects: {kind: ner, path: data/objects, format: bioc}
@@ -49,11 +49,11 @@ def fill_shapes(root: Path) -> None:
     (root / "shapes.yaml").write_text(_SHAPES)
     for split in SIZES:
         folder = root / "data"
-        for name in ("spans", "pubtator", "bioc", "objects", "forms", f"brat/{split}"):
+        for name in ("mentions", "pubtator", "bioc", "objects", "forms", f"brat/{split}"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         documents = [_document(f"{split}{n}", rng) for n in range(6)]
-        spans = [{"id": name, "text": text, "entities": marks} for name, text, marks in documents]
-        (folder / "spans" / f"{split}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in spans))
+        rows = [{"id": name, "text": text, "entities": marks} for name, text, marks in documents]
+        (folder / "mentions" / f"{split}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
         (folder / "pubtator" / f"{split}.pubtator").write_text("\n".join(_pubtator(*one) for one in documents))
         (folder / "bioc" / f"{split}.bioc").write_text(_bioc_xml(documents))
         (folder / "objects" / f"{split}.bioc").write_text(_bioc_json(documents))

@@ -286,7 +286,7 @@ READERS: dict[str, list[Variant]] = {
         _pubtator, _chemprot, _clinicalsts, _ehr_rel, _i2b2, _pipe, _ids, partial(_unlabelled, "ner", "txt"),
         partial(_passages, "txt"),
     ],
-    "spans": [
+    "mentions": [
         *(partial(_marked, form) for form in ("jsonl", "pubtator", "bioc", "conllu")),
         partial(_task, "multilabel", "csv"),
         partial(_task, "regression", "csv"),

@@ -141,7 +141,7 @@ SEEDS: dict[str, list[str]] = {
         "n||Disease_Disorder||C1||4||9\n",
         "a\nb\n",
     ],
-    "spans": [
+    "mentions": [
         _lines([_MARKED]),
         "1|t|red horse\n1|a|blue cake\n1\t4\t9\thorse\tAnimal\tD1\n1\t10\t14\tblue\tColour\tD2\n\n",
         "<collection><document><id>d</id><passage><offset>0</offset><text>red horse</text>"

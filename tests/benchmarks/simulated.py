@@ -39,7 +39,9 @@ class Examples:
     """A target's test set."""
 
     ease: Array  # (n,)
-    gold: Array  # (n,) spans, gold scores, classes (macro-F1), or whether the class is the majority's (accuracy)
+    gold: (
+        Array  # (n,) number of mentions, gold score, class (macro-F1), or whether it is the majority's class (accuracy)
+    )
     documents: Array | None  # (n,) number of the document, from 0 without gaps
 
 
@@ -115,7 +117,7 @@ def draw_arm(
         planes = _pearson_planes(gold, (1 + condition.shift + luck) * gold + 0.8 * examples.ease / EASE + own + fresh)
     else:
         latent = luck + (target.level + condition.shift + examples.ease + own).astype(np.float32)
-        planes = {"accuracy": _accuracy_planes, "span_f1": _span_planes, "macro_f1": _macro_planes}[world.metric](
+        planes = {"accuracy": _accuracy_planes, "span_f1": _mention_planes, "macro_f1": _macro_planes}[world.metric](
             rng, gold, latent, fresh
         )
     collapsed = rng.random(n_runs) < condition.collapse
@@ -131,11 +133,11 @@ def _accuracy_planes(rng: np.random.Generator, gold: Array, latent: Array, fresh
     return planes
 
 
-def _span_planes(rng: np.random.Generator, gold: Array, latent: Array, fresh: Array) -> Array:
+def _mention_planes(rng: np.random.Generator, gold: Array, latent: Array, fresh: Array) -> Array:
     chance = ndtr(latent / np.float32(NOISE))
     found = np.zeros(latent.shape, dtype=np.float32)
-    for span in range(int(gold.max())):
-        found += (rng.random(latent.shape, dtype=np.float32) < chance) & (gold > span)
+    for mention in range(int(gold.max())):
+        found += (rng.random(latent.shape, dtype=np.float32) < chance) & (gold > mention)
     return np.stack([found, latent + fresh < INVENTED, gold - found])
 
 
@@ -160,7 +162,7 @@ def _pearson_planes(gold: Array, predicted: Array) -> Array:
 
 
 def _collapsed_planes(metric: str, gold: Array) -> Array:
-    """(n_counts, n), the counts of a run that predicts the majority class, no span, or a constant."""
+    """(n_counts, n), the counts of a run that predicts the majority class, no mention, or a constant."""
     if metric == "accuracy":
         return np.stack([gold, np.ones_like(gold)]).astype(np.float64)
     if metric == "macro_f1":

@@ -7,15 +7,15 @@ is 0.15 times a log-normal factor of the target), noise has SD 0.7. A gain is pl
 score. From the latent score
 
 * ``accuracy``: an example is right if it is above zero;
-* ``span_f1``: an example has 0 to 4 gold spans (Poisson 1.5, cut); each is found if latent + fresh noise is above zero,
-  and one span is invented if latent + fresh noise is below -1.5;
+* ``span_f1``: an example has 0 to 4 gold mentions (Poisson 1.5, cut); each is found if latent + fresh noise is above
+  zero, and one mention is invented if latent + fresh noise is below -1.5;
 * ``pearson``: gold x is standard normal, the prediction is ``(1 + luck) x + 0.8 ease' + own + noise`` with the ease
   standardised; a shift adds to the slope;
 * ``macro_f1``: three classes, the rarer the harder; an example is right if it is above zero, else it gets one of the
   other classes.
 
 A ``World`` can also have documents (examples of one share a part of their ease and most of ``own``), arms of unequal
-SD over seeds, and runs that collapse: they predict the majority class, no span, or a constant.
+SD over seeds, and runs that collapse: they predict the majority class, no mention, or a constant.
 
 True gains are the population's, over examples in closed form and over luck by quadrature.
 """
@@ -43,8 +43,8 @@ CLASSES, CLASS_LEVELS = np.array([0.6, 0.25, 0.15]), np.array([0.5, 0.0, -0.5])
 """Shares of the classes of macro-F1, and what they add to the target's level."""
 NOISES = ("gaussian", "student_t3")
 SIMULATED_METRICS = ("accuracy", "span_f1", "pearson")
-_SPANS = np.minimum(np.arange(30), 4)
-MEAN_SPANS = float((stats.poisson.pmf(np.arange(30), 1.5) * _SPANS).sum())
+_MENTIONS = np.minimum(np.arange(30), 4)
+MEAN_MENTIONS = float((stats.poisson.pmf(np.arange(30), 1.5) * _MENTIONS).sum())
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ def true_score(world: World, target: Target, condition: Condition) -> float:
     right = ndtr(latent / spread)
     if world.metric == "accuracy":
         return float(right.mean())
-    found = MEAN_SPANS * right
-    return float((2 * found / (found + ndtr((INVENTED - latent) / spread) + MEAN_SPANS)).mean())
+    found = MEAN_MENTIONS * right
+    return float((2 * found / (found + ndtr((INVENTED - latent) / spread) + MEAN_MENTIONS)).mean())
 
 
 def collapsed_score(metric: str) -> float:

@@ -194,7 +194,7 @@ def shareclefe_raw(tmp_path: Path) -> Path:
     """Twelve training notes with Knowtator files, two test notes with pipe files; each has a discontinuous mention."""
     root = tmp_path / "raw" / "shareclef2013"
     at = {said: SHARE_TEXT.index(said) for said in ("quuxitis of", "right snarkol", "vorpal", "left")}
-    spans = [
+    mentions = [
         [(at["quuxitis of"], at["quuxitis of"] + 8), (at["right snarkol"], at["right snarkol"] + 13)],
         [(at["vorpal"], at["vorpal"] + 15)],
         [(at["left"], at["left"] + 4)],
@@ -207,7 +207,7 @@ def shareclefe_raw(tmp_path: Path) -> Path:
     gold.mkdir(parents=True)
     for i in range(12):
         annotations = []
-        for number, parts in enumerate(spans):
+        for number, parts in enumerate(mentions):
             said = " ... ".join(SHARE_TEXT[start:end] for start, end in parts)
             offsets = "".join(f'<span start="{start}" end="{end}" />' for start, end in parts)
             annotations.append(
@@ -220,7 +220,9 @@ def shareclefe_raw(tmp_path: Path) -> Path:
     gold.mkdir(parents=True)
     for i in range(2):
         name = f"Test-{i:06}-ECHO_REPORT.txt"
-        lines = ["||".join([name, "Disease_Disorder", "C01", *(str(x) for p in parts for x in p)]) for parts in spans]
+        lines = [
+            "||".join([name, "Disease_Disorder", "C01", *(str(x) for p in parts for x in p)]) for parts in mentions
+        ]
         (gold / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return root
 

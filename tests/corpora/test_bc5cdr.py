@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.corpora.bc5cdr import convert
+from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.rows import Row
-from taskaffinity.tasks.spans import spans
 
 TRAIN = "CDR_TrainingSet.PubTator.txt"
 
@@ -20,7 +20,7 @@ def rows(raw: Path, task: int) -> list[Row]:
 
 def mentions(row: Row) -> list[tuple[str, ...]]:
     assert isinstance(row.example.label, tuple)
-    return [row.example.words[first:last] for _, first, last in spans(row.example.label)]
+    return [row.example.words[first:last] for _, first, last in strict_mentions(row.example.label)]
 
 
 def test_both_tasks_have_the_same_sentences_with_different_tags(bc5cdr_raw: Path) -> None:

@@ -19,7 +19,7 @@ from taskaffinity.runs.departures import DEPARTURES
 from taskaffinity.tasks.blue import BIOMEDICAL, load_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
-from taskaffinity.tasks.spans import spans
+from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.standoff.sentences import Span, sentence_spans
 from taskaffinity.tasks.task import SPLITS
 
@@ -96,7 +96,7 @@ def test_the_suite_loads(real_data: Path) -> None:
 
 @pytest.mark.parametrize(("task", "kind"), [("bc5cdr-disease", "Disease"), ("bc5cdr-chemical", "Chemical")])
 @pytest.mark.parametrize("split", SPLITS)
-def test_every_mention_of_bc5cdr_is_one_span_at_its_offsets(
+def test_every_mention_of_bc5cdr_is_tagged_at_its_offsets(
     real_raw: Path, real_data: Path, task: str, kind: str, split: str
 ) -> None:
     raw = (real_raw / "bc5cdr" / f"CDR_{BC5CDR[split]}Set.PubTator.txt").read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_every_mention_of_bc5cdr_is_one_span_at_its_offsets(
         offsets, tags = row["offsets"], row["tags"]
         assert isinstance(offsets, list)
         assert isinstance(tags, list)
-        for _, first, last in spans(tags):
+        for _, first, last in strict_mentions(tags):
             found[str(row["document"]), str(offsets[first][0]), str(offsets[last - 1][1])] += 1
     assert found == expected
 
@@ -179,7 +179,7 @@ def test_the_sizes_of_departures_are_counts_of_these_files(real_data: Path) -> N
     for name in ("bc5cdr-disease", "bc5cdr-chemical"):
         n_split = n_mentions = 0
         for example in tasks[name]["test"]:
-            found = spans(list(example.label))
+            found = strict_mentions(list(example.label))
             ends, first = set(), 0
             while len(example.words) - first > 30:
                 marks = [i for i in range(first, first + 30) if not any(c.isalnum() for c in example.words[i])]

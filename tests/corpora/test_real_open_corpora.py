@@ -19,8 +19,8 @@ from taskaffinity.corpora.check import check
 from taskaffinity.tasks.catalog import find_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
+from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.open_clinical import LCT_CLASSES
-from taskaffinity.tasks.spans import spans
 from taskaffinity.tasks.task import SPLITS
 
 pytestmark = pytest.mark.slow
@@ -102,7 +102,7 @@ def test_trials_are_where_the_proposed_split_has_them(real_raw: Path, real_open_
         assert task == "lct-relation" or len(documents) == Counter(split_of.values())[split]
 
 
-def test_every_condition_is_one_span_at_its_offsets(real_raw: Path, real_open_data: Path) -> None:
+def test_every_condition_is_tagged_at_its_offsets(real_raw: Path, real_open_data: Path) -> None:
     expected: Counter[tuple[str, str, str]] = Counter()
     for path in real_raw.glob(f"{LCT}/brat/*/*.ann"):
         for start, end in re.findall(r"^T\d+\tCondition (\d+) (\d+)\t", path.read_text(encoding="utf-8"), re.MULTILINE):
@@ -113,7 +113,7 @@ def test_every_condition_is_one_span_at_its_offsets(real_raw: Path, real_open_da
             offsets, tags = row["offsets"], row["tags"]
             assert isinstance(offsets, list)
             assert isinstance(tags, list)
-            for _, first, last in spans(tags):
+            for _, first, last in strict_mentions(tags):
                 found[str(row["document"]), str(offsets[first][0]), str(offsets[last - 1][1])] += 1
     assert found == expected
 

@@ -9,7 +9,7 @@ import pytest
 
 from taskaffinity.corpora.choices import Choices
 from taskaffinity.corpora.shareclefe import convert
-from taskaffinity.tasks.spans import spans
+from taskaffinity.tasks.mentions import strict_mentions
 
 KNOWTATOR = "Task1TrainSetGOLD199knowtatorehost/ALLSAVED/Trai-000000-ECHO_REPORT.txt.knowtator.xml"
 PIPE = "Task1Gold_SN2012/Gold_SN2012/Test-000000-ECHO_REPORT.txt"
@@ -23,7 +23,7 @@ def test_wrapped_sentence_is_one_row_with_the_longest_mention(shareclefe_raw: Pa
         assert first.example.words == ("MIMSY", ":", "PATTERN")
         assert " ".join(second.example.words) == LONG
         assert isinstance(second.example.label, tuple)
-        assert spans(second.example.label) == [("Disease", 5, 12), ("Disease", 15, 17)]
+        assert strict_mentions(second.example.label) == [("Disease", 5, 12), ("Disease", 15, 17)]
     assert task.card.notes["overlapping_mentions_dropped"] == task.card.notes["mentions_in_parts"] == 14
     assert task.card.notes["mentions"] == 3 * 14
 

@@ -18,9 +18,9 @@ from seqeval.scheme import IOB2  # type: ignore[import-untyped]
 from sklearn.metrics import accuracy_score, f1_score  # type: ignore[import-untyped]
 
 from taskaffinity.analysis.statistics.collapse import predicts_nothing
+from taskaffinity.tasks.mentions import lenient_mentions, strict_mentions
 from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS, Counts, by_document
 from taskaffinity.tasks.pearson import centred_moments
-from taskaffinity.tasks.spans import lenient_spans, spans
 
 CLASSES = ("x", "y", "z", "false")
 POSITIVE = ("x", "y", "z")
@@ -65,9 +65,9 @@ def test_span_f1_of_conlleval_is_seqeval_lenient(sentences: list[tuple[list[str]
 
 def test_where_strict_and_conlleval_differ() -> None:
     tags = ["O", "I-x", "I-x", "B-y", "I-x", "I-y"]
-    assert lenient_spans(tags) == [("x", 1, 3), ("y", 3, 4), ("x", 4, 5), ("y", 5, 6)]
-    assert spans(tags) == [("y", 3, 4)]
-    assert lenient_spans([]) == []
+    assert lenient_mentions(tags) == [("x", 1, 3), ("y", 3, 4), ("x", 4, 5), ("y", 5, 6)]
+    assert strict_mentions(tags) == [("y", 3, 4)]
+    assert lenient_mentions([]) == []
 
 
 def test_a_relation_that_no_text_was_made_for_is_missed() -> None:
@@ -81,7 +81,7 @@ def test_a_relation_that_no_text_was_made_for_is_missed() -> None:
 
 
 @given(st.lists(st.sampled_from(TAGS), max_size=10))
-def test_a_span_is_a_begin_and_the_insides_of_its_type(tags: list[str]) -> None:
+def test_a_mention_is_a_begin_and_the_insides_of_its_type(tags: list[str]) -> None:
     naive = []
     for first, tag in enumerate(tags):
         if tag[0] == "B":
@@ -89,7 +89,7 @@ def test_a_span_is_a_begin_and_the_insides_of_its_type(tags: list[str]) -> None:
             while last < len(tags) and tags[last] == f"I-{tag[2:]}":
                 last += 1
             naive.append((tag[2:], first, last))
-    assert spans(tags) == naive
+    assert strict_mentions(tags) == naive
 
 
 def test_types_that_are_not_counted_are_not_scored() -> None:

@@ -1,4 +1,4 @@
-"""Span JSONL, PubTator, BioC, brat and parquet: the mentions that were written, counted without the package."""
+"""JSONL with mentions, PubTator, BioC, brat, parquet: the mentions that were written, counted without the package."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def brat(docs: Sequence[Text]) -> dict[str, str]:
 
 
 SHAPES: dict[str, tuple[str, Callable[[Sequence[Text]], dict[str, str]]]] = {
-    "span JSONL": ("", jsonl),
+    "JSONL with mentions": ("", jsonl),
     "PubTator": ("", pubtator),
     "BioC XML": ("", bioc),
     "BioC JSON": ("format: bioc", bioc_json),
@@ -156,7 +156,7 @@ def test_examples_and_mentions_are_those_of_plain_python(shape: str, tmp_path: P
         by_type = Counter(kind for d in docs for _, _, kind in d.mentions)
         assert count(task.examples[split], "ner", None).labels == dict(by_type)
         n_sentences = sum(len(re.split(r"(?<=\.) (?=[A-Z])", d.whole)) for d in docs)
-        assert len(task.examples[split]) == (len(docs) if shape == "span JSONL" else n_sentences)
+        assert len(task.examples[split]) == (len(docs) if shape == "JSONL with mentions" else n_sentences)
         assert {e.document or e.id for e in task.examples[split]} == {d.name for d in docs}
         letters = "".join("".join(e.words) for e in task.examples[split])
         assert letters == "".join(d.whole for d in docs).replace(" ", "")
@@ -164,7 +164,7 @@ def test_examples_and_mentions_are_those_of_plain_python(shape: str, tmp_path: P
 
 
 def test_documents_of_all_formats_are_one_task(tmp_path: Path) -> None:
-    shapes = [shape for shape in SHAPES if shape != "span JSONL"]
+    shapes = [shape for shape in SHAPES if shape != "JSONL with mentions"]
     tasks = [
         read(tmp_path / shape.replace(" ", ""), f"kind: ner, path: d, {SHAPES[shape][0]}", written(shape))
         for shape in shapes
@@ -181,9 +181,9 @@ def test_some_types_are_a_task_and_the_rest_is_counted(tmp_path: Path) -> None:
 
 
 def test_overlaps_are_refused_or_the_longest_is_kept(tmp_path: Path) -> None:
-    spans = [{"start": 4, "end": 12, "label": "Beast"}, {"start": 0, "end": 12, "label": "Act"}]
+    entities = [{"start": 4, "end": 12, "label": "Beast"}, {"start": 0, "end": 12, "label": "Act"}]
     rows = {
-        f"d/{split}.jsonl": json.dumps({"id": split, "text": "The frumious.", "entities": spans}) for split in SPLITS
+        f"d/{split}.jsonl": json.dumps({"id": split, "text": "The frumious.", "entities": entities}) for split in SPLITS
     }
     with pytest.raises(
         InputError, match=r"train.jsonl: line 1: found mentions at 0-12 and 4-12, which overlap; expect"
@@ -196,8 +196,8 @@ def test_overlaps_are_refused_or_the_longest_is_kept(tmp_path: Path) -> None:
 
 
 def _both_types() -> str:
-    spans = [{"start": 0, "end": 3, "label": "Beast"}, {"start": 4, "end": 12, "label": "Act"}]
-    return json.dumps({"id": "t", "text": "The frumious.", "entities": spans})
+    entities = [{"start": 0, "end": 3, "label": "Beast"}, {"start": 4, "end": 12, "label": "Act"}]
+    return json.dumps({"id": "t", "text": "The frumious.", "entities": entities})
 
 
 def test_parquet_is_read_as_json_lines(tmp_path: Path) -> None:
@@ -214,13 +214,18 @@ def test_parquet_is_read_as_json_lines(tmp_path: Path) -> None:
         read(tmp_path, "kind: classification, path: p", {})
 
 
-SPAN = '{"text": "The frumious.", "entities": [{"start": %s, "end": %s, "label": %s}]}\n'
+MENTION = '{"text": "The frumious.", "entities": [{"start": %s, "end": %s, "label": %s}]}\n'
 BAD = {
-    "offsets out of the text": ("train.jsonl", SPAN % (4, 99, '"x"'), "", "line 1: found offsets 4-99 in a text of 13"),
-    "offsets as text": ("train.jsonl", SPAN % ('"4"', 12, '"x"'), "", "line 1: found entity 1 without offsets"),
+    "offsets out of the text": (
+        "train.jsonl",
+        MENTION % (4, 99, '"x"'),
+        "",
+        "line 1: found offsets 4-99 in a text of 13",
+    ),
+    "offsets as text": ("train.jsonl", MENTION % ('"4"', 12, '"x"'), "", "line 1: found entity 1 without offsets"),
     "no label": (
         "train.jsonl",
-        SPAN % (4, 12, '"frumious bandersnatch"'.replace("b", "b" * 30)),
+        MENTION % (4, 12, '"frumious bandersnatch"'.replace("b", "b" * 30)),
         "",
         "entity 1 with a",
     ),
@@ -236,7 +241,7 @@ BAD = {
         "",
         "a text of 8 characters as entit",
     ),
-    "white space": ("train.jsonl", SPAN % (3, 4, '"x"'), "", "found a mention at 3-4 of white space"),
+    "white space": ("train.jsonl", MENTION % (3, 4, '"x"'), "", "found a mention at 3-4 of white space"),
     "PubTator elsewhere": (
         "train.pubtator",
         "1|t|The\n1|a|frumious\n1\t0\t3\tfrumious\tx\n",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.errors import InputError
-from taskaffinity.tasks.spans import spans
+from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.task import SPLITS, Task
 from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
@@ -43,8 +43,8 @@ def test_every_scheme_has_the_mentions_that_were_written(scheme: str) -> None:
     seen: set[str] = set()
     for seed in range(60):
         n, mentions = sentence(seed)
-        assert spans(iob2("", tagged(n, mentions, MARKS[scheme]), (), marks=seen)) == mentions
-        assert spans(iob2("", tagged(n, mentions, "BIIB"), ())) == mentions
+        assert strict_mentions(iob2("", tagged(n, mentions, MARKS[scheme]), (), marks=seen)) == mentions
+        assert strict_mentions(iob2("", tagged(n, mentions, "BIIB"), ())) == mentions
     assert described_scheme(seen) == f"{scheme} tags, converted to IOB2"
 
 

@@ -7,14 +7,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskaffinity.tasks.spans import spans
+from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.standoff.tokens import drop_overlaps, iob2, word_spans
 
 TEXT = st.text(st.sampled_from(list("abZ1_ -.,'β\n")), min_size=1, max_size=40)
-SPANS = st.lists(st.tuples(st.integers(0, 39), st.integers(1, 10)), max_size=6)
+MENTIONS = st.lists(st.tuples(st.integers(0, 39), st.integers(1, 10)), max_size=6)
 
 
-@given(TEXT, SPANS)
+@given(TEXT, MENTIONS)
 def test_mentions_can_be_recovered_from_tags(text: str, places: list[tuple[int, int]]) -> None:
     solid = [i for i, c in enumerate(text) if not c.isspace()]
     drawn = [(solid[i], solid[min(i + n, len(solid)) - 1] + 1) for i, n in places if i < len(solid)]
@@ -23,10 +23,10 @@ def test_mentions_can_be_recovered_from_tags(text: str, places: list[tuple[int, 
     words, _ = word_spans(text, (0, len(text)), mentions)
     assert "".join(text[a:b] for a, b in words) == "".join(text.split())
     tags = iob2(words, mentions, "X")
-    assert [(words[first][0], words[last - 1][1]) for _, first, last in spans(tags)] == mentions
+    assert [(words[first][0], words[last - 1][1]) for _, first, last in strict_mentions(tags)] == mentions
 
 
-@given(SPANS)
+@given(MENTIONS)
 def test_dropped_mention_overlaps_one_at_least_as_long(places: list[tuple[int, int]]) -> None:
     drawn = [(start, start + length) for start, length in places]
     kept, _ = drop_overlaps(drawn)

@@ -23,12 +23,12 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS
 
 RULE = (
-    "A run is collapsed if it predicts one class, no span or one value for all test examples, or if its score lies "
+    "A run is collapsed if it predicts one class, no mention or one value for all test examples, or if its score lies "
     f"more than {FAR_POINTS:g} points and {FAR_SDS:g} robust standard deviations below the median of its arm."
 )
 COLUMNS = ("target", "arm", "source", "seed", "score", "reason")
 _FAR = "far below its arm"
-_CONSTANT = {"span_f1": "no span", "span_f1_conlleval": "no span", "pearson": "one value"}
+_CONSTANT = {"span_f1": "no mention", "span_f1_conlleval": "no mention", "pearson": "one value"}
 _WARMUP = 0.2
 _MOST_NAMED = 10
 
@@ -48,7 +48,7 @@ class CollapsedRun:
     score: float
     """Test score in points."""
     reason: str
-    """What it predicts for every example (``one class``, ``no span`` or ``one value``), or ``far below its arm``."""
+    """What it predicts for every example (``one class``, ``no mention`` or ``one value``), or ``far below its arm``."""
 
 
 def trained_with(spec: RunSpec, target: str, order: Mapping[str, int]) -> list[str]:
@@ -161,7 +161,7 @@ def _reason(metric: str) -> str:
 
 
 def is_constant(run: RunResult | None, target: str, metric: str) -> bool:
-    """Return whether a run predicts one class, no span or one value for every test example."""
+    """Return whether a run predicts one class, no mention or one value for every test example."""
     by = {f"{target}/test": metric, f"{target}/test/macro_f1": "macro_f1"}
     return run is not None and any(
         predicts_nothing(run.counts[key], METRICS[name]) for key, name in by.items() if key in run.counts

@@ -32,7 +32,7 @@ class Arm:
     document_sizes: FloatArray
     """(n_documents,), gold items of each document (``Metric.items``)."""
     constant: npt.NDArray[np.bool_]
-    """(n_runs,), whether the run predicts one class, no span, or one value (``collapse.predicts_nothing``)."""
+    """(n_runs,), whether the run predicts one class, no mention, or one value (``collapse.predicts_nothing``)."""
     step: float | None = None
     """Smallest difference of two scores of the task if no example is known, only scores; 0 if all are equal."""
 

@@ -2,7 +2,7 @@
 
 A run of an arm is collapsed if
 
-* it predicts one class for every test example, no span at all, or one value, though the gold labels differ; or
+* it predicts one class for every test example, no mention at all, or one value, though the gold labels differ; or
 * its score lies below the median of its arm by ``FAR_POINTS`` and by ``FAR_SDS`` robust standard deviations. The
   standard deviation is that of all runs of the target about the median of their arm.
 

@@ -86,8 +86,8 @@ _EDGES = {
     "se_examples": "Part of the gain's standard error that comes from test examples, in points.",
     "n_test": "Test examples of the target; empty if only scores are known.",
     "effective_documents": "Effective number of the target's test documents, (sum w^2)^2 / sum w^4 for shares w of "
-    "the gold items that the score counts: examples, or positive examples or spans for F1. An example of unknown "
-    "document counts as one. Errors are too small below about 20.",
+    "the gold items that the score counts: examples, or positive examples or mentions for F1. An example of "
+    "unknown document counts as one. Errors are too small below about 20.",
     "seeds_pair": _SEEDS_PAIR,
     "seeds_single": _SEEDS_SINGLE,
     "score_single": "Mean test score of the baseline over seeds, in points.",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 COLLAPSED = " collapsed"
-"""Suffix of the score of a trial that predicts one class, no span or one value in a task."""
+"""Suffix of the score of a trial that predicts one class, no mention or one value in a task."""
 
 
 def print_search(search: Search, fixed: Collection[str], *, as_json: bool = False) -> None:

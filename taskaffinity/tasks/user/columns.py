@@ -19,7 +19,7 @@ from taskaffinity.tasks.kinds import Field as Field
 Located = Iterator[tuple[str, dict[str, object]]]
 
 NEEDED: dict[Kind, tuple[Field, ...]] = {kind: traits.fields for kind, traits in TRAITS.items()}
-SPAN_FIELDS: tuple[Field, ...] = ("text", "entities")
+MENTION_FIELDS: tuple[Field, ...] = ("text", "entities")
 """Instead of words and tags: a text, and mentions at offsets."""
 _NAMES: dict[Field, tuple[str, ...]] = {
     "id": ("id",),
@@ -92,7 +92,7 @@ class Columns:
         if self._has_column_per_class(names):
             needed = tuple(name for name in needed if name != "label")
         if self.kind == "ner" and self._names_one("entities", names) and not self._names_one("words", names):
-            needed = SPAN_FIELDS
+            needed = MENTION_FIELDS
         if "split" not in self.given:
             self.ignored.update(name for name in names if name.lower() in _LIKE_SPLIT)
         is_one_text = self.kind != "ner" and "text_pair" not in needed

@@ -19,10 +19,10 @@ from taskaffinity.tasks.task import Example, Task
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, convert_label, labels_of, text_of
 from taskaffinity.tasks.user.long_texts import reading_of
+from taskaffinity.tasks.user.mentions import tagged
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
 from taskaffinity.tasks.user.shares import SplitShares, part_of_name, shares_of, split_off_shares
-from taskaffinity.tasks.user.spans import tagged
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
 from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place
 

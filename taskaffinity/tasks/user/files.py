@@ -8,14 +8,14 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, named, quoted
 from taskaffinity.tasks.tsv import read_table, unquoted
-from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Columns, Field, Located
+from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Columns, Field, Located
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import FORMATS, Format, Layout, ending, formats_of, guessed
+from taskaffinity.tasks.user.mentions import MENTION_READERS
 from taskaffinity.tasks.user.pairs import pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
-from taskaffinity.tasks.user.spans import SPAN_READERS
 
 
 def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
@@ -65,7 +65,7 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
             raise input_error(where, named(row, ()), expected)
         names = list(row)
         if names != before:
-            needed = (*NEEDED[columns.kind], *SPAN_FIELDS)
+            needed = (*NEEDED[columns.kind], *MENTION_FIELDS)
             if gone := [column for name, column in at.items() if name in needed and column not in names]:
                 raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "this key in every row")
             before, at = names, columns.place(where, names)
@@ -137,11 +137,11 @@ def _conllu(path: Path, layout: Layout, columns: Columns) -> Located:
     return ((where, dict(row)) for where, row in read_conll(path, layout.encoding, named_columns))
 
 
-def _spans(path: Path, layout: Layout, columns: Columns) -> Located:
+def _mentions(path: Path, layout: Layout, columns: Columns) -> Located:
     assert layout.form is not None
     if columns.kind == "relation":
         return pair_rows(path, layout.pairs, layout.negative, layout.labels, columns.notes, columns.missed)
-    return SPAN_READERS[layout.form](path, layout.encoding, columns.notes)
+    return MENTION_READERS[layout.form](path, layout.encoding, columns.notes)
 
 
 def _parquet(path: Path, layout: Layout, columns: Columns) -> Located:
@@ -162,9 +162,9 @@ _READERS: dict[Format, Callable[[Path, Layout, Columns], Located]] = {
     "tsv": _tsv,
     "conll": _conll,
     "conllu": _conllu,
-    "pubtator": _spans,
-    "bioc": _spans,
-    "brat": _spans,
+    "pubtator": _mentions,
+    "bioc": _mentions,
+    "brat": _mentions,
     "parquet": _parquet,
     "blue": _blue,
 }

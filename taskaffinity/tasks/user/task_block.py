@@ -15,7 +15,7 @@ from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.reading import Long, Pool, Side
 from taskaffinity.tasks.splits import MainSplit
 from taskaffinity.tasks.task import A_NAME, is_name
-from taskaffinity.tasks.user.columns import NEEDED, SPAN_FIELDS, Field
+from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Field
 from taskaffinity.tasks.user.layout import Format, formats_of, is_encoding
 from taskaffinity.tasks.user.pairs import Pairs
 
@@ -154,7 +154,13 @@ def check(block: UserTask, at: At) -> None:
         "idx",
         "document",
         "split",
-        *(SPAN_FIELDS if block.kind == "ner" else ("text_pair", "start") if block.kind == "spans" else ("text_pair",)),
+        *(
+            MENTION_FIELDS
+            if block.kind == "ner"
+            else ("text_pair", "start")
+            if block.kind == "spans"
+            else ("text_pair",)
+        ),
     }
     if wrong := [name for name in block.columns if name not in fields]:
         raise input_error(

@@ -31,7 +31,7 @@ from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.answers import NO_ANSWER, answer_text, parse_place
 from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, option_names
-from taskaffinity.tasks.spans import lenient_spans
+from taskaffinity.tasks.mentions import lenient_mentions
 from taskaffinity.tasks.standoff.tokens import word_spans
 from taskaffinity.tasks.task import Example, Label
 from taskaffinity.tasks.unlabelled import Unlabelled
@@ -192,7 +192,7 @@ class Predictor:
         for row, places, tags in zip(rows, spans, self._tags(self._encoded(examples)), strict=True):
             entities = [
                 {"type": name, "start": places[first][0], "end": places[last - 1][1]}
-                for name, first, last in lenient_spans(tags)
+                for name, first, last in lenient_mentions(tags)
             ]
             yield {"tags": tags, "entities": entities} if row.words else {"entities": entities}
 

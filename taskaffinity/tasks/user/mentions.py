@@ -1,6 +1,6 @@
 """Read texts with mentions at offsets, and make their words and tags.
 
-The formats are span JSONL, PubTator, BioC and brat.
+The formats are JSONL with mentions, PubTator, BioC and brat.
 
 A document is split into sentences, so that no sentence cuts a mention; each is a row with ``text`` and ``entities``.
 ``tagged`` then makes words and IOB2 tags of a row.
@@ -148,14 +148,14 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
     del row["text"], row["entities"]
 
 
-def _overlapping(spans: Sequence[Span]) -> tuple[Span, Span]:
-    """Return the first two overlapping spans of a sorted list."""
-    furthest = spans[0]
-    for span in spans[1:]:
+def _overlapping(mentions: Sequence[Span]) -> tuple[Span, Span]:
+    """Return the first two overlapping mentions of a sorted list."""
+    furthest = mentions[0]
+    for span in mentions[1:]:
         if span[0] < furthest[1]:
             return furthest, span
         furthest = max(furthest, span, key=lambda one: one[1])
-    raise AssertionError("no spans overlap")
+    raise AssertionError("no mentions overlap")
 
 
 def _entities(where: str, text: str, entities: object) -> Iterator[Mention]:
@@ -174,7 +174,7 @@ def _entities(where: str, text: str, entities: object) -> Iterator[Mention]:
         yield label.strip(), (start, end)
 
 
-SPAN_READERS: dict[str, Callable[[Path, str, Counter[str]], Located]] = {
+MENTION_READERS: dict[str, Callable[[Path, str, Counter[str]], Located]] = {
     "pubtator": pubtator_rows,
     "bioc": bioc_rows,
     "brat": brat_rows,

@@ -1,4 +1,4 @@
-"""List spans of tags: strict IOB2, and as ``conlleval`` reads them."""
+"""List the mentions that tags mark: strict IOB2, and as ``conlleval`` reads them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 
-def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """List ``(type, first word, last word + 1)`` for every strict IOB2 span, in order.
+def strict_mentions(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """List ``(type, first word, last word + 1)`` for every strict IOB2 mention, in order.
 
     Examples
     --------
-    >>> spans(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
+    >>> strict_mentions(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
     [('Drug', 0, 2), ('Drug', 4, 5)]
     """
     found: list[tuple[str, int, int]] = []
@@ -25,16 +25,16 @@ def spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
     return found
 
 
-def lenient_spans(tags: Sequence[str]) -> list[tuple[str, int, int]]:
-    """List the spans of ``conlleval``, in order.
+def lenient_mentions(tags: Sequence[str]) -> list[tuple[str, int, int]]:
+    """List the mentions that ``conlleval`` reads, in order.
 
-    An ``I`` after no span of its type is read as ``B``.
+    An ``I`` after no mention of its type is read as ``B``.
 
     Examples
     --------
-    >>> lenient_spans(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
+    >>> lenient_mentions(["B-Drug", "I-Drug", "O", "I-Drug", "B-Drug"])
     [('Drug', 0, 2), ('Drug', 3, 4), ('Drug', 4, 5)]
     """
-    return spans(
+    return strict_mentions(
         [f"B{tag[1:]}" if tag[0] == "I" and last[1:] != tag[1:] else tag for last, tag in pairwise(["O", *tags])]
     )
