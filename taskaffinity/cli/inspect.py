@@ -19,6 +19,7 @@ from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.options.run import Json, Tasks
 from taskaffinity.errors import InputError
 from taskaffinity.runs.recipe import REFINE
+from taskaffinity.tasks.kinds import SCORE_KINDS, TAG_KINDS
 from taskaffinity.tasks.reading import DEFAULT
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.suite import Suite
@@ -30,7 +31,7 @@ from taskaffinity.tasks.survey import (
     overlaps,
     tasks_of,
 )
-from taskaffinity.tasks.task import SCORE_KINDS, SPLITS, Split, Task
+from taskaffinity.tasks.task import SPLITS, Split, Task
 from taskaffinity.tasks.write_splits import write_splits
 
 _MOST_LABELS = 20
@@ -154,7 +155,7 @@ def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], st
         longer = sum(n > (task.reading.max_length or REFINE.max_length) for n in tokens)
         return tokens, "0" if task.reading.has_windows else f"{longer:,}"
     words = [n_words(example) for example in task.examples[split]]
-    if task.kind == "ner":  # a long sentence has several rows
+    if task.kind in TAG_KINDS:  # a long sentence has several rows
         return words, "?"
     if task.reading.has_windows:
         return words, "0"
@@ -171,7 +172,7 @@ def _print_pieces(tasks: Sequence[Task]) -> None:
             print(f"{task.name}: long texts: {how}")
         most = REFINE.max_words if task.reading.max_words is None else task.reading.max_words
         longer = [
-            n_words(e) > most for split in task.splits for e in task.examples[split] if task.kind == "ner" and most
+            n_words(e) > most for split in task.splits for e in task.examples[split] if task.kind in TAG_KINDS and most
         ]
         if n := sum(longer):
             sentences = f"{n:,} sentence{'s' * (n != 1)} of more than {most} words"

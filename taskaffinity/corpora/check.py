@@ -23,6 +23,7 @@ from taskaffinity.corpora.known_counts import (
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.blue import BLUE
 from taskaffinity.tasks.formats import CARD, missing_files, read_card, read_split, task_folders
+from taskaffinity.tasks.kinds import TRAITS
 from taskaffinity.tasks.lines import read_bytes
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL
 from taskaffinity.tasks.rows import count
@@ -170,7 +171,7 @@ def check_task(folder: Path) -> list[CheckRow]:
             split=split,
             rows=found.rows,
             count=found.counted,
-            counted=known.counted if known else _counted_unit(card.kind),
+            counted=known.counted if known else TRAITS[card.kind].counted,
             known=known.counts[split] if known else None,
             known_by=known.source if known else "",
             reason=why_different(folder.name, split, counts, known, card),
@@ -181,7 +182,3 @@ def check_task(folder: Path) -> list[CheckRow]:
         )
         for split, found in counts.items()
     ]
-
-
-def _counted_unit(kind: str) -> str:
-    return {"ner": "mentions", "relation": "positive relations"}.get(kind, "rows")

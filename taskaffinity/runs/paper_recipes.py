@@ -29,9 +29,7 @@ is choice, and their regression like similarity."""
 def paper_single(recipe: Recipe, kind: Kind) -> Recipe:
     """Return the recipe of a single-task model in the paper's tables.
 
-    Other settings are those of ``recipe``.
-
-    Tagging trains on train and dev; all other kinds train on train only.
+    Other settings are those of ``recipe``. Tagging trains on train and dev; all other kinds train on train only.
     """
-    out_of_training = None if kind == "ner" else False
-    return dataclasses.replace(recipe, num_train_epochs=PAPER_SINGLE_EPOCHS[kind], train_on_dev=out_of_training)
+    trains_on_dev = None if TRAITS[kind].paper_trains_on_dev else False  # None: as the protocol says
+    return dataclasses.replace(recipe, num_train_epochs=PAPER_SINGLE_EPOCHS[kind], train_on_dev=trains_on_dev)

@@ -9,6 +9,7 @@ from taskaffinity.errors import InputError, meant
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.sampling import is_of_the_company
 from taskaffinity.runs.weights import ONE_CLASS, class_weights, loss_weights
+from taskaffinity.tasks.kinds import TAG_KINDS
 from taskaffinity.tasks.task import Task
 
 
@@ -47,10 +48,10 @@ def check_weights(recipe: Recipe, tasks: Iterable[Task]) -> None:
     _check_names("class_weights", classes, by_name, "task")
     for name, of_task in classes.items():
         task = by_name[name]
-        if task.kind not in {*ONE_CLASS, "ner"}:
+        if task.kind not in ONE_CLASS | TAG_KINDS:
             raise InputError(f"class_weights: {name} is a {task.kind} task; expected a task with one class per text")
         if isinstance(of_task, Mapping):
-            is_tagging = task.kind == "ner"
+            is_tagging = task.kind in TAG_KINDS
             legal = ("O", *(f"{mark}-{label}" for label in task.labels for mark in "BI")) if is_tagging else task.labels
             _check_names(f"class_weights of {name}", of_task, legal, "class")
 

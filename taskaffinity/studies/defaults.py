@@ -17,8 +17,8 @@ from taskaffinity.runs.recipe import (
     finetune_after,
 )
 from taskaffinity.runs.study import Protocol
+from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind
 from taskaffinity.tasks.suite import Suite
-from taskaffinity.tasks.task import SCORE_KINDS, Kind
 
 DEFAULT_ENCODERS = {
     "clinical": "bluebert-pm",
@@ -29,7 +29,7 @@ DEFAULT_ENCODERS = {
 """As in the paper: BlueBERT (P+M) for clinical text, BlueBERT (P) for all other suites, including the user's."""
 
 
-PAPER_METRICS: dict[Kind, str] = {"ner": "span_f1_conlleval"}
+PAPER_METRICS: dict[Kind, str] = {kind: traits.paper_metric for kind, traits in TRAITS.items() if traits.paper_metric}
 """Official metric under the paper's protocol, by kind; tasks of other kinds keep theirs. The released code scores
 mentions with ``conlleval``, and ``span_f1_conlleval`` gives the same counts. Strict span F1 is then secondary."""
 

@@ -21,22 +21,41 @@ Field = Literal[
 all splits, ``split`` names the split of each row."""
 
 
+LabelForm = Literal["class", "classes", "score", "tags", "option", "answers"]
+"""What the label of an example is: a class, any number of classes, a number, a tag per word, the letter of an option,
+or places in the text."""
+
+
 @dataclass(frozen=True)
 class Traits:
-    """What the package needs to know of a kind, apart from its head (``training/heads.py``)."""
+    """What the package needs to know of a kind, apart from its stock model (``training/export/stock.py``)."""
 
-    label: Literal["class", "classes", "score", "tags", "option", "answers"]
-    """What the label of an example is."""
+    label: LabelForm
+    """Form of the label. It decides what reads labels and the head (``training/heads.py``)."""
     fields: tuple[Field, ...]
     """Fields that every row has."""
     metrics: tuple[str, ...]
     """Metrics that can score it; the first is the default."""
     n_outputs: int | None = None
     """Outputs of the head for each state that it reads. None: one per class or tag."""
+    optional: tuple[Field, ...] = ()
+    """Fields that a row can have beside them, apart from its id and document."""
     usual: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)
     """Usual names of its columns, beside those of ``tasks/user/columns.py``."""
+    counted: Literal["rows", "mentions", "positive relations"] = "rows"
+    """What Table 1 of the paper counts."""
+    texts_swap: bool = True
+    """Whether the two texts of an example can change places, as in the released code."""
+    windowed: Literal["text", "text_pair"] | None = "text"
+    """The text that ``long: windows`` cuts, unless the user names it. None: no window is possible."""
+    not_pooled: str = ""
+    """Why the outputs of windows are not pooled, for a message. Empty: they are."""
     paper_epochs: int = 10
     """Epochs of the paper's single-task models (``runs/paper_recipes.py``)."""
+    paper_trains_on_dev: bool = False
+    """Whether the paper's single-task models are trained on train and dev."""
+    paper_metric: str = ""
+    """Official metric under the paper's protocol. Empty: the task's."""
 
     @property
     def reads_tokens(self) -> bool:
@@ -53,17 +72,64 @@ _ANSWERS: Mapping[Field, tuple[str, ...]] = {
 }
 _OF_CLASSES = ("accuracy", "micro_f1", "macro_f1")
 TRAITS: Final[dict[Kind, Traits]] = {
-    "similarity": Traits("score", ("text", "text_pair", "label"), ("pearson",), 1, _SCORES, 30),
-    "relation": Traits("class", ("text", "label"), ("micro_f1", "accuracy", "macro_f1")),
-    "inference": Traits("class", ("text", "text_pair", "label"), _OF_CLASSES),
-    "ner": Traits("tags", ("words", "tags"), ("span_f1", "span_f1_conlleval"), paper_epochs=30),
-    "classification": Traits("class", ("text", "label"), _OF_CLASSES),
-    "regression": Traits("score", ("text", "label"), ("pearson",), 1, _SCORES, 30),
-    "multilabel": Traits(
-        "classes", ("text", "label"), ("multilabel_f1", "macro_f1", "accuracy"), None, {"label": ("labels",)}
+    "similarity": Traits(
+        "score", ("text", "text_pair", "label"), ("pearson",), n_outputs=1, usual=_SCORES, paper_epochs=30
     ),
-    "choice": Traits("option", ("text", "options", "label"), ("accuracy",), 1),
-    "spans": Traits("answers", ("text", "text_pair", "label"), ("answer_f1", "exact_match"), 2, _ANSWERS),
+    "relation": Traits(
+        "class",
+        ("text", "label"),
+        ("micro_f1", "accuracy", "macro_f1"),
+        optional=("text_pair",),
+        counted="positive relations",
+    ),
+    "inference": Traits("class", ("text", "text_pair", "label"), _OF_CLASSES),
+    "ner": Traits(
+        "tags",
+        ("words", "tags"),
+        ("span_f1", "span_f1_conlleval"),
+        counted="mentions",
+        not_pooled="reads each word in one window",
+        paper_epochs=30,
+        paper_trains_on_dev=True,
+        paper_metric="span_f1_conlleval",
+    ),
+    "classification": Traits("class", ("text", "label"), _OF_CLASSES, optional=("text_pair",)),
+    "regression": Traits(
+        "score",
+        ("text", "label"),
+        ("pearson",),
+        n_outputs=1,
+        optional=("text_pair",),
+        usual=_SCORES,
+        paper_epochs=30,
+    ),
+    "multilabel": Traits(
+        "classes",
+        ("text", "label"),
+        ("multilabel_f1", "macro_f1", "accuracy"),
+        optional=("text_pair",),
+        usual={"label": ("labels",)},
+    ),
+    "choice": Traits(
+        "option",
+        ("text", "options", "label"),
+        ("accuracy",),
+        n_outputs=1,
+        optional=("text_pair",),
+        texts_swap=False,
+        windowed=None,
+    ),
+    "spans": Traits(
+        "answers",
+        ("text", "text_pair", "label"),
+        ("answer_f1", "exact_match"),
+        n_outputs=2,
+        optional=("start",),
+        usual=_ANSWERS,
+        texts_swap=False,
+        windowed="text_pair",
+        not_pooled="takes the best answer of all windows",
+    ),
 }
 
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -72,7 +138,7 @@ METRICS_OF_KIND: Final[dict[Kind, tuple[str, ...]]] = {kind: traits.metrics for 
 """Kind -> metrics that can score it."""
 
 
-def _with_label(*labels: str) -> frozenset[Kind]:
+def _with_label(*labels: LabelForm) -> frozenset[Kind]:
     return frozenset(kind for kind, traits in TRAITS.items() if traits.label in labels)
 
 
@@ -82,6 +148,8 @@ ONE_CLASS: Final = _with_label("class")
 """Kinds with one class per text, which ``class_weights: balanced`` concerns; a tagging task can be named."""
 CLASS_KINDS: Final = _with_label("class", "classes")
 """Kinds whose classes the user names."""
+TAG_KINDS: Final = _with_label("tags")
+"""Kinds whose examples are words with a tag each."""
 PAIR_KINDS: Final = frozenset(kind for kind, traits in TRAITS.items() if "text_pair" in traits.fields)
 """Kinds whose examples always have two texts."""
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER, parse_place
-from taskaffinity.tasks.kinds import PAIR_KINDS, SCORE_KINDS, TRAITS, Kind, option_names
+from taskaffinity.tasks.kinds import PAIR_KINDS, TRAITS, Kind, option_names
 from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.task import Example
 
@@ -102,7 +102,7 @@ def count(examples: Iterable[Example], kind: Kind, negative: str | None) -> Spli
         rows += 1
         labels.update(names_in(example, kind))
     mentions_or_positives = sum(n for label, n in labels.items() if label != negative)
-    counted = mentions_or_positives if kind in ("ner", "relation") else rows
+    counted = rows if TRAITS[kind].counted == "rows" else mentions_or_positives
     return SplitCount(rows, counted, dict(sorted(labels.items())))
 
 
@@ -123,21 +123,21 @@ def names_in(example: Example, kind: Kind) -> Sequence[str]:
 def _parse(where: str, row: object, kind: Kind, labels: Sequence[str]) -> Example:
     if not isinstance(row, dict):
         raise input_error(where, named(row, ()), "a JSON object with an id")
-    name, document = _text(where, row, "id"), _document(where, row)
-    if kind == "ner":
+    name, document, form = _text(where, row, "id"), _document(where, row), TRAITS[kind].label
+    if form == "tags":
         words = _words(where, row)
         return Example(name, _tags(where, row, len(words), labels), words=words, document=document)
     text = _text(where, row, "text")
     pair = _text(where, row, "text_pair") if kind in PAIR_KINDS or row.get("text_pair") is not None else None
-    if kind == "multilabel":
+    if form == "classes":
         return Example(name, _classes(where, row, labels), text, pair, document=document)
-    if kind == "spans":
+    if form == "answers":
         return Example(name, _places(where, row, pair or ""), text, pair, document=document)
-    if kind == "choice":
+    if form == "option":
         options = _options(where, row)
         label = _class(where, row, option_names(len(options)))
         return Example(name, label, text, pair, document=document, options=options)
-    value = _number(where, row) if kind in SCORE_KINDS else _class(where, row, labels)
+    value = _number(where, row) if form == "score" else _class(where, row, labels)
     return Example(name, value, text, pair, document=document)
 
 

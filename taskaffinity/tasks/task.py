@@ -20,6 +20,7 @@ from taskaffinity.tasks.kinds import DEFAULT_METRIC as DEFAULT_METRIC
 from taskaffinity.tasks.kinds import KINDS as KINDS
 from taskaffinity.tasks.kinds import METRICS_OF_KIND as METRICS_OF_KIND
 from taskaffinity.tasks.kinds import SCORE_KINDS as SCORE_KINDS
+from taskaffinity.tasks.kinds import TAG_KINDS
 from taskaffinity.tasks.kinds import Kind as Kind
 from taskaffinity.tasks.metrics import METRICS, Metric
 from taskaffinity.tasks.reading import DEFAULT, Reading
@@ -156,9 +157,9 @@ class Task:
         for split in self.splits:
             for example in read[split]:
                 name = shown(example.id)
-                if self.kind == "ner" and not example.words:
+                if self.kind in TAG_KINDS and not example.words:
                     raise InputError(f"task {self.name}: {name} in {split} has no word; expected one or more")
-                if self.kind == "ner" and len(tags_of(example)) != len(example.words):
+                if self.kind in TAG_KINDS and len(tags_of(example)) != len(example.words):
                     tags, words = len(tags_of(example)), len(example.words)
                     raise InputError(
                         f"task {self.name}: {name} in {split} has {tags} tag{'s' * (tags != 1)} for "

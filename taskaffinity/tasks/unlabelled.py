@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from taskaffinity.errors import input_error, quoted, shown
-from taskaffinity.tasks.kinds import PAIR_KINDS, Kind
+from taskaffinity.tasks.kinds import PAIR_KINDS, TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.lines import lone_return, lone_return_error, open_file, parse_line
 from taskaffinity.tasks.user.columns import Field, column_of
 from taskaffinity.tasks.user.options import options_of
@@ -68,7 +68,7 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
     if path.suffix in _DELIMITERS:
         yield from _table(path, kind, columns or {})
         return
-    if path.suffix == ".txt" and (kind in PAIR_KINDS or kind == "choice"):
+    if path.suffix == ".txt" and (kind in PAIR_KINDS or "options" in TRAITS[kind].fields):
         others = "options, because this task chooses one"
         others = "text_pair, because this task compares two texts" if kind in PAIR_KINDS else others
         raise input_error(path, "one text per line", f"a .jsonl file with text and {others}")
@@ -162,7 +162,7 @@ def _row(where: str, row: object, number: int, end: int, kind: Kind) -> Unlabell
     if not isinstance(row, dict):
         raise input_error(where, shown(row), "an object with text, or with words")
     name = row.get("id")
-    if kind == "ner" and "words" in row:
+    if kind in TAG_KINDS and "words" in row:
         words = row["words"]
         is_whole = isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words)
         if not is_whole or not words:
@@ -178,10 +178,11 @@ def _row(where: str, row: object, number: int, end: int, kind: Kind) -> Unlabell
                     f"the text under {key!r}: rename its key, or give --columns text=NAME",
                 )
             raise input_error(where, f"{shown(row[key]) if key in row else 'nothing'} as {key!r}", "some text")
-    pair = row.get("text_pair") if kind != "ner" else None
+    pair = None if kind in TAG_KINDS else row.get("text_pair")
     if pair is not None and not isinstance(pair, str):
         raise input_error(where, f"{shown(pair)} as 'text_pair'", "some text")
-    options = options_of(where, row.get("options"))[0] if kind == "choice" else ()
-    if kind == "choice" and len(options) < 2:
+    has_options = "options" in TRAITS[kind].fields
+    options = options_of(where, row.get("options"))[0] if has_options else ()
+    if has_options and len(options) < 2:
         raise input_error(where, f"{len(options)} options", "two or more")
     return Unlabelled(number, end, name, row["text"], pair, options=tuple(options))

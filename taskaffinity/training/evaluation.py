@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from taskaffinity.runs.result import Predictions
 from taskaffinity.tasks.answers import answer_text
+from taskaffinity.tasks.kinds import TRAITS
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.secondary_metrics import documents_of, tally
 from taskaffinity.tasks.splits import Split, is_test
@@ -98,7 +99,7 @@ def _in_form_of_metric(
     task: TaskMeta, gold: Sequence[Any], predicted: Sequence[Any]
 ) -> tuple[Sequence[Any], Sequence[Any]]:
     """Return gold and predicted labels as the metric compares them: answers as texts, others as they are."""
-    if task.kind != "spans":
+    if TRAITS[task.kind].label != "answers":
         return gold, predicted
     answers = [[answer_text(text, place) for place in places] for text, *places in gold]
     return answers, [answer_text(text, place) for (text, *_), place in zip(gold, predicted, strict=True)]
@@ -108,6 +109,7 @@ def _as_text(task: TaskMeta, label: Any) -> str:
     """Return a label as text: tags joined by spaces; multi-label classes, and places of answers, by ``|``."""
     if not isinstance(label, list):
         return str(label)
-    if task.kind == "spans":
+    form = TRAITS[task.kind].label
+    if form == "answers":
         _, *label = label  # the first is the text
-    return (" " if task.kind == "ner" else "|").join(label)
+    return (" " if form == "tags" else "|").join(label)

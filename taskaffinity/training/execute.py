@@ -26,6 +26,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
+from taskaffinity.tasks.kinds import TAG_KINDS
 from taskaffinity.tasks.splits import Split, split_of, test_sets_of
 from taskaffinity.tasks.task import Task
 from taskaffinity.training.checkpoint import shared_weights
@@ -60,7 +61,7 @@ def prepare(tasks: Sequence[Task], encoder: Encoder, recipe: Recipe, cache: Path
         if task.reading.max_length is not None:
             named = f"task {task.name}: max_length: {task.reading.max_length}"
             check_max_length(named, task.reading.max_length, encoder.folder)
-        if task.reading.has_windows and task.kind == "ner" and recipe.released_classes:
+        if task.reading.has_windows and task.kind in TAG_KINDS and recipe.released_classes:
             raise InputError(
                 f"task {task.name}: long: windows: released_classes gives every token a class; leave one out"
             )

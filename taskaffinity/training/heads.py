@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 from transformers.activations import ACT2FN
 
-from taskaffinity.tasks.kinds import TRAITS, Kind
+from taskaffinity.tasks.kinds import TRAITS, LabelForm
 from taskaffinity.training.inputs.answers import END, START
 from taskaffinity.training.inputs.batches import Batch
 from taskaffinity.training.inputs.encoded import TaskMeta
@@ -202,16 +202,13 @@ class AnswerHead(TokenHead):
 
 Head = RegressionHead | ClassificationHead | MultiLabelHead | ChoiceHead | AnswerHead | TaggingHead
 
-HEADS: dict[Kind, type[Head]] = {
-    "similarity": RegressionHead,
-    "regression": RegressionHead,
-    "multilabel": MultiLabelHead,
-    "relation": ClassificationHead,
-    "classification": ClassificationHead,
-    "inference": ClassificationHead,
-    "choice": ChoiceHead,
-    "spans": AnswerHead,
-    "ner": TaggingHead,
+HEADS: dict[LabelForm, type[Head]] = {
+    "score": RegressionHead,
+    "class": ClassificationHead,
+    "classes": MultiLabelHead,
+    "option": ChoiceHead,
+    "answers": AnswerHead,
+    "tags": TaggingHead,
 }
 
 
@@ -220,11 +217,12 @@ def make_head(task: TaskMeta, config: PretrainedConfig, dropout: float, pooler: 
 
     The weights come from torch's global generator.
     """
-    n_outputs = TRAITS[task.kind].n_outputs or len(task.outputs)
-    if task.kind == "ner":
+    traits = TRAITS[task.kind]
+    n_outputs = traits.n_outputs or len(task.outputs)
+    if traits.label == "tags":
         head: Head = TaggingHead(config, n_outputs, dropout, pooler, len(task.token_classes))
     else:
-        head = HEADS[task.kind](config, n_outputs, dropout, pooler)
+        head = HEADS[traits.label](config, n_outputs, dropout, pooler)
     for module in head.modules():
         if isinstance(module, nn.Linear):
             nn.init.normal_(module.weight, std=getattr(config, "initializer_range", 0.02))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind
+from taskaffinity.tasks.kinds import TRAITS, Kind
 from taskaffinity.tasks.reading import Pool
 from taskaffinity.training.inputs.encoded import TaskMeta
 
@@ -23,7 +23,7 @@ def outputs_of_examples(task: TaskMeta, outputs: Tensor, owners: Tensor, n_examp
     owners : (B,) Tensor
         As ``Batch`` has them.
     """
-    if task.kind == "choice":
+    if task.n_options:
         table = outputs.new_full((n_examples * len(task.outputs),), EXCLUDED)
         return table.index_copy(0, owners.long(), outputs[:, 0]).view(n_examples, -1)
     return pool_windows(outputs, owners, n_examples, task.reading.pool)
@@ -51,11 +51,12 @@ def outputs_to_predictions(kind: Kind, outputs: Tensor) -> Tensor:
     They are scores for similarity and regression, ``(B,)``; for multilabel whether each class has a probability above
     0.5, ``(B, C)``; for spans the logits, ``(W, 2)``; otherwise the index of the highest class, ``(B,)``.
     """
-    if kind == "spans":
+    form = TRAITS[kind].label
+    if form == "answers":
         return outputs.float()
-    if kind == "multilabel":
+    if form == "classes":
         return outputs > 0
-    return outputs[:, 0].float() if kind in SCORE_KINDS else torch.argmax(outputs, dim=-1)
+    return outputs[:, 0].float() if form == "score" else torch.argmax(outputs, dim=-1)
 
 
 def has_probabilities(kind: Kind) -> bool:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from taskaffinity.tasks.answers import NO_ANSWER
-from taskaffinity.tasks.task import SCORE_KINDS
+from taskaffinity.tasks.kinds import TRAITS
 from taskaffinity.training.inputs.answers import best_answers
 from taskaffinity.training.inputs.batches import Batch, batches_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray, TaskMeta
@@ -74,14 +74,15 @@ def _labels(task: TaskMeta, split: EncodedSplit, found: np.ndarray[Any, Any], ro
     outputs: list[np.ndarray[Any, Any]] = [np.zeros(0)] * split.n_units
     for row, values in zip(rows, np.split(found, np.cumsum(sizes)[:-1]), strict=True):
         outputs[row] = values
-    if task.kind == "spans":
+    form = TRAITS[task.kind].label
+    if form == "answers":
         return [best.place for best in best_answers(split, outputs, can_abstain=NO_ANSWER in task.outputs)]
     if split.is_tagging:
         return tags_of_sentences(task.outputs, split, outputs)
     values = np.concatenate(outputs)
-    if task.kind == "multilabel":
+    if form == "classes":
         return [[label for label, holds in zip(task.outputs, row, strict=True) if holds] for row in values]
-    if task.kind not in SCORE_KINDS:
+    if form != "score":
         return [task.outputs[int(v)] for v in values]
     mean, sd = task.scale or (0.0, 1.0)
     return [float(v) * sd + mean for v in values]

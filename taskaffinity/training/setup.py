@@ -14,6 +14,7 @@ from typing import TypedDict
 from taskaffinity.private import check_private
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec, TaskRef
+from taskaffinity.tasks.kinds import TAG_KINDS
 from taskaffinity.tasks.splits import Split, is_test, split_of
 from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.balance import balance, detach_weightless
@@ -141,7 +142,7 @@ def read_tasks(
                 arrays = arrays.downsample_negatives(negative, ratio, spec.recipe.sample_seed)
             drawn = arrays.sample(recipe.max_examples(split), spec.recipe.sample_seed)
             splits.setdefault(split, {})[name] = drawn
-            if split == "train" and spec.recipe.released_classes and metas[name].kind == "ner":
+            if split == "train" and spec.recipe.released_classes and metas[name].kind in TAG_KINDS:
                 splits[split][name] = drawn.label_every_token(len(metas[name].outputs))
                 metas[name] = replace(metas[name], token_classes=TOKEN_CLASSES)
             if split == "train" and spec.recipe.similarity_targets and metas[name].kind in SCORE_KINDS:

@@ -12,7 +12,7 @@ import transformers
 from torch import nn
 from transformers import AlbertConfig
 
-from taskaffinity.training.heads import HEADS
+from taskaffinity.tasks.kinds import KINDS
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
@@ -141,7 +141,7 @@ def test_initial_weights_of_a_head_depend_only_on_seed_and_name(make_encoder: Ma
 
 
 def test_losses_agree_with_numpy(make_encoder: MakeEncoder, make_meta: MakeMeta, make_split: MakeSplit) -> None:
-    metas = {kind: make_meta(kind, kind) for kind in HEADS if kind != "spans"}  # its loss: test_answers
+    metas = {kind: make_meta(kind, kind) for kind in KINDS if kind != "spans"}  # its loss: test_answers
     model = MultiTaskModel(make_encoder("bert"), metas, seed=1).eval()
     for kind in metas:
         batch = make_batch(kind, make_split(kind), np.arange(12))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from taskaffinity.errors import InputError, input_error, meant, quoted
-from taskaffinity.tasks.kinds import TRAITS, Kind
+from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.kinds import Field as Field
 
 Located = Iterator[tuple[str, dict[str, object]]]
@@ -91,21 +91,20 @@ class Columns:
             raise input_error(where, lacks, "the names of columns as options: [NAME, ...]")
         if self._has_column_per_class(names):
             needed = tuple(name for name in needed if name != "label")
-        if self.kind == "ner" and self._names_one("entities", names) and not self._names_one("words", names):
+        if self.kind in TAG_KINDS and self._names_one("entities", names) and not self._names_one("words", names):
             needed = MENTION_FIELDS
         if "split" not in self.given:
             self.ignored.update(name for name in names if name.lower() in _LIKE_SPLIT)
-        is_one_text = self.kind != "ner" and "text_pair" not in needed
-        if is_one_text and not {"text", "text_pair"} & self.given.keys():
+        optional = TRAITS[self.kind].optional
+        if "text_pair" in optional and not {"text", "text_pair"} & self.given.keys():
             pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
             if pair:
                 pairs = "similarity" if self.kind == "regression" else "inference"
                 expected = f"kind: {pairs} for pairs, or columns: {{text: NAME}} for one of them"
                 raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
-        extra: tuple[Field, ...] = ("text_pair",) if is_one_text else ("start",) if self.kind == "spans" else ()
         found = {
             name: self._column(where, name, names, is_needed=name in needed)
-            for name in (*needed, *extra, "id", "idx", "document", "split")
+            for name in (*needed, *optional, "id", "idx", "document", "split")
         }
         return {name: column for name, column in found.items() if column is not None}
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
-from taskaffinity.tasks.kinds import CLASS_KINDS, Kind
+from taskaffinity.tasks.kinds import CLASS_KINDS, TAG_KINDS, Kind
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.splits import SPLITS, Split, is_test
 from taskaffinity.tasks.task import Example, Task
@@ -106,7 +106,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     for split, where in places.items():
         if not rows[split]:
             raise input_error(where, "no row", "at least one example")
-    given = types_of(block.labels) if block.kind == "ner" else block.labels
+    given = types_of(block.labels) if block.kind in TAG_KINDS else block.labels
     labels = (block.kind != "choice" and given) or labels_of(block.kind, rows, places["train"])
     if not block.labels and block.kind in CLASS_KINDS:
         check_known_labels(rows, labels)
@@ -164,7 +164,7 @@ def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], c
             places = row.get("places")
             tags, types = named_tags(where, tags, block.labels), types_of(block.labels)
             row["tags"] = iob2(where, tags, types, places if isinstance(places, tuple) else None, marks)
-        key = "tags" if block.kind == "ner" else "label"
+        key = "tags" if block.kind in TAG_KINDS else "label"
         if key not in row:
             raise input_error(where, f"no {key}", f"{key} in every row")
         if "label" in row:

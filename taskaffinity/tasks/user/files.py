@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, named, quoted
+from taskaffinity.tasks.kinds import TAG_KINDS
 from taskaffinity.tasks.tsv import read_table, unquoted
 from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Columns, Field, Located
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
@@ -149,7 +150,7 @@ def _parquet(path: Path, layout: Layout, columns: Columns) -> Located:
 
 
 def _blue(path: Path, layout: Layout, columns: Columns) -> Located:
-    if columns.kind != "ner":
+    if columns.kind not in TAG_KINDS:
         yield from _tsv(path, layout, columns)
         return
     for where, row in read_conll(path, layout.encoding):

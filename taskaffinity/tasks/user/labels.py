@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from taskaffinity.errors import has_controls, input_error, meant, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER
-from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, Kind, option_names
+from taskaffinity.tasks.kinds import TRAITS, Kind, option_names
 from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.answers import places_of
@@ -154,15 +154,16 @@ def labels_of(
     InputError
         If there is no mention, one class, more than ``_MOST_CLASSES``, or a label as long as a text.
     """
-    if kind in SCORE_KINDS:
+    form = TRAITS[kind].label
+    if form == "score":
         return ()
-    if kind == "choice":
+    if form == "option":
         numbers = (len(row["options"]) for rows in rows_of.values() for _, row in rows)  # type: ignore[arg-type]
         return option_names(max(numbers))
     rows = rows_of["train"]
-    if kind == "spans":
+    if form == "answers":
         return (ANSWER, *([NO_ANSWER] if any(not row["label"] for _, row in rows) else []))
-    if kind == "ner":
+    if form == "tags":
         tags = [row["tags"] for _, row in rows if isinstance(row["tags"], list)]
         found = {tag[2:] for sentence in tags for tag in sentence if tag != "O"}
         if not found:
@@ -225,7 +226,8 @@ def check_enough(
     InputError
         If one of them is missing.
     """
-    if block.kind in SCORE_KINDS:
+    form = TRAITS[block.kind].label
+    if form == "score":
         for split, part in examples.items():
             _check_no_missing_scores(part, lines, places[split] if split in places else places["train"])
             if len({example.label for example in part}) < 2:
@@ -233,14 +235,14 @@ def check_enough(
                 raise input_error(
                     places.get(split, places["train"]), found, "two different scores, because a correlation needs them"
                 )
-    if block.kind == "spans" and not any(example.label for example in examples["train"]):
+    if form == "answers" and not any(example.label for example in examples["train"]):
         raise input_error(places["train"], "no answer", "some questions with an answer")
-    if TRAITS[block.kind].label in ("score", "option", "answers"):  # the others have classes, or types of mentions
+    if form in ("score", "option", "answers"):  # the others have classes, or types of mentions
         return
     counts: Counter[str] = Counter()
     for example in examples["train"]:
         names = _names(example.label)
-        counts.update({tag[2:] for tag in names if tag != "O"} if block.kind == "ner" else names)
+        counts.update({tag[2:] for tag in names if tag != "O"} if form == "tags" else names)
     parts = [f"{part}: {said}" for part, said in (("dev", block.dev), ("test", block.test)) if said]
     remaining = f" after {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
     if nothing := [label for label in labels if not counts[label]]:
@@ -249,7 +251,7 @@ def check_enough(
         where = at("labels") if block.labels else lines[others[0].id] if others else places["train"]
         name = shown(nothing[0]) if block.labels else f"class {_class_name(nothing[0])}"
         raise input_error(where, f"{name} without a training example{remaining}", "two or more of each class")
-    if block.kind == "ner":
+    if form == "tags":
         return
     for example in examples["train"]:
         label = next((name for name in _names(example.label) if counts[name] == 1), None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from taskaffinity.tasks.kinds import TRAITS, Kind
+from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.user.pairs import Pairs
 
 Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue"]
@@ -57,7 +57,7 @@ class Layout:
 
 def formats_of(kind: Kind) -> tuple[Format, ...]:
     """Formats that can hold the data of a kind of task."""
-    if kind == "ner":
+    if kind in TAG_KINDS:
         return _TAGGED
     if TRAITS[kind].label in ("option", "answers"):  # BLUE has no such task
         return _TABLES

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from taskaffinity.errors import InputError, has_controls, input_error, meant, quoted
-from taskaffinity.tasks.kinds import CLASS_KINDS, DEFAULT_METRIC, METRICS_OF_KIND, TRAITS, Kind
+from taskaffinity.tasks.kinds import CLASS_KINDS, DEFAULT_METRIC, METRICS_OF_KIND, ONE_CLASS, TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.reading import Long, Pool, Side
@@ -142,7 +142,7 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(at("labels"), "one label", "two or more labels")
     if block.label_separator and block.kind != "multilabel":
         raise input_error(at("label_separator"), f"label_separator for kind {block.kind}", "kind: multilabel")
-    if block.negative is not None and (not has_classes or block.kind == "multilabel"):
+    if block.negative is not None and block.kind not in ONE_CLASS:
         raise input_error(at("negative"), f"a negative class for kind {block.kind}", "none")
     if block.negative is not None and (block.metric or DEFAULT_METRIC[block.kind]) == "accuracy":
         raise input_error(
@@ -154,13 +154,8 @@ def check(block: UserTask, at: At) -> None:
         "idx",
         "document",
         "split",
-        *(
-            MENTION_FIELDS
-            if block.kind == "ner"
-            else ("text_pair", "start")
-            if block.kind == "spans"
-            else ("text_pair",)
-        ),
+        *TRAITS[block.kind].optional,
+        *(MENTION_FIELDS if block.kind in TAG_KINDS else ()),
     }
     if wrong := [name for name in block.columns if name not in fields]:
         raise input_error(

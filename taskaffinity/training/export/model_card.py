@@ -16,6 +16,7 @@ from taskaffinity.corpora.fetch import OPEN
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
+from taskaffinity.tasks.kinds import TAG_KINDS
 from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.metrics import METRICS, by_document
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
@@ -127,7 +128,7 @@ def _standard_error(best: BestModel) -> float:
 
 
 def _limits(best: BestModel, meta: TaskMeta) -> Iterator[str]:
-    recipe, reading, is_tagging = best.spec.recipe, meta.reading, meta.kind == "ner"
+    recipe, reading, is_tagging = best.spec.recipe, meta.reading, meta.kind in TAG_KINDS
     longest, words = reading.max_length or recipe.max_length, words_per_row(reading, recipe.max_words)
     if reading.has_windows:
         how = reading.describe(longest, meta.kind)

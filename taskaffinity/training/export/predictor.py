@@ -30,7 +30,7 @@ from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.limits import MOST_TOKENS
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.answers import NO_ANSWER, answer_text, parse_place
-from taskaffinity.tasks.kinds import SCORE_KINDS, TRAITS, option_names
+from taskaffinity.tasks.kinds import TRAITS, option_names
 from taskaffinity.tasks.mentions import lenient_mentions
 from taskaffinity.tasks.standoff.tokens import word_spans
 from taskaffinity.tasks.task import Example, Label
@@ -112,8 +112,8 @@ class Predictor:
         """
         remaining = iter(rows)
         while ahead := list(islice(remaining, _AT_ONCE)):
-            by_kind = {"ner": self._mentions, "choice": self._choices, "spans": self._answers}
-            predictions = by_kind.get(self.meta.kind, self._labels)(ahead)
+            by_form = {"tags": self._mentions, "option": self._choices, "answers": self._answers}
+            predictions = by_form.get(TRAITS[self.meta.kind].label, self._labels)(ahead)
             yield from zip(ahead, predictions, strict=True)
 
     def outputs(self, split: EncodedSplit) -> list[Tensor]:
@@ -132,7 +132,7 @@ class Predictor:
         if self.meta.n_options:  # a stock model takes (examples, options, L); here all are options of one example
             inputs = {name: values[None] for name, values in inputs.items()}
         found = self.model(**inputs)
-        is_answer = self.meta.kind == "spans"
+        is_answer = TRAITS[self.meta.kind].label == "answers"
         logits = torch.stack([found.start_logits, found.end_logits], dim=-1) if is_answer else found.logits
         outputs: Tensor = logits.float()  # (B, C) or (B, L, C) or (1, B)
         if batch.owners is not None:
@@ -143,14 +143,13 @@ class Predictor:
         return outputs.flatten(0, 1).index_select(0, places.index_select(0, batch.layout.read))
 
     def _labels(self, rows: Sequence[Unlabelled]) -> Iterator[dict[str, Any]]:
-        nothing: Label = 0.0 if self.meta.kind in SCORE_KINDS else self.meta.outputs[0]
-        if self.meta.kind == "multilabel":
-            nothing = ()
+        form = TRAITS[self.meta.kind].label
+        nothing: Label = 0.0 if form == "score" else () if form == "classes" else self.meta.outputs[0]
         examples = [Example(str(row.line), nothing, row.text, row.text_pair) for row in rows]
         for output in self.outputs(self._encoded(examples)):
-            if self.meta.kind in SCORE_KINDS:
+            if form == "score":
                 yield {"score": float(output[0, 0])}
-            elif self.meta.kind == "multilabel":
+            elif form == "classes":
                 sigmoids = dict(zip(self.meta.outputs, torch.sigmoid(output[0]).tolist(), strict=True))
                 yield {"labels": [name for name, p in sigmoids.items() if p > 0.5], "probabilities": sigmoids}
             else:

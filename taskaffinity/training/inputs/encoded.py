@@ -20,6 +20,7 @@ from pydantic import ConfigDict
 
 from taskaffinity.errors import STRICT, InputError
 from taskaffinity.runs.stored.json_files import parse_model
+from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.reading import DEFAULT, Reading
 from taskaffinity.tasks.task import SCORE_KINDS, Kind, Split, Task
@@ -71,12 +72,14 @@ class TaskMeta:
     @property
     def n_options(self) -> int:
         """The most options of an example of choice; 0 for other kinds."""
-        return len(self.outputs) if self.kind == "choice" else 0
+        return len(self.outputs) if TRAITS[self.kind].label == "option" else 0
 
     @property
     def negative(self) -> str | None:
         """The class that is trained but not scored; None if there is none."""
-        return next((label for label in self.outputs if label not in self.scored), None) if self.kind != "ner" else None
+        if self.kind in TAG_KINDS:
+            return None
+        return next((label for label in self.outputs if label not in self.scored), None)
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,7 @@ class EncodedSplit:
 def task_meta(task: Task) -> TaskMeta:
     """Return the properties of a task that training needs."""
     outputs = task.labels
-    if task.kind == "ner":
+    if task.kind in TAG_KINDS:
         outputs = ("O", *(f"{prefix}-{label}" for label in task.labels for prefix in "BI"))
     return TaskMeta(
         *(task.name, task.kind, outputs, task.scored, task.metric_name, dict(task.missed)),

@@ -22,7 +22,7 @@ from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import STRICT, InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.stored.json_files import Finite, parse_model
-from taskaffinity.tasks.kinds import TRAITS, Kind
+from taskaffinity.tasks.kinds import TRAITS, LabelForm
 from taskaffinity.tasks.splits import SPLITS, Split, split_of
 from taskaffinity.training.checksums import is_intact, seal
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, meta_of
@@ -102,7 +102,7 @@ def read_encoded(folder: Path) -> tuple[TaskMeta, dict[Split, EncodedSplit]]:
         splits: dict[Split, EncodedSplit] = {}
         for split in (*SPLITS, *map(split_of, meta.test_sets)):
             path = folder / split / "examples.json"
-            examples: _Examples = parse_model(read_regular(path), _MODELS.get(meta.kind, _ClassExamples))
+            examples: _Examples = parse_model(read_regular(path), _MODELS[TRAITS[meta.kind].label])
             # plain arrays over the same memory, because indexing a memmap is slower
             arrays: dict[str, Any] = {
                 name: np.asarray(np.load(folder / split / f"{file}.npy", mmap_mode="r"))
@@ -144,12 +144,13 @@ class _ListExamples(_Examples):
     gold: list[list[str]]
 
 
-_MODELS: dict[Kind, type[_Examples]] = {
-    "similarity": _ScoredExamples,
-    "regression": _ScoredExamples,
-    "ner": _ListExamples,
-    "multilabel": _ListExamples,
-    "spans": _ListExamples,
+_MODELS: dict[LabelForm, type[_Examples]] = {
+    "score": _ScoredExamples,
+    "class": _ClassExamples,
+    "option": _ClassExamples,
+    "classes": _ListExamples,
+    "tags": _ListExamples,
+    "answers": _ListExamples,
 }
 
 

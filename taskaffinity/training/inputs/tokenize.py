@@ -20,8 +20,9 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from taskaffinity.private import private_folder
+from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS
 from taskaffinity.tasks.reading import Reading, Side
-from taskaffinity.tasks.task import SCORE_KINDS, Example, Split, Task, tags_of
+from taskaffinity.tasks.task import Example, Split, Task, tags_of
 from taskaffinity.training.checksums import is_intact
 from taskaffinity.training.inputs.answers import encode_answers
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, task_meta
@@ -57,7 +58,7 @@ def encode_task(
             examples_of = dict(task.examples)
             if trains_on_dev:
                 examples_of["train"] = (*examples_of["train"], *examples_of["dev"])
-            is_reversed = reversed_pairs and meta.kind not in ("choice", "spans")  # their two sides differ
+            is_reversed = reversed_pairs and TRAITS[meta.kind].texts_swap
             if is_reversed:
                 examples_of = {split: tuple(map(_reversed, examples)) for split, examples in examples_of.items()}
             read = _reversed_reading(meta) if is_reversed else meta
@@ -81,9 +82,10 @@ def encode_examples(
         Whether long tagged sentences are split by the rule of train, or by that of dev and test.
     """
     max_length = meta.reading.max_length or max_length
-    if meta.kind == "spans":
+    form = TRAITS[meta.kind].label
+    if form == "answers":
         return encode_answers(examples, tokenizer, meta, max_length)
-    if meta.kind == "ner":
+    if form == "tags":
         return _encode_tagging(examples, tokenizer, meta, max_length, max_words, is_train=is_train)
     return _encode_sentences(examples, tokenizer, meta, max_length)
 
@@ -93,9 +95,10 @@ def _encode_sentences(examples: Sequence[Example], tokenizer: Any, meta: TaskMet
     encoded = iter(_tokenized([one for some in inputs for one in some], tokenizer, meta.reading, max_length))
     rows_of = [[row for _ in some for row in next(encoded)] for some in inputs]
     rows = [row for of_example in rows_of for row in of_example]
-    if meta.kind in SCORE_KINDS:
+    form = TRAITS[meta.kind].label
+    if form == "score":
         targets: npt.NDArray[Any] = np.array([example.label for example in examples], dtype=np.float32)
-    elif meta.kind == "multilabel":
+    elif form == "classes":
         targets = np.array(
             [[float(label in tags_of(example)) for label in meta.outputs] for example in examples], dtype=np.float32
         ).reshape(len(examples), len(meta.outputs))
@@ -198,7 +201,7 @@ def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> li
     """
     examples = task.examples[split]
     longest = [0] * len(examples)
-    if task.kind != "ner":
+    if task.kind not in TAG_KINDS:
         inputs = [(number, one) for number, example in enumerate(examples) for one in _inputs(example)]
         for places, of_inputs in _by_texts([one for _, one in inputs]):
             encoded = tokenizer(*of_inputs, return_attention_mask=False, verbose=False)
