@@ -55,7 +55,8 @@ def study_properties(matrix: AffinityMatrix, curves: pd.DataFrame) -> pd.DataFra
         single = curves[(curves.target == card.name) & (curves.source == "")]
         mean = single.groupby("epoch").score.mean()
         last = single[single.epoch == single.epoch.max()].score
-        is_downsampled = card.kind == "relation" and recipe.negatives_per_positive is not None
+        has_negative = card.kind == "relation" if card.has_negative is None else card.has_negative
+        is_downsampled = has_negative and recipe.negatives_per_positive is not None
         climb = mean.iloc[-1] - mean.iloc[(len(mean) - 1) // 2] if len(mean) > 1 else np.nan
         rows.append(
             {

@@ -103,6 +103,22 @@ def test_sizes_are_of_what_the_runs_had(tmp_path: Path) -> None:
     assert (n_test, other) == (10, [20, 10])
 
 
+def test_what_is_downsampled_is_a_task_with_a_negative_class_of_any_kind(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    kinds, have_negative = ("relation", "classification"), (False, True)
+    cards = tuple(
+        dataclasses.replace(card, kind=kind, sizes={"train": 80, "test": 10}, has_negative=has_negative)
+        for card, kind, has_negative in zip(study.tasks, kinds, have_negative, strict=True)
+    )
+    study = dataclasses.replace(
+        study, tasks=cards, recipe=dataclasses.replace(study.recipe, negatives_per_positive=1.0)
+    )
+    store = fill(study, tmp_path, lambda *_: right([1.0]), skip=lambda spec: True)
+    n_train = study_properties(measure(study, store), curves_frame(study, store)).n_train
+    assert n_train["a"] == 80
+    assert math.isnan(n_train["b"])
+
+
 def test_a_study_without_runs_has_properties_that_are_not_known(tmp_path: Path) -> None:
     study = make_study(["a", "b"])
     store = fill(study, tmp_path, lambda *_: right([1.0]), skip=lambda spec: True)
