@@ -20,10 +20,10 @@ PAPER_FINETUNE: dict[str, tuple[int, float]] = {
 """Epochs and learning rate of each task's fine-tuning in the released scripts (``run_blue_fine_tune.sh``)."""
 
 PAPER_SINGLE_EPOCHS: dict[Kind, int] = {kind: traits.paper_epochs for kind, traits in TRAITS.items()}
-"""Epochs of the paper's single-task models, by kind of task, as BlueBERT's README gives them. Batches of 32, Adam,
-learning rate 5e-5, warm-up 0.1, at most 128 tokens and dropout 0.1 are those of joint training. The paper has no tasks
-on a single text, and none with options. Their classification (one class or several) is trained like a relation task, as
-is choice, and their regression like similarity."""
+"""Kind of task -> epochs of the paper's single-task models, as BlueBERT's README gives them for its four kinds. Other
+settings (batches of 32 examples, Adam, learning rate 5e-5, warm-up over 10% of the updates, at most 128 tokens, dropout
+0.1) are those of joint training. Kinds that the paper lacks are our choice: regression has the epochs of similarity;
+classification, multilabel, choice and spans those of relation."""
 
 
 def paper_single(recipe: Recipe, kind: Kind) -> Recipe:

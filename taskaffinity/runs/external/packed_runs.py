@@ -1,7 +1,7 @@
 """The runs of a study that other programs trained, in one file: ``runs/external.npz``.
 
-A folder per run, as trained runs have, takes most of the time of a table with thousands of runs. The file holds counts;
-scores follow from them.
+Trained runs have a folder each. For a table of thousands of runs, writing folders would take most of the time. The file
+holds counts per example; scores follow from them.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ FILE = "external.npz"
 _TASKS = "tasks"
 """Key of the names and fingerprints of all tasks, as JSON; other keys begin with the name of a target."""
 _CHECKSUM = "sha256"
-"""Key of the checksum of all other arrays: nothing else says that a count has changed. No task's key lacks a slash."""
+"""Key of the SHA-256 of all other arrays, ``(32,)`` bytes; it shows a changed count. Keys of a task have a slash."""
 _Row = tuple[TaskName, Words, str] | tuple[TaskName, Words, str, list[TaskName]]
 """Name, fingerprint and metric of a task (empty if it is no target), and its further test sets if it has some."""
 _SINGLE = -1
-"""Stands for the source of a single-task run."""
+"""Source of a single-task run in the file, where the source of a pair is its place in the list of tasks."""
 _MOST_SEED = 2**32
+"""Seeds are below it."""
 
 Array = npt.NDArray[Any]
 
@@ -57,24 +58,25 @@ class TargetRuns:
     metric: str
     """A key of ``METRICS``."""
     sources: Sequence[str]
-    """(n_runs,), the task trained with the target; empty for a single-task run."""
+    """(n_runs,), the name of the task trained with the target; an empty text for a single-task run."""
     seeds: Sequence[int]
-    """(n_runs,)"""
+    """(n_runs,), seeds in [0, 2**32); no two runs have the same source and seed."""
     counts: Mapping[str, Array]
-    """By metric, ``metric`` among them: (n_runs, n_examples, n_counts), as ``compact`` returns them."""
+    """Metric -> counts of the test split, (n_runs, n_examples, n_counts), as ``compact`` returns them. The official
+    ``metric`` is one of the keys."""
     documents: npt.NDArray[np.int64] | None = None
-    """(n_examples,), number of each example's document; None if no two examples share one."""
+    """(n_examples,), number of each example's document, from 0 without gaps; None if no two examples share one."""
 
 
 class PackedRuns:
-    """Runs by their spec.
+    """Runs of single tasks and of pairs, found by their spec.
 
     Parameters
     ----------
     refs : sequence of (str, str)
-        Names and fingerprints of all tasks.
+        Names and fingerprints of all tasks of the study.
     targets : mapping of str to TargetRuns
-        On a further test set, the name is such as ``rte@notes``.
+        Name of a target, or of a target on a further test set (``rte@notes``) -> its runs.
     """
 
     def __init__(self, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
@@ -92,7 +94,7 @@ class PackedRuns:
         return any(True for _ in self._rows(spec))
 
     def get(self, spec: RunSpec) -> RunResult | None:
-        """The run with an outcome for each target that is known; None if there is none."""
+        """Return the run, with an outcome for each of its tasks that was scored; None if no task was."""
         rows = list(self._rows(spec))
         if not rows:
             return None
@@ -119,7 +121,7 @@ class PackedRuns:
         return RunResult(spec, outcomes, PackedCounts(counts), documents=documents)
 
     def _rows(self, spec: RunSpec) -> Iterator[tuple[str, int]]:
-        """Yield the targets of a run that are known, on each of their test sets, with their places."""
+        """Yield each scored target of a run on each of its test sets, and the run's place in its ``TargetRuns``."""
         if all(self._refs.get(name) == fingerprint for name, fingerprint in spec.tasks) and len(spec.tasks) <= 2:
             for target in spec.task_names:
                 source = "".join(name for name in spec.task_names if name != target)
@@ -129,19 +131,19 @@ class PackedRuns:
 
 
 class PackedFile:
-    """The file of a results folder. It is read and checked once, and again after it changed."""
+    """The file ``runs/external.npz`` of a results folder; it is read and checked again only after it changed."""
 
     def __init__(self, root: Path) -> None:
         self._path = root / "runs" / FILE
         self._kept: tuple[tuple[int, int, int], PackedRuns] | None = None
 
     def read(self) -> PackedRuns:
-        """Its runs; none without a file.
+        """Return the runs of the file; no run if there is no file.
 
         Raises
         ------
         InputError
-            If the file is broken.
+            If the file cannot be read, or an array is missing, damaged or impossible.
         """
         try:
             status = os.stat(self._path)
@@ -154,7 +156,7 @@ class PackedFile:
 
 
 def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
-    """Write the file of a results folder in one step."""
+    """Write ``runs/external.npz`` of a results folder atomically, replacing an older one."""
     rows = [[*ref, targets[ref[0]].metric if ref[0] in targets else ""] for ref in refs]
     further: dict[str, list[str]] = {}
     for name in targets:
@@ -177,7 +179,7 @@ def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, Targ
 
 
 def checksum(arrays: Mapping[str, Array]) -> npt.NDArray[np.uint8]:
-    """Return SHA-256 of arrays with their keys, types and shapes, (32,)."""
+    """Return the SHA-256 of the keys, types, shapes and values of arrays, ``(32,)`` bytes, in any order of them."""
     digest = hashlib.sha256()
     for key, array in sorted(arrays.items()):
         digest.update(repr((key, array.dtype.str, array.shape)).encode())
