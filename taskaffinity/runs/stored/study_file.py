@@ -13,6 +13,7 @@ from taskaffinity.errors import shown
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.task import A_NAME, is_name
 
 T = TypeVar("T")
 
@@ -90,6 +91,8 @@ def _check(study: Any, design: str) -> None:
     for card in study.tasks:
         if card.metric not in METRICS:
             raise ValueError(f"metric {shown(card.metric)}, which is none of {', '.join(METRICS)}")
+        if illegal := next((name for name in card.test_sets if not is_name(name)), None):
+            raise ValueError(f"test set {shown(illegal)}; expected {A_NAME}")
     if len(set(names)) < len(names):
         raise ValueError("a task is listed twice")
     together = 3 if len(names) == 3 else 2  # for more tasks, their number replaces their names
