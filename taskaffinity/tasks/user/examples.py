@@ -73,7 +73,8 @@ def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares, task: 
     """
     drawn: dict[str, Split] = {}
     if shares.train:
-        drawn = {example.document: split for split in task.splits for example in task.examples[split]}
+        # further test sets have files of their own, which may repeat a document of a share
+        drawn = {example.document: split for split in SPLITS for example in task.examples[split]}
     found: dict[Split, int] = dict.fromkeys((*SPLITS, *parts), 0)
     for split, (place, _) in parts.items():
         for document, n in columns.missed.get(place, {}).items():
