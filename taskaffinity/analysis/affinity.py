@@ -25,7 +25,7 @@ from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.sequential import SequentialState
 from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates
 from taskaffinity.analysis.statistics.standard_errors import Words
-from taskaffinity.analysis.statistics.verdicts import Verdict
+from taskaffinity.analysis.statistics.verdicts import NONE_BESIDE, Beside, Verdict
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.study import Study
 
@@ -115,8 +115,8 @@ class AffinityMatrix:
     """Estimates of gains, which give no verdict; see ``with_estimates``."""
     test_set: str = ""
     """Name of the test set that all gains are measured on; empty for the split ``test``."""
-    n_beside: int = 0
-    """Tested arrows on other test sets, which the correction counts too."""
+    beside: Beside = NONE_BESIDE
+    """Arrows on other test sets, which the correction counts too; none under ``dunnett``."""
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
@@ -136,6 +136,11 @@ class AffinityMatrix:
     def margins(self) -> tuple[float, ...]:
         """Equivalence margins in points, one per task."""
         return tuple(self.rule.margin_of(metric) for metric in self.metrics)
+
+    @property
+    def table(self) -> str:
+        """Name of the file that has all arrows of the test set."""
+        return "test_sets.csv" if self.test_set else "edges.csv"
 
     @cached_property
     def targets(self) -> tuple[int, ...]:

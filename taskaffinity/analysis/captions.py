@@ -57,8 +57,8 @@ def caption(matrix: AffinityMatrix) -> str:
         sentences += [
             f"{_intervals(matrix)} and verdicts hold for {holds}.",
             f"They use {TESTS[matrix.rule.test]} tests with shrunken seed variances and "
-            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested + matrix.n_beside, 'arrow')}"
-            f"{' on all test sets' * bool(matrix.n_beside)} at {matrix.rule.alpha:g}"
+            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested + matrix.beside.tested, 'arrow')}"
+            f"{' on all test sets' * bool(matrix.beside.tested)} at {matrix.rule.alpha:g}"
             f"{', spent over the interim analyses' if matrix.sequential else ''}.",
             f"No effect: shown to be within {describe_margin(matrix)}; inconclusive: neither shown.",
             *describe_no_effect(matrix),
@@ -98,7 +98,7 @@ def describe(matrix: AffinityMatrix) -> str:
     counts = Counter(matrix.verdict[arrow] for arrow in set(decided) - set(named))
     if counts:
         words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in DECIDED if counts[verdict])
-        lines.append(f"And {plural(len(decided) - MOST_ARROWS, 'more arrow')}, all in edges.csv: {words}.")
+        lines.append(f"And {plural(len(decided) - MOST_ARROWS, 'more arrow')}, all in {matrix.table}: {words}.")
     open_arrows = matrix.select("inconclusive")
     if open_arrows:
         pairs = ", ".join(f"{matrix.titles[s]} → {matrix.titles[t]}" for s, t in open_arrows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -63,32 +64,48 @@ def measure(study: Study, store: RunStore, rule: Rule | None = None, test_set: s
         raise ValueError("a sequential design is analysed by the rule that it was run by; run it again with another")
     if test_set and test_set not in study.test_sets:
         raise ValueError(f"no test set {test_set!r}; there are {', '.join(study.test_sets) or 'none'}")
-    rule = rule or study.rule
-    arms, margins = read_arms(study, store, rule=rule, test_set=test_set), margins_of(study, rule)
+    return _measure(study, store, rule or study.rule, test_set, _read(study, store, rule or study.rule))
+
+
+@without_collection()
+def measure_further(study: Study, store: RunStore, rule: Rule) -> list[AffinityMatrix]:
+    """Return ``measure`` of every further test set; the runs are read once."""
+    read = _read(study, store, rule) if study.test_sets else {}
+    return [_measure(study, store, rule, test_set, read) for test_set in study.test_sets]
+
+
+def _read(study: Study, store: RunStore, rule: Rule) -> dict[str, Arms]:
+    """Return the arms on every test set."""
+    return {name: read_arms(study, store, rule=rule, test_set=name) for name in ("", *study.test_sets)}
+
+
+def _measure(study: Study, store: RunStore, rule: Rule, test_set: str, read: Mapping[str, Arms]) -> AffinityMatrix:
+    arms, margins = read[test_set], margins_of(study, rule)
     check_estimand(arms)
     state: SequentialState | None = None
-    beside: list[GainError] = []
     if study.interim_seeds:
         state = follow(study, arms, rule, margins, lambda spec: spec in store or store.failure(spec) is not None)
         evidence, error, test = state.evidence, state.error, state.decision
     else:
         evidence, error = arms.evidence, _errors(arms, rule)
-        others = [name for name in ("", *study.test_sets) if name != test_set]
-        beside = [_errors(read_arms(study, store, rule=rule, test_set=name), rule) for name in others]
+        beside = [_errors(other, rule) for name, other in read.items() if name != test_set]
         test = decide(error, margins, rule, arms.covariance, beside)
+        for place, card in enumerate(study.tasks):
+            if test_set and test_set not in card.test_sets:
+                test.verdict[:, place] = ""
     return AffinityMatrix(
         study=study,
         rule=rule,
         error=error,
         failed=tuple(f"{spec.run_id}: {reason}" for spec in study.plan if (reason := store.failure(spec))),
-        controls=controls_of(arms, rule),
+        controls=() if test_set else controls_of(arms, rule),
         simulated=_simulated(arms, state, error, margins, rule),
         rare_classes=find_rare_classes(study, store, test_set),
-        collapsed_runs=find_collapsed_runs(study, store, arms),
+        collapsed_runs=find_collapsed_runs(study, store, arms, test_set),
         undertrained=find_undertrained(study, store),
         gpu_models=count_gpu_models(study, store),
         test_set=test_set,
-        n_beside=sum(int(np.isfinite(one.p()).sum()) for one in beside),
+        beside=test.beside,
         **(scores := _scores(arms, evidence)),
         **_tests(error, test),
         **_power(recommend(study, rule, margins, evidence, test), test, scores, state),

@@ -25,7 +25,7 @@ from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.group_arrows import group_arrows_frame, measure_group_arrows
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame
-from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.measure import measure, measure_further
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
@@ -122,7 +122,7 @@ def publish(
     _check_is_current(study, root)
     check_has_runs(study, store, root)
     matrix = with_estimates(measure(study, store, rule), store.root)
-    further = [measure(study, store, matrix.rule, name) for name in study.test_sets]
+    further = measure_further(study, store, matrix.rule)
     described = describe(matrix)
     words = described + "".join(f"{line}\n" for line in describe_advice(matrix) if line not in described)  # not twice
     words += "".join(f"\n{describe(one)}" for one in further)
@@ -132,7 +132,8 @@ def publish(
         groups, words = group_arrows_frame(found), words + "".join(f"{line}\n" for line in describe_group_arrows(found))
     with exclusive(root):
         _check_is_current(study, root)
-        scores, edges = scores_frame(study, store, matrix.collapsed_runs), edges_frame(matrix)
+        collapsed = [run for one in (matrix, *further) for run in one.collapsed_runs]
+        scores, edges = scores_frame(study, store, collapsed), edges_frame(matrix)
         write_csv(scores, root / "scores.csv")
         (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
         write_csv(edges, root / "edges.csv")

@@ -25,14 +25,14 @@ def recommend(
     A decided arrow needs no seeds, so its entries are NaN.
     """
     is_open = test.verdict == "inconclusive"
-    significant = int(np.isin(test.verdict, ("improves", "degrades")).sum())
-    equivalent = int((test.verdict == "no effect").sum())
+    significant = int(np.isin(test.verdict, ("improves", "degrades")).sum()) + test.beside.significant
+    equivalent = int((test.verdict == "no effect").sum()) + test.beside.equivalent
     alpha = alpha_spending(study.interim_seeds, rule.alpha)[-1] if study.interim_seeds else rule.alpha
     return power_analysis(
         evidence,
         margins,
-        alpha=per_comparison_alpha(test.p, alpha, significant, rule.correction),
-        alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equivalent, rule.correction),
+        alpha=per_comparison_alpha(test.p, alpha, significant, rule.correction, test.beside.tested),
+        alpha_equivalence=per_comparison_alpha(test.p_tost, alpha, equivalent, rule.correction, test.beside.tested),
         rule=rule,
         wanted=is_open,
     )

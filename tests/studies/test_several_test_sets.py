@@ -354,3 +354,36 @@ def test_a_folder_of_external_runs_with_test_sets_is_checked(tmp_path: Path) -> 
     np.savez_compressed(path, **arrays)
     with pytest.raises(InputError, match="a run of rte@notes that is none of rte"):
         _ = ta.PairwiseResults.load(tmp_path / "out").matrix
+
+
+def test_what_more_seeds_need_counts_the_arrows_on_every_test_set(tmp_path: Path) -> None:
+    found = ta.verdicts(pd.DataFrame(external(), columns=COLUMNS), output_dir=tmp_path / "out")
+    alone = [row for row in external() if row[4] in ("news", "")]
+    single = ta.verdicts(pd.DataFrame(alone, columns=COLUMNS), output_dir=tmp_path / "alone").matrix
+    matrix = found.matrix
+    others = [found.on(name).matrix for name in ("notes", "mail")]
+    decided = [len(one.select("improves", "degrades")) for one in (matrix, *others)]
+    assert matrix.beside.tested == 2
+    assert matrix.beside.significant == sum(decided[1:]) == 1
+    arrow = (matrix.tasks.index("mnli"), matrix.tasks.index("rte"))
+    # Benjamini & Hochberg: rank / arrows * alpha; here 2 / 4, and with one test set 1 / 2
+    assert matrix.mde[arrow] == pytest.approx(single.mde[arrow])
+    on_mail = others[1]
+    assert (on_mail.beside.tested, on_mail.beside.significant) == (3, 1)
+
+
+def test_a_target_without_the_test_set_has_no_verdict_on_it(tmp_path: Path) -> None:
+    found = ta.verdicts(pd.DataFrame(external(), columns=COLUMNS), output_dir=tmp_path / "out").on("notes")
+    assert found.verdict.loc["rte", "mnli"] == ""
+    assert len(found.plot("seeds").axes) == 2  # the backdrop and one target
+
+
+@pytest.mark.parametrize("name", ["../../x", "", "a b"])
+def test_a_name_in_the_study_file_leaves_the_folder_nowhere(name: str, tmp_path: Path) -> None:
+    ta.verdicts(pd.DataFrame(external(), columns=COLUMNS), output_dir=tmp_path / "out")
+    path = tmp_path / "out" / "study.json"
+    content = json.loads(path.read_text())
+    content["tasks"][0]["sizes"] = {f"test@{name}": 0}
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="test set"):
+        ta.PairwiseResults.load(tmp_path / "out")

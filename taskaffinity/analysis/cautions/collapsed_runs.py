@@ -21,6 +21,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.splits import split_of
 
 RULE = (
     "A run is collapsed if it predicts one class, no mention or one value for all test examples, or if its score lies "
@@ -49,6 +50,8 @@ class CollapsedRun:
     """Test score in points."""
     reason: str
     """What it predicts for every example (``one class``, ``no mention`` or ``one value``), or ``far below its arm``."""
+    test_set: str = ""
+    """Name of the further test set of the score; empty for the split ``test``."""
 
 
 def trained_with(spec: RunSpec, target: str, order: Mapping[str, int]) -> list[str]:
@@ -57,20 +60,24 @@ def trained_with(spec: RunSpec, target: str, order: Mapping[str, int]) -> list[s
     return others + ([spec.partner[0]] if spec.partner else [])
 
 
-def find_collapsed_runs(study: Study, store: RunStore, arms: Arms | None = None) -> tuple[CollapsedRun, ...]:
+def find_collapsed_runs(
+    study: Study, store: RunStore, arms: Arms | None = None, test_set: str = ""
+) -> tuple[CollapsedRun, ...]:
     """Return the collapsed runs of a study by target, in the order of its plan.
 
     Parameters
     ----------
     arms : Arms, optional
         ``read_arms`` of the study, which decides the runs that gains are made of. Default: it is read here.
+    test_set : str
+        A further test set of the study. Default: the split ``test``.
 
     Raises
     ------
     ValueError
         If a file of the store is broken.
     """
-    arms = arms or read_arms(study, store)
+    arms = arms or read_arms(study, store, test_set=test_set)
     metrics = {card.name: card.metric for card in study.tasks}
     stage = "finetune" if study.evaluate_after == "finetune" else ""
     found: dict[_Name, CollapsedRun] = {}
@@ -79,8 +86,8 @@ def find_collapsed_runs(study: Study, store: RunStore, arms: Arms | None = None)
         for place in flags.nonzero()[0]:
             reason = _reason(metrics[target]) if of_arm.constant[place] else _FAR
             name = (target, stage or arm, source, arms.seeds[target, arm, source][place])
-            found[name] = CollapsedRun(*name, 100 * float(of_arm.scores[place]), reason)
-    found |= {(run.target, run.arm, run.source, run.seed): run for run in _beside_arms(study, store)}
+            found[name] = CollapsedRun(*name, 100 * float(of_arm.scores[place]), reason, test_set)
+    found |= {(run.target, run.arm, run.source, run.seed): run for run in _beside_arms(study, store, test_set)}
     if not found:
         return ()
     order = {card.name: place for place, card in enumerate(study.tasks)}
@@ -93,7 +100,7 @@ def find_collapsed_runs(study: Study, store: RunStore, arms: Arms | None = None)
     return tuple(found[name] for name in sorted(found, key=lambda name: (order[name[0]], place_of[name])))
 
 
-def _beside_arms(study: Study, store: RunStore) -> Iterator[CollapsedRun]:
+def _beside_arms(study: Study, store: RunStore, test_set: str) -> Iterator[CollapsedRun]:
     """Yield the collapsed runs outside all arms: runs of the whole set or of another stage."""
     order = {card.name: place for place, card in enumerate(study.tasks)}
     pools: dict[tuple[str, bool, bool], dict[tuple[str, str], list[CollapsedRun]]] = {}
@@ -103,11 +110,14 @@ def _beside_arms(study: Study, store: RunStore) -> Iterator[CollapsedRun]:
             continue
         run = store.get(spec)
         for target, outcome in run.outcomes.items() if run else ():
+            score = outcome.test_sets.get(test_set) if test_set else outcome.test
+            if score is None:
+                continue
             source = "+".join(trained_with(spec, target, order))
-            reason = _reason(outcome.metric) if is_constant(run, target, outcome.metric) else ""
+            reason = _reason(outcome.metric) if is_constant(run, target, outcome.metric, test_set) else ""
             pool = pools.setdefault((target, spec.stage == "finetune", is_full), {})
             of_arm = pool.setdefault((spec.arm, source), [])
-            of_arm.append(CollapsedRun(target, spec.arm, source, spec.seed, 100 * outcome.test, reason))
+            of_arm.append(CollapsedRun(target, spec.arm, source, spec.seed, 100 * score, reason, test_set))
     for pool in pools.values():
         scores = {arm: np.array([run.score / 100 for run in runs]) for arm, runs in pool.items()}
         constant = {arm: np.array([bool(run.reason) for run in runs]) for arm, runs in pool.items()}
@@ -160,9 +170,10 @@ def _reason(metric: str) -> str:
     return _CONSTANT.get(metric, "one class")
 
 
-def is_constant(run: RunResult | None, target: str, metric: str) -> bool:
-    """Return whether a run predicts one class, no mention or one value for every test example."""
-    by = {f"{target}/test": metric, f"{target}/test/macro_f1": "macro_f1"}
+def is_constant(run: RunResult | None, target: str, metric: str, test_set: str = "") -> bool:
+    """Return whether a run predicts one class, no mention or one value for every example of a test set."""
+    key = f"{target}/{split_of(test_set)}"
+    by = {key: metric, f"{key}/macro_f1": "macro_f1"}
     return run is not None and any(
         predicts_nothing(run.counts[key], METRICS[name]) for key, name in by.items() if key in run.counts
     )

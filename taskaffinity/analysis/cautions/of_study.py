@@ -57,7 +57,7 @@ def describe_collapsed_arrows(matrix: AffinityMatrix, at_most: int = _MOST_ARROW
     ]
     if len(found) > at_most:
         more = plural(len(found) - at_most, "more arrow")
-        lines.append(f"and {more} with collapsed runs: collapsed_pair and collapsed_single in edges.csv")
+        lines.append(f"and {more} with collapsed runs: collapsed_pair and collapsed_single in {matrix.table}")
     return lines
 
 
@@ -68,7 +68,7 @@ def collapse_in_caption(matrix: AffinityMatrix) -> list[str]:
         return []
     return [
         f"{plural(n_arrows, 'arrow')} {'has' if n_arrows == 1 else 'have'} collapsed runs, which count in the gain; "
-        "gain_trained in edges.csv leaves them out."
+        f"gain_trained in {matrix.table} leaves them out."
     ]
 
 

@@ -18,6 +18,7 @@ from taskaffinity.analysis.figures.layout import FONT, frame
 from taskaffinity.analysis.figures.looks import without_run
 from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short, style_of
+from taskaffinity.tasks.splits import split_of
 
 ROW = 0.21  # inches
 PAIRED = ("pair", "finetune")
@@ -40,11 +41,11 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
         ``scores_frame`` of the same study.
     """
     size, colours = len(matrix.tasks), PALETTES[palette]
-    titles = [short(title, 28) for title in matrix.titles]
+    titles = [short(matrix.titles[t], 28) for t in matrix.targets]
     backdrop, axes = small_multiples(titles, width=2.1, height=size * ROW, left=1.3, right=0.75, below=0.4)
     arms = ("finetune",) if matrix.study.evaluate_after == "finetune" else ("single", "pair", "matched")
-    test = gains[(gains.split == "test") & gains.arm.isin(arms)]
-    for t, ax in enumerate(axes):
+    test = gains[(gains.split == split_of(matrix.test_set)) & gains.arm.isin(arms)]
+    for t, ax in zip(matrix.targets, axes, strict=True):
         _scores(ax, matrix, t, test[test.target == matrix.tasks[t]], colours)
     note = (
         "A point is the test score of one seed, a bar the mean of its row. The line marks the mean of single-task "

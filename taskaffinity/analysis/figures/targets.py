@@ -33,10 +33,10 @@ def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figu
     size, colours = len(matrix.tasks), PALETTES[palette]
     height = max(1.0, (size - 1) * ROW)
     width = FOOT + REACH * (1 if size <= 8 else 1.6) + _across(size) / 72 + 0.05
-    titles = [f"into {short(title, 28)}" for title in matrix.titles]
+    titles = [f"into {short(matrix.titles[t], 28)}" for t in matrix.targets]
     backdrop, axes = small_multiples(titles, width=width, height=height, left=0.0, right=0.25, below=0.12)
     looks = looks_of(matrix, colours)
-    for t, ax in enumerate(axes):
+    for t, ax in zip(matrix.targets, axes, strict=True):
         ax.set(xlim=(0, width), ylim=(0, height))
         ax.set_axis_off()
         _into(ax, matrix, t, looks)

@@ -11,7 +11,7 @@ from taskaffinity.analysis.captions import caption
 from taskaffinity.analysis.figure_options import DEFAULT
 from taskaffinity.analysis.figures.fonts import one_line_for_missing_glyphs
 from taskaffinity.analysis.figures.gallery import draw_figure
-from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.measure import measure_further
 from taskaffinity.analysis.report.cells import ARROW_COLUMNS, sheet_of
 from taskaffinity.analysis.report.image import image, take_words
 from taskaffinity.analysis.report.sentences import describe_counts
@@ -21,7 +21,7 @@ from taskaffinity.runs.store import RunStore
 
 def test_sets_of(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
     """Return what the page shows of every further test set of a study."""
-    return [_shown(measure(matrix.study, store, matrix.rule, name), store) for name in matrix.study.test_sets]
+    return [_shown(one, store) for one in measure_further(matrix.study, store, matrix.rule)]
 
 
 @one_line_for_missing_glyphs()

@@ -114,12 +114,21 @@ def drop_last_axis(evidence: VarianceComponents) -> VarianceComponents:
     )
 
 
-def per_comparison_alpha(p: FloatArray, alpha: float, n_decided: int, correction: Correction = "bh") -> float:
+def per_comparison_alpha(
+    p: FloatArray, alpha: float, n_decided: int, correction: Correction = "bh", n_beside: int = 0
+) -> float:
     """Return the p-value that one more arrow must reach, besides the ``n_decided`` arrows that have.
 
     For Dunnett's correction, return the slightly stricter bound of Bonferroni over the arrows into one target.
+
+    Parameters
+    ----------
+    n_decided : int
+        Among them are those on other test sets.
+    n_beside : int
+        Tested arrows on other test sets, which the correction counts too.
     """
-    m = int((~np.isnan(p)).sum())
+    m = int((~np.isnan(p)).sum()) + n_beside
     if not m:
         return 0.0
     rank = min(m, n_decided + 1)

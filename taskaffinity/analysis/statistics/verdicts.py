@@ -36,6 +36,18 @@ CORRECTIONS: dict[Correction, str] = {
 TESTS: dict[Test, str] = {"behrens-fisher": "Behrens–Fisher", "satterthwaite": "t"}
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Numbers of arrows on other test sets, which the correction counts too."""
+
+    tested: int = 0
+    significant: int = 0
+    equivalent: int = 0
+
+
+NONE_BESIDE = Beside()
+
+
 @dataclass(frozen=True, eq=False)
 class Decision:
     """Tests and verdict of every arrow; arrays ``[source, target]``, in the unit of the gain, NaN if untested."""
@@ -48,6 +60,7 @@ class Decision:
     q_tost: FloatArray
     verdict: Words
     """Empty on the diagonal."""
+    beside: Beside = NONE_BESIDE
 
 
 def decide(
@@ -97,8 +110,16 @@ def decide_each(error: GainError, margins: FloatArray, rule: Rule, beside: Seque
     all_tost = adjust(np.concatenate([one.p_tost(margins).ravel() for one in family]), rule.correction)
     # An arrow with no effect cannot be significant: it must not make significance easier for others.
     all_p = np.where(all_tost <= rule.alpha, 1.0, np.concatenate([one.p().ravel() for one in family]))
-    q, q_tost = (values[: p.size].reshape(p.shape) for values in (adjust(all_p, rule.correction), all_tost))
-    return Decision(low, high, p, q, p_tost, q_tost, verdicts(error.gain, q, q_tost, rule.alpha))
+    all_q = adjust(all_p, rule.correction)
+    words = verdicts(np.concatenate([np.ravel(one.gain) for one in family]), all_q, all_tost, rule.alpha)
+    q, q_tost, verdict = (values[: p.size].reshape(p.shape) for values in (all_q, all_tost, words))
+    return Decision(low, high, p, q, p_tost, q_tost, verdict, _count(all_p[p.size :], words[p.size :]))
+
+
+def _count(p: FloatArray, verdict: Words) -> Beside:
+    """Count the tested and the decided arrows."""
+    significant, equivalent = np.isin(verdict, ("improves", "degrades")), verdict == "no effect"
+    return Beside(*(int(which.sum()) for which in (~np.isnan(p), significant, equivalent)))
 
 
 def _by_target(decision: Decision, error: GainError, rule: Rule, covariance: Callable[[int], FloatArray]) -> Decision:

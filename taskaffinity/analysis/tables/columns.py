@@ -33,8 +33,8 @@ _SCORES = {
     "arm": "Condition of the run: single, matched, pair, full, finetune, placebo, half or halves.",
     "metric": _METRIC,
     "score": "Score on the metric's own scale: 0 to 1, correlations -1 to 1.",
-    "collapsed": "Whether the run collapsed on the target: it predicts one class, or scores far below its arm (true or "
-    "false); empty for dev.",
+    "collapsed": "Whether the run collapsed on this test set of the target: it predicts one class, or scores far below "
+    "its arm (true or false); empty for dev.",
 }
 
 _STAGES = {

@@ -21,7 +21,7 @@ from taskaffinity.atomic import write_atomic
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import GIVEN_SCORE
-from taskaffinity.tasks.splits import split_of
+from taskaffinity.tasks.splits import is_test, split_of
 
 SCORES_COLUMNS = tuple(COLUMNS["scores.csv"])
 EDGES_COLUMNS = tuple(COLUMNS["edges.csv"])
@@ -40,11 +40,13 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
     Parameters
     ----------
     collapsed_runs : sequence of CollapsedRun, optional
-        Those of the study. Default: they are searched here.
+        Those of the study on every test set. Default: they are searched here.
     """
     order = {card.name: place for place, card in enumerate(study.tasks)}
-    runs = find_collapsed_runs(study, store) if collapsed_runs is None else collapsed_runs
-    collapsed = {(run.target, run.arm, run.source, run.seed) for run in runs}
+    if collapsed_runs is None:
+        test_sets = ("", *study.test_sets)
+        collapsed_runs = [run for one in test_sets for run in find_collapsed_runs(study, store, test_set=one)]
+    collapsed = {(run.target, run.arm, run.source, run.seed, split_of(run.test_set)) for run in collapsed_runs}
     has_test = {card.name: card.has_test for card in study.tasks}
     rows = []
     for spec in study.plan:
@@ -53,15 +55,12 @@ def scores_frame(study: Study, store: RunStore, collapsed_runs: Sequence[Collaps
             arm, others = spec.arm, trained_with(spec, target, order)
             source = "+".join(others)
             place = (order[target], _ARMS.index(arm), [order[name] for name in others], spec.seed)
-            is_collapsed = (target, arm, source, spec.seed) in collapsed
             scores = [("dev", outcome.dev), *[("test", outcome.test)] * has_test[target]]
             scores += [(split_of(test_set), score) for test_set, score in outcome.test_sets.items()]
             known = [(split, score) for split, score in scores if score is not None]
             for split, score in known:
-                row = (
-                    *(source, target, split, spec.seed, arm, outcome.metric, score),
-                    is_collapsed if split == "test" else None,
-                )
+                is_collapsed = (target, arm, source, spec.seed, split) in collapsed if is_test(split) else None
+                row = (source, target, split, spec.seed, arm, outcome.metric, score, is_collapsed)
                 rows.append(((*place, split), row))
     return pd.DataFrame([row for _, row in sorted(rows)], columns=list(SCORES_COLUMNS))
 

@@ -48,9 +48,9 @@ def projection_frame(
     """
     if seeds is not None and min(seeds, default=2) < 2:
         raise ValueError(f"seeds {min(seeds)}: a standard error needs 2 seeds or more")
-    evidence = read_arms(matrix.study, store, rule=matrix.rule).evidence
-    decided = len(matrix.select("improves", "degrades"))
-    alpha = per_comparison_alpha(matrix.p, matrix.rule.alpha, decided, matrix.rule.correction)
+    evidence = read_arms(matrix.study, store, rule=matrix.rule, test_set=matrix.test_set).evidence
+    decided, beside = len(matrix.select("improves", "degrades")) + matrix.beside.significant, matrix.beside.tested
+    alpha = per_comparison_alpha(matrix.p, matrix.rule.alpha, decided, matrix.rule.correction, beside)
     rows: list[pd.DataFrame] = []
     for times in times_examples:
         larger = with_more_examples(evidence, times)

@@ -92,7 +92,7 @@ def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:
         for arrow in hidden
     )
     words = ", ".join(f"{counts[name]} {name}" for name in (*VERDICTS, "untested", NOT_MEASURED) if counts[name])
-    return [f"and {plural(len(hidden), 'more arrow')}, all in edges.csv: {words}"]
+    return [f"and {plural(len(hidden), 'more arrow')}, all in {matrix.table}: {words}"]
 
 
 def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:

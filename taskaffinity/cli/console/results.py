@@ -84,13 +84,13 @@ def print_matrix(matrix: AffinityMatrix, results: Path, figure_options: FigureOp
     from taskaffinity.analysis.captions import describe_controls, describe_sequential
     from taskaffinity.analysis.cautions.advice import describe_advice
     from taskaffinity.analysis.decisions import cheapest_decisions
-    from taskaffinity.analysis.measure import measure
+    from taskaffinity.analysis.measure import measure_further
     from taskaffinity.analysis.tables.printed import edge_table
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(edge_table(matrix))
-    for name in matrix.study.test_sets:
-        console.print(edge_table(measure(matrix.study, RunStore(results), matrix.rule, name)))
+    for one in measure_further(matrix.study, RunStore(results), matrix.rule):
+        console.print(edge_table(one))
     if matrix.study.groups:
         _print_group_arrows(console, matrix, results)
     designs = (*describe_controls(matrix), *describe_sequential(matrix))
