@@ -16,6 +16,7 @@ from taskaffinity.analysis.cautions.advice import describe_advice
 from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
 from taskaffinity.analysis.figures.gallery import (
+    remove_figures_of_other_test_sets,
     save_figures,
     save_group_figure,
     save_stage_figures,
@@ -144,6 +145,7 @@ def publish(
         write_graphml(affinity_graph(matrix, edges), root / "affinity.graphml")
         write_atomic(root / "affinity.txt", words.encode())
         save_figures(matrix, store, root, figure_options, scores, described)
+        remove_figures_of_other_test_sets(study, root)
         for one in further:
             save_test_set_figures(one, store, root, figure_options, scores)
     return matrix

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field
 
 from taskaffinity.errors import STRICT
-from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.spec import RunSpec, TaskName
 from taskaffinity.runs.stored.json_files import FiniteScore
 
 
@@ -31,7 +31,7 @@ class Outcome:
     """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch. None for an
     external run."""
     test: FiniteScore
-    test_sets: Mapping[str, FiniteScore] = field(default_factory=dict)
+    test_sets: Mapping[TaskName, FiniteScore] = field(default_factory=dict)
     """Name of a further test set -> score on it, at the same epoch."""
 
     @property

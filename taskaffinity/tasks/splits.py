@@ -26,14 +26,18 @@ def split_of(test_set: str) -> Split:
     return f"{_PREFIX}{test_set}" if test_set else "test"
 
 
-def test_set_of(split: Split) -> str:
-    """Return the name of a further test set by its split."""
-    return split.removeprefix(_PREFIX)
-
-
 def test_sets_of(splits: Iterable[Split]) -> tuple[str, ...]:
     """Return the names of the further test sets among splits, in their order."""
-    return tuple(test_set_of(split) for split in splits if split.startswith(_PREFIX))
+    return tuple(split.removeprefix(_PREFIX) for split in splits if split.startswith(_PREFIX))
+
+
+def differ_in_case(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return two names that differ only in case, which some file systems do not keep apart; None if there are none."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(name.lower(), name)) != name:
+            return other, name
+    return None
 
 
 def is_test(split: Split) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from taskaffinity.errors import InputError, meant, shown
+from taskaffinity.tasks.splits import differ_in_case
 from taskaffinity.tasks.task import Kind, Task
 
 
@@ -24,6 +25,11 @@ class Suite:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"suite {self.name}: {', '.join(twice)} is listed twice")
+        if one := differ_in_case(name for task in self.tasks for name in task.test_sets):
+            raise InputError(
+                f"suite {self.name}: found the test sets {' and '.join(one)}; expected names that differ in more than "
+                "case, because figures are named after them"
+            )
 
     @classmethod
     def from_datasets(

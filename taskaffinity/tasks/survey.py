@@ -55,7 +55,7 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
         If ``place`` is neither, or has a fault.
     """
     if not place.is_dir():
-        return read_suite(place, needs_test=False).tasks
+        return read_suite(place, needs_test=False, least=1).tasks
     folders = task_folders(place)
     if not folders:
         files = sorted(path.name for path in place.glob("*.y*ml"))

@@ -387,3 +387,61 @@ def test_a_name_in_the_study_file_leaves_the_folder_nowhere(name: str, tmp_path:
     path.write_text(json.dumps(content))
     with pytest.raises(InputError, match="test set"):
         ta.PairwiseResults.load(tmp_path / "out")
+
+
+def test_names_that_differ_only_in_case_are_refused(tmp_path: Path, encoder: tuple[str, list[str]]) -> None:
+    write_suite(tmp_path, encoder[1], "{copy: first/copy.csv, Copy: first/part.csv}")
+    done = command("data", "inspect", "suite.yaml", cwd=tmp_path)
+    assert (done.returncode, "test sets copy and Copy" in done.stderr) == (2, True), done.stderr
+    rows = [(*row[:4], row[4].replace("mail", "Notes")) for row in external()]
+    with pytest.raises(InputError, match="found notes and Notes; expected names that differ in more than case"):
+        ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path / "out")
+
+
+def test_predictions_with_two_names_of_the_first_test_set_are_refused(results: Path, tmp_path: Path) -> None:
+    scores, predictions = ta.PairwiseResults.load(results).to_tables()
+    named = scores.assign(test_set=scores.test_set.replace("", "main"))
+    found = ta.verdicts(named, predictions=predictions, metric="accuracy", output_dir=tmp_path / "a")  # one name each
+    assert found.study.test_sets == ("copy", "part", "other")
+    twice = pd.concat([predictions, predictions[predictions.test_set == ""].assign(test_set="main")])
+    with pytest.raises(InputError, match="rows of first with the test set main and without one; expected one name"):
+        ta.verdicts(named, predictions=twice, metric="accuracy", output_dir=tmp_path / "b")
+
+
+def test_figures_of_a_test_set_that_is_gone_are_removed(results: Path, tmp_path: Path) -> None:
+    copied = Path(shutil.copytree(results, tmp_path / "copied"))
+    (copied / "heatmap@gone.png").write_bytes(b"old")
+    (copied / "heatmap@gone.txt").write_text("a note of the user")
+    done = command("graph", str(copied), "--figures", "heatmap", "--format", "svg", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not (copied / "heatmap@gone.png").exists()
+    assert (copied / "heatmap@gone.txt").exists()
+    assert (copied / "heatmap@copy.png").exists()
+
+
+def test_a_column_of_splits_is_not_needed_in_the_file_of_a_test_set(
+    tmp_path: Path, encoder: tuple[str, list[str]]
+) -> None:
+    write_suite(tmp_path, encoder[1], "{part: first/part.csv}")
+    splits = ("train", "dev", "test")
+    read = {split: list(csv.reader((tmp_path / "first" / f"{split}.csv").open()))[1:] for split in splits}
+    with (tmp_path / "one.csv").open("w", newline="") as file:
+        rows = [(*row, split) for split in splits for row in read[split]]
+        csv.writer(file).writerows([("text", "label", "part_of"), *rows])
+    suite = (tmp_path / "suite.yaml").read_text()
+    block = "path: one.csv, columns: {split: part_of}"
+    (tmp_path / "suite.yaml").write_text(suite.replace("path: first", block, 1))
+    done = command("data", "inspect", "suite.yaml", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    counted = {split: found["examples"] for split, found in json.loads(done.stdout)["tasks"][0]["splits"].items()}
+    assert counted == {"train": 40, "dev": 24, "test": 60, "test@part": 30}
+
+
+def test_one_task_can_be_inspected(tmp_path: Path, encoder: tuple[str, list[str]]) -> None:
+    write_suite(tmp_path, encoder[1], "")
+    suite = (tmp_path / "suite.yaml").read_text()
+    (tmp_path / "suite.yaml").write_text(suite.partition("  second:")[0])
+    done = command("data", "inspect", "suite.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    refused = command("pairwise", "--suite", "suite.yaml", "--dry-run", cwd=tmp_path)
+    assert (refused.returncode, "found 1 task; expected two or more" in refused.stderr) == (2, True), refused.stderr

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.splits import split_of
 
 MANY_LONG = 0.05
 """Share of the rows of a split with ``max_length`` tokens or more, from which it is said."""
 
 _MOST_LEAKS = 3
 _MOST_TASKS = 8
-_SCORED = ("train", "test")
 
 
 def describe_leaks(study: Study, at_most: int = _MOST_LEAKS) -> list[str]:
@@ -42,7 +42,7 @@ def describe_long_rows(study: Study) -> list[str]:
 
 def long_rows_of(card: StudiedTask) -> str:
     """Return ``34% of train, 30% of test`` for the splits with many long rows; empty without one."""
-    shares = {split: card.long_rows.get(split, 0.0) for split in _SCORED}
+    shares = {split: card.long_rows.get(split, 0.0) for split in _scored(card)}
     return ", ".join(f"{100 * share:.0f}% of {split}" for split, share in shares.items() if share >= MANY_LONG)
 
 
@@ -57,10 +57,15 @@ def describe_used_sizes(study: Study) -> list[str]:
 
 def used_of(card: StudiedTask) -> str:
     """Return ``32 of 1,000 train, 20 of 200 test`` for the splits that are sampled; empty without one."""
-    sizes = {split: (card.used.get(split), card.sizes.get(split)) for split in _SCORED}
+    sizes = {split: (card.used.get(split), card.sizes.get(split)) for split in _scored(card)}
     return ", ".join(
         f"{used:,} of {size:,} {split}" for split, (used, size) in sizes.items() if used and size and used < size
     )
+
+
+def _scored(card: StudiedTask) -> tuple[str, ...]:
+    """Return the splits that are trained on or scored."""
+    return "train", *map(split_of, ("", *card.test_sets))
 
 
 def describe_data(study: Study) -> list[str]:

@@ -20,7 +20,7 @@ from taskaffinity.analysis.figures.forest import draw_forest, draw_forests
 from taskaffinity.analysis.figures.graph import ALL_ARROWS, draw_graph
 from taskaffinity.analysis.figures.groups import describe_figure, draw_groups
 from taskaffinity.analysis.figures.heatmap import draw_heatmap
-from taskaffinity.analysis.figures.layout import save_figure
+from taskaffinity.analysis.figures.layout import KINDS, save_figure
 from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.figures.slopes import draw_stages, stages_described
 from taskaffinity.analysis.figures.targets import draw_targets
@@ -41,6 +41,14 @@ DESCRIPTIONS = {
 
 OF_TEST_SETS = ("heatmap", "forest")
 """Figures that each further test set has, too."""
+
+
+def remove_figures_of_other_test_sets(study: Study, root: Path) -> None:
+    """Remove the figures of test sets that the study does not have."""
+    for name in OF_TEST_SETS:
+        for path in root.glob(f"{FILES[name]}@*"):
+            if path.suffix.removeprefix(".") in KINDS and path.stem.partition("@")[2] not in study.test_sets:
+                path.unlink()
 
 
 @one_line_for_missing_glyphs()

@@ -48,7 +48,7 @@ from taskaffinity.analysis.report.groups import group_arrows_sheet
 from taskaffinity.analysis.report.image import graph_image, image, take_words
 from taskaffinity.analysis.report.methods import recipes_of, rule_of, tasks_of
 from taskaffinity.analysis.report.sentences import describe_arrow, describe_counts, describe_untested
-from taskaffinity.analysis.report.test_sets import test_sets_of
+from taskaffinity.analysis.report.test_sets import further_test_sets
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS, Verdict
 from taskaffinity.analysis.style import style_of
@@ -148,7 +148,7 @@ def report(matrix: AffinityMatrix, store: RunStore) -> str:
         targets=[_target(matrix, t) for t in range(len(matrix.tasks))],
         controls=_controls(matrix),
         groups=group_arrows_sheet(matrix, store),
-        test_sets=test_sets_of(matrix, store),
+        test_sets=further_test_sets(matrix, store),
         controls_words=describe_controls(matrix),
         sequential_words=describe_sequential(matrix),
         secondary=_secondary(matrix, store),

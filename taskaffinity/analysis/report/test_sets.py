@@ -19,7 +19,7 @@ from taskaffinity.analysis.tables.frames import edges_frame
 from taskaffinity.runs.store import RunStore
 
 
-def test_sets_of(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
+def further_test_sets(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
     """Return what the page shows of every further test set of a study."""
     return [_shown(one, store) for one in measure_further(matrix.study, store, matrix.rule)]
 

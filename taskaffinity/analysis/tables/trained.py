@@ -43,9 +43,9 @@ def train_frame(study: Study, store: RunStore) -> pd.DataFrame:
             if not outcomes:
                 continue
             of_split = {"test" if card.has_test else "dev": [POINTS * outcome.test for outcome in outcomes]}
-            of_split |= {
-                split_of(name): [POINTS * outcome.test_sets[name] for outcome in outcomes] for name in card.test_sets
-            }
+            for name in card.test_sets:
+                scores = [POINTS * outcome.test_sets[name] for outcome in outcomes if name in outcome.test_sets]
+                of_split |= {split_of(name): scores} if scores else {}
             for split, scores in of_split.items():
                 rows.append(
                     {

@@ -152,7 +152,14 @@ def read_predictions(
     for rows in targets.values():
         rows.check()
     found = first_test_sets(targets) | dict(first or {})
-    return {rows.name: rows for rows in (rows.renamed(found) for rows in targets.values())}, found
+    read: dict[str, TargetRows] = {}
+    for name, rows in targets.items():
+        of_test_set = rows.renamed(found)
+        if of_test_set.name in read:
+            both = f"rows of {target_of(name)} with the test set {test_set_of(found[of_test_set.name])} and without one"
+            raise input_error("predictions", both, "one name of the first test set")
+        read[of_test_set.name] = of_test_set
+    return read, found
 
 
 def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, TargetRuns]:

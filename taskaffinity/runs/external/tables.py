@@ -31,7 +31,7 @@ from taskaffinity.runs.spec import EXTERNAL
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import GIVEN_SCORE
-from taskaffinity.tasks.splits import split_of
+from taskaffinity.tasks.splits import differ_in_case, split_of
 
 UNKNOWN: Literal["unknown"] = "unknown"
 ROUNDING = 5e-4
@@ -145,6 +145,8 @@ def read_tables(
     name = Path(table).stem if isinstance(table, str | Path) else "scores"
     notices = [*([given.describe_scale()] if given else []), *_describe_test_sets(targets, first)]
     tasks = tuple(_card(task, targets, cards) for task in tasks_of(keys))
+    if one := differ_in_case(name for card in tasks for name in card.test_sets):
+        raise InputError(f"test_set: found {' and '.join(one)}; expected names that differ in more than case")
     return Tables(name, tasks, targets, given.stated if given else {}, tuple(notices))
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from taskaffinity.errors import InputError, input_error, meant, shown
-from taskaffinity.tasks.splits import Split, split_of
+from taskaffinity.tasks.splits import Split, split_of, test_sets_of
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.find import STEMS
 from taskaffinity.tasks.user.shares import SplitShares
-from taskaffinity.tasks.user.task_block import UserTask
+from taskaffinity.tasks.user.task_block import At, UserTask
 
 _INSTALL = 'pip install -c constraints.txt -e ".[datasets]"'
 _NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
@@ -48,7 +48,7 @@ def load_hub(name: str, config: str, revision: str, where: str) -> Dataset:
     return splits
 
 
-def hub_parts(block: UserTask, present: Sequence[str], shares: SplitShares, name: str, where: str) -> dict[Split, str]:
+def hub_parts(block: UserTask, present: Sequence[str], shares: SplitShares, name: str, at: At) -> dict[Split, str]:
     """Map train, dev, test and further test sets to splits of a data set.
 
     The splits that the block gives come first, then the usual names.
@@ -61,7 +61,7 @@ def hub_parts(block: UserTask, present: Sequence[str], shares: SplitShares, name
         If a split does not exist, or is given for two parts.
     """
     parts: dict[Split, str] = {}
-    given = block.splits
+    given, where = block.splits, at("splits" if block.splits else "hub")
     for split, usual in STEMS.items():
         if split != "train" and shares[split]:
             if split in given:
@@ -77,12 +77,13 @@ def hub_parts(block: UserTask, present: Sequence[str], shares: SplitShares, name
             )
         parts[split] = chosen
     parts |= {split_of(test_set): chosen for test_set, chosen in block.tests.items()}
-    for place, part in enumerate(parts.values()):
+    for place, (split_or_test_set, part) in enumerate(parts.items()):
+        of = at("tests") if test_sets_of([split_or_test_set]) else where
         if part not in present:
             expected = f"one of {', '.join(present)}{meant(part, present)}"
-            raise input_error(where, f"no split {shown(part)} in {name}", expected)
+            raise input_error(of, f"no split {shown(part)} in {name}", expected)
         if part in list(parts.values())[:place]:
-            raise input_error(where, f"split {shown(part)} for two parts", "one split per part")
+            raise input_error(of, f"split {shown(part)} for two parts", "one split per part")
     return parts
 
 

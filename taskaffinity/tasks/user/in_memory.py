@@ -73,7 +73,7 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
     kind = options.get("kind") or _kind_of(next(iter(parts.values())), columns, options)
     task = _task_block(kind, columns, options, where)
     check(task, at)
-    names = hub_parts(task, list(parts), shares_of(task, at, needs_test=needs_test), where, where)
+    names = hub_parts(task, list(parts), shares_of(task, at, needs_test=needs_test), where, at)
     how = columns_of(task)
     located: dict[Split, tuple[str, Located]] = {}
     for split, part in names.items():

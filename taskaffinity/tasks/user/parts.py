@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, meant, named
-from taskaffinity.tasks.splits import Split, split_of
+from taskaffinity.tasks.splits import Split, split_of, test_sets_of
 from taskaffinity.tasks.standoff.brat import text_files
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.files import read_rows
@@ -38,26 +39,26 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, c
     layout = Layout(
         block.format, block.header, block.separator, block.encoding, block.pairs, block.negative, block.labels
     )
-    further = {
-        split: (str(path), read_rows(path, layout, columns)) for split, path in _test_sets(block, root, files, at)
-    }
+    further = {split_of(name): _path_of(root, file) for name, file in block.tests.items()}
+    _check_files({**files, **further}, at)
+    without_split = replace(columns, given={name: of for name, of in columns.given.items() if name != "split"})
+    tests = {split: (str(path), read_rows(path, layout, without_split)) for split, path in further.items()}
     if "split" in block.columns:
         rows = read_rows(files["train"], layout, columns)
-        return {**_parts_of_column(files["train"], rows, block, shares, at), **further}
-    return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()} | further
+        return {**_parts_of_column(files["train"], rows, block, shares, at), **tests}
+    return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()} | tests
 
 
-def _test_sets(block: UserTask, root: Path, files: Mapping[Split, Path], at: At) -> Iterator[tuple[Split, Path]]:
-    """Yield the splits and the files of further test sets."""
-    of = {os.path.realpath(path): split for split, path in files.items()}
-    for name, file in block.tests.items():
-        path, split = _path_of(root, file), split_of(name)
+def _check_files(files: Mapping[Split, Path], at: At) -> None:
+    """Raise ``InputError`` if a file is missing, or is that of two splits."""
+    where: dict[str, Split] = {}
+    for split, path in files.items():
+        key = "tests" if test_sets_of([split]) else "path"
         if not os.path.lexists(path):
             near = meant(path.name, os.listdir(path.parent)) if os.path.isdir(path.parent) else ""
-            raise input_error(path, "no such file", f"the file of test set {name} of {at('tests')}{near}")
-        if (other := of.setdefault(os.path.realpath(path), split)) != split:
-            raise input_error(at("tests"), f"one file for {other} and {split}", "one file per split")
-        yield split, path
+            raise input_error(path, "no such file", f"the {split} file of {at(key)}{near}")
+        if (other := where.setdefault(os.path.realpath(path), split)) != split:
+            raise input_error(at(key), f"one file for {other} and {split}", "one file per split")
 
 
 def _parts_of_column(path: Path, rows: Located, block: UserTask, shares: SplitShares, at: At) -> Parts:
@@ -90,7 +91,7 @@ def parts_from_hub(block: UserTask, at: At, shares: SplitShares, columns: Column
         If the data set cannot be loaded, or lacks a split.
     """
     splits = load_hub(block.hub, block.config, block.revision, at("hub"))
-    parts = hub_parts(block, list(splits), shares, block.hub, at("splits" if block.splits else "hub"))
+    parts = hub_parts(block, list(splits), shares, block.hub, at)
     places = {split: f"{block.hub}: {name}" for split, name in parts.items()}
     return {split: (places[split], hub_rows(splits[name], places[split], columns)) for split, name in parts.items()}
 
@@ -101,7 +102,7 @@ def files_of(block: UserTask, root: Path, at: At, shares: SplitShares) -> dict[S
     Raises
     ------
     InputError
-        If a file is missing or given twice.
+        If a split has no file, or a file and a share.
     """
     assert block.path is not None
     said: dict[Split, str] = {"train": block.path.train, "dev": block.path.dev, "test": block.path.test}
@@ -136,14 +137,6 @@ def files_of(block: UserTask, root: Path, at: At, shares: SplitShares) -> dict[S
             raise input_error(
                 at("path"), f"no {part} split", f"{file}, or {part}: {example} to take a share of the train file"
             )
-    where: dict[str, Split] = {}
-    for split, path in files.items():
-        if not os.path.lexists(path):
-            near = meant(path.name, os.listdir(path.parent)) if os.path.isdir(path.parent) else ""
-            raise input_error(path, "no such file", f"the {split} file of {at('path')}{near}")
-        if where.setdefault(os.path.realpath(path), split) != split:
-            both = f"{where[os.path.realpath(path)]} and {split}"
-            raise input_error(at("path"), f"one file for {both}", "one file per split")
     return files
 
 

@@ -51,13 +51,15 @@ class UserSuite(BaseModel):
     tasks: dict[str, UserTask]
 
 
-def read_suite(path: str | Path, *, needs_test: bool = True) -> Suite:
+def read_suite(path: str | Path, *, needs_test: bool = True, least: int = 2) -> Suite:
     """Read a suite file and check every example.
 
     Parameters
     ----------
     needs_test : bool
         Whether a task without a test part is refused. If not, its dev part is also its test part.
+    least : int
+        Smallest number of tasks.
 
     Raises
     ------
@@ -89,6 +91,12 @@ def read_suite(path: str | Path, *, needs_test: bool = True) -> Suite:
     except ValidationError as error:
         fault = _complaint(path, lines, error)
     else:
+        if len(asked.tasks) < least:
+            raise input_error(
+                _at(path, lines, ("tasks",)),
+                f"{len(asked.tasks)} task{'' if asked.tasks else 's'}",
+                "two or more, which are trained together",
+            )
         return _suite(path, asked, lines, needs_test=needs_test)
     raise fault
 
@@ -100,12 +108,6 @@ def _suite(path: Path, asked: UserSuite, lines: Mapping[Place, int], *, needs_te
     for task in asked.tasks:
         if not is_name(task):
             raise input_error(_at(path, lines, ("tasks", task)), f"task {quoted(task)}", A_NAME)
-    if len(asked.tasks) < 2:
-        raise input_error(
-            _at(path, lines, ("tasks",)),
-            f"{len(asked.tasks)} task{'' if asked.tasks else 's'}",
-            "two or more, which are trained together",
-        )
 
     def place_in(task: str, key: str) -> str:
         return _at(path, lines, ("tasks", task, key))
