@@ -125,7 +125,7 @@ class Task:
             object.__setattr__(self, "title", self.name)
         if not is_name(self.name):
             raise ValueError(f"task {quoted(self.name)}: a name has {A_NAME}")
-        if illegal := next((name for name in self.test_sets if not is_name(name)), None):
+        if (illegal := next((name for name in self.test_sets if not is_name(name)), None)) is not None:
             raise ValueError(f"task {self.name}: test set {quoted(illegal)}: a name has {A_NAME}")
         if has_controls("".join((self.title, *self.labels))):
             raise ValueError(f"task {self.name}: a control character in its title or labels; expected printable text")

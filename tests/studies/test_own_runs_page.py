@@ -27,7 +27,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check(path: str, metric: str = "accuracy", gold: Any = GOLD, said: Any = SAID) -> None:
-    rows = read_predictions(path, Scoring.of(metric))["rte"]
+    rows = read_predictions(path, Scoring.of(metric))[0]["rte"]
     assert rows.gold == gold
     assert {key: list(found.values()) for key, found in rows.predicted.items()} == dict.fromkeys(KEYS, said)
 

@@ -402,9 +402,9 @@ def test_models_that_could_not_be_exported_are_not_kept(tmp_path: Path) -> None:
     suite = stand_in("clinical")
     study, found = define(suite, recipe=FROM_SCRATCH)
     (tmp_path / "encoder").mkdir()
-    (tmp_path / "encoder" / "config.json").write_text('{"model_type": "modernbert"}')
+    (tmp_path / "encoder" / "config.json").write_text('{"model_type": "albert"}')
     encoder = replace(found, folder=tmp_path / "encoder")
-    with pytest.raises(InputError, match=r"--keep-models: modernbert cannot be exported"):
+    with pytest.raises(InputError, match=r"--keep-models: albert cannot be exported"):
         run_study(
             study,
             suite,

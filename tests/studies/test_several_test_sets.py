@@ -196,7 +196,10 @@ def test_joint_training_reports_every_test_set(tmp_path: Path, encoder: tuple[st
     ("tests", "message"),
     [
         ("{a b: first/copy.csv}", "line 3: found test set 'a b'; expected letters"),
-        ("{part: first/prt.csv}", "found no such file; expected the file of test set part .*did you mean part.csv"),
+        (
+            "{part: first/prt.csv}",
+            "found no such file; expected the test@part file of suite.yaml: line 3; did you mean part.csv",
+        ),
         ("{part: first/test.csv}", "found one file for test and test@part; expected one file per split"),
         ("{part: second/only.csv}", "label 'maybe', which no training example has"),
         ("first/copy.csv", "line 3: .*as tests"),

@@ -272,7 +272,7 @@ def _merge(old: Analysis, new: Analysis, where: npt.NDArray[np.bool_]) -> Analys
     """Return ``new`` for the arrows in ``where`` and ``old`` for the others."""
 
     def pick(before: Any, after: Any) -> Any:
-        names = [field.name for field in fields(after)]
-        return type(after)(**{name: np.where(where, getattr(after, name), getattr(before, name)) for name in names})
+        names = [field.name for field in fields(after) if isinstance(getattr(after, field.name), np.ndarray)]
+        return replace(after, **{name: np.where(where, getattr(after, name), getattr(before, name)) for name in names})
 
     return pick(old[0], new[0]), pick(old[1], new[1]), pick(old[2], new[2])

@@ -91,7 +91,7 @@ def _check(study: Any, design: str) -> None:
     for card in study.tasks:
         if card.metric not in METRICS:
             raise ValueError(f"metric {shown(card.metric)}, which is none of {', '.join(METRICS)}")
-        if illegal := next((name for name in card.test_sets if not is_name(name)), None):
+        if (illegal := next((name for name in card.test_sets if not is_name(name)), None)) is not None:
             raise ValueError(f"test set {shown(illegal)}; expected {A_NAME}")
     if len(set(names)) < len(names):
         raise ValueError("a task is listed twice")
