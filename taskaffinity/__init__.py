@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from taskaffinity.studies.group import group
     from taskaffinity.studies.load import load
     from taskaffinity.studies.retrain import retrain
+    from taskaffinity.studies.search_helpers import search_helpers
     from taskaffinity.studies.train import train
     from taskaffinity.studies.verdicts import verdicts
     from taskaffinity.tasks.catalog import load_suite
@@ -74,6 +75,7 @@ __all__ = [
     "pairwise",
     "publish",
     "retrain",
+    "search_helpers",
     "train",
     "tune",
     "verdicts",
@@ -104,6 +106,7 @@ _HOMES = {
     "pairwise": "studies.api",
     "publish": "analysis.publish",
     "retrain": "studies.retrain",
+    "search_helpers": "studies.search_helpers",
     "train": "studies.train",
     "tune": "studies.api",
     "verdicts": "studies.verdicts",

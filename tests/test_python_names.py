@@ -10,7 +10,7 @@ import taskaffinity as ta
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.catalog import find_suite
 
-FUNCTIONS = [ta.pairwise, ta.full, ta.tune, ta.load, ta.estimate, ta.group, ta.retrain, ta.compare]
+FUNCTIONS = [ta.pairwise, ta.full, ta.tune, ta.load, ta.estimate, ta.group, ta.retrain, ta.search_helpers, ta.compare]
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)

@@ -25,6 +25,7 @@ from taskaffinity.analysis.figures.gallery import (
 from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.group_arrows import group_arrows_frame, measure_group_arrows
 from taskaffinity.analysis.groups.chosen import ChosenGroups
+from taskaffinity.analysis.groups.helper_search import HelperSearch
 from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame
 from taskaffinity.analysis.measure import measure, measure_further
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
@@ -33,6 +34,7 @@ from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, 
 from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, frame_of_test_sets, scores_frame, write_csv
 from taskaffinity.analysis.tables.group_arrows import describe_group_arrows
 from taskaffinity.analysis.tables.groups import groups_frame
+from taskaffinity.analysis.tables.helper_search import helper_search_frame
 from taskaffinity.analysis.tables.trained import train_frame
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
@@ -209,6 +211,12 @@ def publish_retrained(chosen: ChosenGroups, found: tuple[Retrained, ...], root: 
     """Write ``retrained.csv`` into ``root``: predicted and realised gains of the chosen groups."""
     with exclusive(root):
         write_csv(retrained_frame(chosen, found), root / "retrained.csv")
+
+
+def publish_helper_search(found: HelperSearch, root: Path) -> None:
+    """Write ``helpers.csv`` into ``root``: the candidates of every step of the search."""
+    with exclusive(root):
+        write_csv(helper_search_frame(found), root / "helpers.csv")
 
 
 def publish_encoders(encoders: Sequence[EncoderScores], root: Path) -> None:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.cli.options.groups import Alternatives, Draws, ForTask, Groups, Hours, Retrain, Risk
+from taskaffinity.cli.options.groups import Alternatives, Draws, ForTask, Groups, Helpers, Hours, Retrain, Risk
 from taskaffinity.cli.options.run import Data, EncoderOption, ExecutorOption, Json, Quiet, SuiteFile
 from taskaffinity.errors import InputError
 from taskaffinity.studies.group import group
+from taskaffinity.studies.retrain import RetrainResults
 from taskaffinity.studies.retrain import retrain as train_again
+from taskaffinity.studies.search_helpers import DEFAULT_HELPERS, SearchedHelpers, search_helpers
+
+if TYPE_CHECKING:
+    from taskaffinity.analysis.groups.results import GroupResults, HelperResults
 
 
 def command(
@@ -28,6 +33,7 @@ def command(
     compare: Alternatives = None,
     draws: Draws = 200,
     retrain: Retrain = None,
+    helpers: Helpers = None,
     suite_file: SuiteFile = None,
     data: Data = None,
     encoder: EncoderOption = None,
@@ -41,28 +47,50 @@ def command(
     measured, its estimate in estimates.csv is used and marked. Writes groups.csv and groups.png. Nothing is trained
     without --retrain.
     """
-    if retrain is not None and for_task is not None:
-        raise InputError("--retrain: trains groups; leave out --for")
+    if helpers is not None and (retrain is None or for_task is None):
+        raise InputError("--helpers: the limit of a search on trained sets; give --for and --retrain too")
     found = group(
         results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
     )
-    from taskaffinity.analysis.groups.results import GroupResults  # imported only after the options are checked
-    from taskaffinity.cli.console.groups import group_content, print_groups, print_helpers, print_retrained
+    from taskaffinity.analysis.groups.results import HelperResults  # imported only after the options are checked
 
-    again = None
-    if retrain is not None and isinstance(found, GroupResults):
+    again: RetrainResults | SearchedHelpers | None = None
+    if retrain is not None:
         options = {"suite": suite_file, "data": data, "encoder": encoder}
         with ConsoleListener(quiet=quiet) as listener:
-            again = train_again(found, seeds=retrain, executor=executor, listener=listener, **options)
-    if json:
-        print_json(group_content(found) | ({"retrained": again.to_frame().to_dict(orient="records")} if again else {}))
-    elif isinstance(found, GroupResults):
-        print_groups(found)
-        if again:
-            print_retrained(found, again.tasks)
-    else:
-        print_helpers(found)
-    matrix = found.chosen.matrix if isinstance(found, GroupResults) else found.matrix
+            if isinstance(found, HelperResults):
+                limit = DEFAULT_HELPERS if helpers is None else helpers
+                again = search_helpers(
+                    found, seeds=retrain, helpers=limit, executor=executor, listener=listener, **options
+                )
+            else:
+                again = train_again(found, seeds=retrain, executor=executor, listener=listener, **options)
+    _print(found, again, json=json)
+    matrix = found.matrix if isinstance(found, HelperResults) else found.chosen.matrix
     warn_if_synthetic(matrix.study.synthetic and again is None)  # printed before training
     if again and again.failed:
         raise typer.Exit(1)
+
+
+def _print(found: GroupResults | HelperResults, again: RetrainResults | SearchedHelpers | None, *, json: bool) -> None:
+    """Print the result, as JSON or as tables."""
+    from taskaffinity.analysis.groups.results import HelperResults
+    from taskaffinity.cli.console.groups import (
+        group_content,
+        print_groups,
+        print_helper_search,
+        print_helpers,
+        print_retrained,
+    )
+
+    if json:
+        name = "searched" if isinstance(again, SearchedHelpers) else "retrained"
+        print_json(group_content(found) | ({name: again.to_frame().to_dict(orient="records")} if again else {}))
+    elif isinstance(again, SearchedHelpers):
+        print_helper_search(again)
+    elif isinstance(found, HelperResults):
+        print_helpers(found)
+    else:
+        print_groups(found)
+        if again:
+            print_retrained(found, again.tasks)

@@ -14,6 +14,8 @@ MOST_CONFIRM_SEEDS = 999
 MOST_SEARCH_SEED = 1_000_000
 RETRAIN_SEEDS = 2_000_000_000
 """First seed of retrained groups. Seeds of studies, placebos and searches are smaller."""
+MOST_HELPERS = 1_000
+"""Number of helpers that a search chooses for one task."""
 MOST_SAMPLE_SEED = 2**32 - 1
 MOST_TRIALS = 1_000
 MOST_CPUS = 1_024

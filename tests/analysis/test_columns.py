@@ -6,6 +6,7 @@ import csv
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.validation import scores_of_estimators
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
+from taskaffinity.analysis.groups.helper_search import HelperRuns, HelperSearch
 from taskaffinity.analysis.groups.retrained import retrained
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.paper.encoders import encoder_scores
@@ -25,6 +27,7 @@ from taskaffinity.analysis.publish import (
     publish,
     publish_encoders,
     publish_groups,
+    publish_helper_search,
     publish_retrained,
     publish_stages,
     publish_train,
@@ -34,6 +37,7 @@ from taskaffinity.analysis.tables.frames import as_csv, frame_of_test_sets
 from taskaffinity.analysis.tables.groups import helpers_frame
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.grouping.helpers import select_helpers
+from taskaffinity.grouping.racing import RaceRule, select_by_racing
 from taskaffinity.runs.group_arrows import leave_one_out
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
@@ -73,6 +77,9 @@ def test_every_file_has_the_described_columns(pairs: tuple[Study, RunStore], tmp
     publish_groups(chosen_groups(measure(*pairs), None, models=2, draws=0), tmp_path)
     grouped = chosen_groups(measure(*pairs), None, models=1, draws=0)
     publish_retrained(grouped, retrained(grouped, pairs[1], 1), tmp_path)
+    runs, rule = HelperRuns(pairs[0], 0, 2), RaceRule(2, 0.05)
+    races = tuple(select_by_racing(runs.sources, rule, partial(runs.dev_scores, pairs[1]), most=1))
+    publish_helper_search(HelperSearch(measure(*pairs), runs, rule, races, None), tmp_path)
     (tmp_path / "test_sets.csv").write_text(as_csv(frame_of_test_sets([replace(measure(*pairs), test_set="more")])))
     assert headers(tmp_path) == {name: list(columns) for name, columns in COLUMNS.items()}
 

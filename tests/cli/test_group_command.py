@@ -31,7 +31,9 @@ def test_command_and_functions_have_the_same_options_and_defaults() -> None:
         for one in (group.command, ta.group, ta.retrain)
     )
     training = {name: default for name, default in again.items() if name in ("data", "encoder", "executor")}
-    assert command == function | training | dict.fromkeys(("retrain", "suite_file", "json", "quiet"))
+    assert command == function | training | dict.fromkeys(("retrain", "helpers", "suite_file", "json", "quiet"))
+    again, search = ({*inspect.signature(one).parameters} for one in (ta.retrain, ta.search_helpers))
+    assert search == again | {"helpers"}
 
 
 def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path) -> None:
@@ -101,8 +103,6 @@ def test_groups_are_trained_on_the_data_and_the_design_of_the_study_only(root: P
     matrix = replace(result.chosen.matrix, study=replace(result.chosen.matrix.study, baseline="compute-matched"))
     with pytest.raises(ta.InputError, match="retrain: the study has baseline compute-matched"):
         ta.retrain(replace(result, chosen=replace(result.chosen, matrix=matrix)))
-    done = CliRunner().invoke(app, ["group", str(root), "--for=mednli", "--retrain=2"])
-    assert "--retrain: trains groups; leave out --for" in str(done.exception)
 
 
 @pytest.mark.slow

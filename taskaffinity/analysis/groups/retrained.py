@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from taskaffinity.grouping.gains import group_values
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan, single_task_runs, without_unused_settings
 from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 
@@ -108,22 +109,52 @@ def _served_together(chosen: ChosenGroups) -> Iterator[tuple[int, tuple[int, ...
 
 
 def _compared(chosen: ChosenGroups, arms: dict[Key, Arm], task: int, group: tuple[int, ...]) -> Retrained:
-    rule, name = chosen.matrix.rule, chosen.tasks[task]
-    both, single = arms.get((name, "pair", "group")), arms.get((name, "single", ""))
-    prior = arms_of(arms, rule)
+    name = chosen.tasks[task]
+    found = realised_gain(arms, name, chosen.matrix.rule)
+    predicted = float(chosen.gain[task])
+    difference, half = found.gain - predicted, _half_width(chosen, task, group, found.se, found.df)
+    return Retrained(
+        *(name, chosen.names(group), predicted, chosen.estimated[task], found.gain, found.low, found.high),
+        *(difference, difference - half, difference + half),
+        seeds=found.seeds,
+        untested_reason=found.untested_reason,
+        pair_sum=predicted * (len(group) - 1),
+    )
+
+
+@dataclass(frozen=True)
+class RealisedGain:
+    """Gain of one task in a model over single-task training, in points."""
+
+    gain: float
+    low: float
+    """Ends of the ``1 - alpha`` interval."""
+    high: float
+    se: float
+    df: float
+    seeds: int
+    """Finished runs of the model."""
+    untested_reason: str
+
+
+def realised_gain(arms: Mapping[Key, Arm], name: str, rule: Rule) -> RealisedGain:
+    """Return the gain of a task from its arms ``(name, "pair", "group")`` and ``(name, "single", "")``.
+
+    Parameters
+    ----------
+    arms : mapping
+        Also of other tasks: their variances over seeds moderate each other.
+    """
     keys: tuple[Key, Key] = (name, "pair", "group"), (name, "single", "")
-    priors = [prior.prior_for(key) for key in keys]
+    both, single = map(arms.get, keys)
+    priors = [arms_of(arms, rule).prior_for(key) for key in keys]
     evidence = variance_components(both, single, priors[0], priors[1], rule.estimand)
     error = standard_error(evidence, rule.estimand, rule.test)
     gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
-    predicted = float(chosen.gain[task])
-    difference, half = gain - predicted, _half_width(chosen, task, group, float(POINTS * error.se), float(error.df))
-    return Retrained(
-        *(name, chosen.names(group), predicted, chosen.estimated[task], gain, low, high),
-        *(difference, difference - half, difference + half),
+    return RealisedGain(
+        *(gain, low, high, float(POINTS * error.se), float(error.df)),
         seeds=both.n_runs if both else 0,
         untested_reason=str(evidence.untested_reason).replace("pair run", "run"),
-        pair_sum=predicted * (len(group) - 1),
     )
 
 

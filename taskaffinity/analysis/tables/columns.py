@@ -209,6 +209,28 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "target": _TARGET,
         "score": "Its score of the arrow, in the estimator's own unit. A higher score means a larger gain.",
     },
+    "helpers.csv": {
+        "target": "Task that is helped; a name of the suite.",
+        "step": "Step of the search: the number of helpers in the set.",
+        "given": "Helpers that earlier steps chose, joined by +; empty in the first step.",
+        "helper": "Helper that the set has beside them.",
+        "decision": "Whether the set is chosen, not chosen (trained with all seeds), dropped (clearly below the best set "
+        "before the last seed) or failed (a run failed).",
+        "seeds": "Seeds that the set was trained with in its race.",
+        "dev": "Mean dev score of the target over these seeds, in points; empty if a run failed.",
+        "difference": "Mean difference from the dev score of the set before the step with the same seeds, in points.",
+        "bound": "Lower bound of the difference, in points: the risk is divided by the number of candidates of the "
+        "step. The difference itself with --risk none.",
+        "risk": "Probability of each of the two errors of a step (--risk): its best set is dropped, or a set that is "
+        "no better is chosen. Empty with --risk none.",
+        "gain": "Mean test score of the chosen set with fresh seeds less that of single-task training with the same "
+        "seeds, in points. Only in the row of the last chosen helper.",
+        "low": "Lower end of that gain's 1 - alpha interval, in points.",
+        "high": "Upper end of the same interval, in points.",
+        "fresh_seeds": "Finished runs of the chosen set, one per fresh seed.",
+        "alpha": _ALPHA,
+        "synthetic": _SYNTHETIC,
+    },
     "retrained.csv": {
         "task": "Task that is served by a model of two tasks or more; a name of the suite.",
         "tasks": "Tasks that the model is trained on, joined by +.",

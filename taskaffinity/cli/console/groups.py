@@ -10,6 +10,8 @@ from rich.table import Table
 from taskaffinity.analysis.groups.results import GroupResults, HelperResults
 from taskaffinity.analysis.groups.retrained import Retrained, describe_retrained, retrained_table
 from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_table, helpers_table
+from taskaffinity.analysis.tables.helper_search import describe_search, helper_search_table
+from taskaffinity.studies.search_helpers import SearchedHelpers
 
 
 def print_groups(found: GroupResults) -> None:
@@ -30,6 +32,14 @@ def print_retrained(found: GroupResults, tasks: tuple[Retrained, ...]) -> None:
     """Print predicted and realised gains, and the path of the file."""
     lines = [*describe_retrained(tasks), str(found.root / "retrained.csv")]
     _print(retrained_table(found.chosen, tasks), lines)
+
+
+def print_helper_search(found: SearchedHelpers) -> None:
+    """Print the candidates of every step, the chosen set with its gain, and the path of the file."""
+    _print(
+        helper_search_table(found.search),
+        [*describe_search(found.search), str(found.result.root / "helpers.csv")],
+    )
 
 
 def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import typer
 from taskaffinity.cli.options.numbers import integer_option, number_option
 from taskaffinity.cli.options.run import DESIGN, EXECUTION
 from taskaffinity.errors import quoted
-from taskaffinity.runs.limits import MOST_SEEDS
+from taskaffinity.runs.limits import MOST_HELPERS, MOST_SEEDS
 from taskaffinity.studies.group import LEAST_RISK, MOST_DRAWS, MOST_GROUPS, MOST_HOURS, MOST_RISK
 from taskaffinity.tasks.numbers import finite_number
 
@@ -49,7 +49,7 @@ ForTask = Annotated[
     str | None,
     typer.Option(
         "--for",
-        help="Rank the helpers of this task instead of choosing groups.",
+        help="Rank the helpers of this task instead of choosing groups; with --retrain, search them on trained sets.",
         metavar="TASK",
         rich_help_panel=DESIGN,
     ),
@@ -72,7 +72,17 @@ Retrain = Annotated[
     integer_option(
         1,
         MOST_SEEDS,
-        help="Train the chosen models with N fresh seeds; compare with the prediction.",
+        help="Train the chosen models with N fresh seeds; compare with the prediction. With --for: race sets of "
+        "helpers with up to N seeds.",
         rich_help_panel=EXECUTION,
+    ),
+]
+Helpers = Annotated[
+    int | None,
+    integer_option(
+        1,
+        MOST_HELPERS,
+        help="With --for and --retrain: the largest number of helpers. Default: 3.",
+        rich_help_panel=DESIGN,
     ),
 ]
