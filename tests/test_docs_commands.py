@@ -200,7 +200,8 @@ def test_the_blocks_of_a_page_run(page: Path, world: Path, tmp_path: Path, monke
     for name in SMALL_CALLS:
         monkeypatch.setattr(taskaffinity, name, shrink(name), raising=False)
     monkeypatch.setattr(taskaffinity, "group", partial(taskaffinity.group, risk=None), raising=False)
-    monkeypatch.setattr(taskaffinity, "retrain", partial(taskaffinity.retrain, executor="local"), raising=False)
+    for name in ("retrain", "search_helpers"):
+        monkeypatch.setattr(taskaffinity, name, partial(getattr(taskaffinity, name), executor="local"), raising=False)
     monkeypatch.chdir(folder)
     (folder / "scores.csv").write_text(SCORES)
     (folder / "predictions.csv").write_text(PREDICTIONS)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from taskaffinity.analysis.groups.helper_search import HelperRuns, HelperSearch
     from taskaffinity.analysis.groups.results import HelperResults
     from taskaffinity.grouping.gains import FloatArray
-    from taskaffinity.grouping.racing import Helpers, ScoresOf
+    from taskaffinity.grouping.helper_race import Helpers, ScoresOf
     from taskaffinity.studies.further_runs import FurtherRuns
 
 
@@ -62,9 +62,9 @@ def search_helpers(
     """Search the helpers of a task by forward selection on trained sets; write ``helpers.csv``.
 
     Each step trains the current set with one more task, for every task. Sets that are clearly below the best one on dev
-    stop early (``grouping.racing``). The chosen set and single-task training are then trained with fresh seeds, and
-    their test scores give its gain. All runs are stored in the results folder, so the same call again trains nothing,
-    and an interrupted search resumes.
+    stop early (``grouping.helper_race``). The chosen set and single-task training are then trained with fresh seeds,
+    and their test scores give its gain. All runs are stored in the results folder, so the same call again trains
+    nothing, and an interrupted search resumes.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def search_helpers(
     from taskaffinity.analysis.groups.helper_search import HelperRuns, HelperSearch, final_gain
     from taskaffinity.analysis.publish import publish_helper_search
     from taskaffinity.analysis.tables.helper_search import describe_step
-    from taskaffinity.grouping.racing import RaceRule, select_by_racing
+    from taskaffinity.grouping.helper_race import RaceRule, select_by_racing
     from taskaffinity.studies.further_runs import FurtherRuns
 
     matrix, receiver = result.matrix, listener or LogListener()

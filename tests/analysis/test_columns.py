@@ -36,8 +36,8 @@ from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.analysis.tables.frames import as_csv, frame_of_test_sets
 from taskaffinity.analysis.tables.groups import helpers_frame
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
+from taskaffinity.grouping.helper_race import RaceRule, select_by_racing
 from taskaffinity.grouping.helpers import select_helpers
-from taskaffinity.grouping.racing import RaceRule, select_by_racing
 from taskaffinity.runs.group_arrows import leave_one_out
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore

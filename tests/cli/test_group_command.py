@@ -128,6 +128,34 @@ def test_chosen_groups_are_trained_once_and_compared(tmp_path: Path) -> None:
     assert (tmp_path / "retrained.csv").is_file()
 
 
+@pytest.mark.slow
+def test_a_search_trains_sets_once_and_says_what_each_step_chose(tmp_path: Path) -> None:
+    small = {"num_train_epochs": 1, "max_train_examples": 48, "max_eval_examples": 40}
+    ta.pairwise("clinical", seeds=2, settings=small, executor="local", output_dir=tmp_path)
+    pairs = {path.name for path in tmp_path.glob("runs/*")}
+    arguments = ["group", str(tmp_path), "--for=i2b2-2010-re", "--retrain=3", "--helpers=2", "--risk=none"]
+    first, second = (CliRunner().invoke(app, [*arguments, "--executor=local", "--json"]) for _ in range(2))
+    assert first.exit_code == 0, first.output
+    assert "Step 1: 3 candidates; " in first.stderr
+    assert "trained now" not in second.stderr
+    assert json.loads(first.stdout) == json.loads(second.stdout)
+    found = json.loads(first.stdout)["searched"]
+    assert {row["step"] for row in found} <= {1, 2}
+    assert {row["seeds"] for row in found if row["step"] == 1} <= {2, 3}
+    more = {path.name for path in tmp_path.glob("runs/*")} - pairs
+    assert all("i2b2-2010-re" in name for name in more)
+    assert (tmp_path / "helpers.csv").read_text().count("\n") == len(found) + 1
+    printed = CliRunner().invoke(app, [*arguments, "--executor=local", "--quiet"]).stdout
+    assert "Search for helpers of" in printed
+    assert "The races read" in printed
+
+
+def test_a_limit_of_helpers_needs_a_search(root: Path) -> None:
+    for more in (["--for=mednli"], ["--groups=2", "--retrain=2"]):
+        done = CliRunner().invoke(app, ["group", str(root), "--helpers=2", *more])
+        assert "--helpers: the limit of a search on trained sets; give --for and --retrain too" in str(done.exception)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

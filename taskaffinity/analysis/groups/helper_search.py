@@ -15,7 +15,7 @@ from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Key
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.read_arms import arm_of
-from taskaffinity.grouping.racing import Helpers, Race, RaceRule
+from taskaffinity.grouping.helper_race import Helpers, Race, RaceRule
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan, multitask_runs, without_unused_settings
 from taskaffinity.runs.store import RunStore

@@ -214,8 +214,8 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "step": "Step of the search: the number of helpers in the set.",
         "given": "Helpers that earlier steps chose, joined by +; empty in the first step.",
         "helper": "Helper that the set has beside them.",
-        "decision": "Whether the set is chosen, not chosen (trained with all seeds), dropped (clearly below the best set "
-        "before the last seed) or failed (a run failed).",
+        "decision": "Whether the set is chosen, not chosen (trained with all seeds), dropped (clearly below the best "
+        "set before the last seed) or failed (a run failed).",
         "seeds": "Seeds that the set was trained with in its race.",
         "dev": "Mean dev score of the target over these seeds, in points; empty if a run failed.",
         "difference": "Mean difference from the dev score of the set before the step with the same seeds, in points.",

@@ -15,7 +15,7 @@ from taskaffinity.analysis.groups.helper_search import HelperSearch
 from taskaffinity.analysis.groups.retrained import RealisedGain
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS
-from taskaffinity.grouping.racing import Candidate, Race
+from taskaffinity.grouping.helper_race import Candidate, Race
 
 SEARCH_COLUMNS = tuple(COLUMNS["helpers.csv"])
 
@@ -68,8 +68,8 @@ def helper_search_table(found: HelperSearch) -> Table:
             values = [f"{_mean(one.scores):.1f}", signed_plainly(one.difference)]
             if found.rule.risk is not None:
                 values.append(signed_plainly(one.bound))
-            name = Text(f"+ {titles[one.helpers[-1]]}")
-            table.add_row("", name, str(len(one.scores)), *values, one.decision)
+            added = Text(f"+ {titles[one.helpers[-1]]}")
+            table.add_row("", added, str(len(one.scores)), *values, one.decision)
     return table
 
 

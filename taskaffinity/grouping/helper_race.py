@@ -154,7 +154,7 @@ def clearly_below_best(scores: FloatArray, racing: BoolArray, rule: RaceRule, *,
     variance, df = residual_variance(scores)
     mean = np.where(racing, scores.mean(axis=1), -np.inf)
     margin = rule.critical(df, tests) * math.sqrt(2 * variance / scores.shape[1])
-    return racing & (mean.max() - mean > margin)
+    return np.asarray(racing & (mean.max() - mean > margin), dtype=np.bool_)
 
 
 def residual_variance(scores: FloatArray) -> tuple[float, int]:
