@@ -19,7 +19,7 @@ from taskaffinity.analysis.groups.results import HelperResults
 from taskaffinity.analysis.tables.helper_search import describe_search, describe_step
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan
-from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.spec import EXTERNAL, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Report
@@ -182,8 +182,12 @@ def test_a_design_or_a_number_that_no_search_has_is_one_line(root: Path) -> None
     for options, said in (({"seeds": 1}, "retrain: found '1'"), ({"helpers": 0}, "helpers: found '0'")):
         with pytest.raises(ta.InputError, match=said):
             ta.search_helpers(found, **options)
-    other = replace(found, matrix=replace(found.matrix, study=replace(STUDY, baseline="compute-matched")))
-    with pytest.raises(ta.InputError, match="retrain: the study has baseline compute-matched"):
-        ta.search_helpers(other)
+    for change, said in (
+        ({"baseline": "compute-matched"}, "retrain: the study has baseline compute-matched"),
+        ({"encoder": EXTERNAL}, "retrain: the runs were trained elsewhere, so nothing is trained here"),
+    ):
+        other = replace(found, matrix=replace(found.matrix, study=replace(STUDY, **change)))
+        with pytest.raises(ta.InputError, match=said):
+            ta.search_helpers(other)
     with pytest.raises(ta.InputError, match="no such task"):
         ta.group(root, for_task="u")
