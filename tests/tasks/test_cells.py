@@ -10,21 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from one_task import read
 
 from taskaffinity.errors import InputError
-from taskaffinity.tasks.task import SPLITS, Task
-from taskaffinity.tasks.user.suitefile import read_suite
+from taskaffinity.tasks.task import SPLITS
 
 CLASSES = ["anger", "fear", "joy", "two, words"]
-FILLER = "\n  filler: {kind: classification, path: filler}\n"
-
-
-def read(folder: Path, block: str) -> Task:
-    (folder / "filler").mkdir(exist_ok=True)
-    for split in SPLITS:
-        (folder / f"filler/{split}.csv").write_text("text,label\none,a\ntwo,a\nthree,b\nfour,b\n")
-    (folder / "suite.yaml").write_text(f"tasks:\n  mine: {{{block}}}{FILLER}")
-    return read_suite(folder / "suite.yaml")["mine"]
 
 
 def write(path: Path, header: list[str], rows: list[list[object]]) -> None:

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from one_task import read
 
 from taskaffinity.errors import InputError
-from taskaffinity.tasks.task import SPLITS, Split, Task
-from taskaffinity.tasks.user.suitefile import read_suite
+from taskaffinity.tasks.task import SPLITS, Split
 
 CLASSES = ("absent", "present", "unknown")
 SECRET = "frumious bandersnatch"
-FILLER = "\n  filler: {kind: classification, path: filler}\n"
 Record = dict[str, str]
 
 
@@ -28,14 +27,6 @@ def records(split: Split) -> list[Record]:
     names = [f"{split}-{n}" for n in range(12)]
     texts = [f'{SECRET} {draw.choice("äöü")}; "{n}", of {split}' for n in range(12)]
     return [{"id": i, "text": t, "label": CLASSES[n % 3]} for n, (i, t) in enumerate(zip(names, texts, strict=True))]
-
-
-def read(folder: Path, block: str) -> Task:
-    (folder / "filler").mkdir(exist_ok=True)
-    for split in SPLITS:
-        (folder / f"filler/{split}.csv").write_text("text,label\none,a\ntwo,a\nthree,b\nfour,b\n")
-    (folder / "suite.yaml").write_text(f"tasks:\n  mine: {{{block}}}{FILLER}")
-    return read_suite(folder / "suite.yaml")["mine"]
 
 
 def table(rows: list[Record], separator: str = ",", *, header: bool = True) -> bytes:

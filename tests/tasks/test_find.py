@@ -8,21 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from one_task import read
 
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.standoff.brat import read_folder
-from taskaffinity.tasks.task import SPLITS, Task
-from taskaffinity.tasks.user.suitefile import read_suite
-
-FILLER = "\n  filler: {kind: classification, path: filler}\n"
-
-
-def read(folder: Path, block: str) -> Task:
-    (folder / "filler").mkdir(exist_ok=True)
-    for split in SPLITS:
-        (folder / f"filler/{split}.csv").write_text("text,label\none,a\ntwo,a\nthree,b\nfour,b\n")
-    (folder / "suite.yaml").write_text(f"tasks:\n  mine: {{{block}}}{FILLER}")
-    return read_suite(folder / "suite.yaml")["mine"]
+from taskaffinity.tasks.task import SPLITS
 
 
 def tagged(split: str, n: int, mark: str = "\t") -> str:
@@ -148,6 +138,7 @@ def test_a_folder_without_the_files_is_one_line_that_names_them(
 )
 def test_a_path_that_is_not_there_is_named_as_what_it_is(path: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "reviews.csv").write_text("text,label\n")
+    (tmp_path / "filler").mkdir()
     with pytest.raises(InputError) as caught:
         read(tmp_path, f"kind: classification, path: {path}, dev: 10%, test: 10%")
     assert said.replace("PLACE", f"{tmp_path / 'suite.yaml'}: line 2") in str(caught.value)
