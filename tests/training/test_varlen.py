@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModel
 
@@ -98,22 +99,41 @@ def test_each_precision_has_its_kernel_and_passes_bounds_and_dropout(
     assert given.get("scale") is None  # the kernel's own, one over the root of the width
 
 
+class Autocast(TorchFunctionMode):
+    """What autocast does to layers, on a device that it does not know."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is nn.functional.linear:
+            args = [None if one is None else one.bfloat16() for one in args]
+        elif func is nn.functional.layer_norm:
+            args = [args[0].float(), *args[1:]]
+        return func(*args, **kwargs or {})
+
+
+@pytest.mark.parametrize("precision", [None, "bf16"])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("architecture", ["bert", "distilbert"])
 def test_a_whole_update_never_waits_for_a_value(
-    architecture: str, kind: str, make_encoder: Any, make_meta: Any, make_split: Any, monkeypatch: pytest.MonkeyPatch
+    architecture: str,
+    kind: str,
+    precision: Any,
+    make_encoder: Any,
+    make_meta: Any,
+    make_split: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = MultiTaskModel(make_encoder(architecture), {kind: make_meta(kind, kind)}, seed=0)
     assert model.is_packed
     assert model.is_narrow
     model.to("meta")
+    model.precision = precision
     stepper = OnePassStepper(model, Recipe(optimizer="adamax"), 10)
     batch = make_batch(kind, make_split(kind), np.arange(8)).to("meta")
     assert batch.layout.blocks == batch.layout.read_blocks == ()
-    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # it does not know the device
+    monkeypatch.setattr(torch, "autocast", lambda *_, enabled: Autocast() if enabled else nullcontext())
     with Kernels() as kernels:
         model.loss(batch).backward()
-    assert [name for name, *_ in kernels.calls if "forward" in name] == [EFFICIENT] * 2
+    assert [name for name, *_ in kernels.calls if "forward" in name] == [FLASH if precision else EFFICIENT] * 2
     assert sum("backward" in name for name, *_ in kernels.calls) == 2
     assert all(p.grad is not None for name, p in model.encoder.named_parameters() if "attention" in name)
     stepper.step()
