@@ -7,11 +7,13 @@ decides a shape or comes to the host.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from dense_attention import attend_densely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -23,7 +25,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.one_pass import OnePassStepper
-from taskaffinity.training.packing import packed
+from taskaffinity.training.packing import packed, varlen
 from taskaffinity.training.packing.layout import Layout, layout_of
 from taskaffinity.training.packing.packed import PACKED, packed_attention, packs_exactly, relative_error
 
@@ -37,10 +39,12 @@ class Kernels(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.deterministic: list[bool] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if "attention" in func.name():
             self.calls.append((func.name().partition(".")[0], args, kwargs or {}))
+            self.deterministic.append(torch.are_deterministic_algorithms_enabled())
         return func(*args, **kwargs or {})
 
 
@@ -97,6 +101,52 @@ def test_each_precision_has_its_kernel_and_passes_bounds_and_dropout(
     longest = (2 if is_narrow else 9, 9)
     assert args[5:8] == (*longest, 0.1) if kernel == FLASH else args[6:9] == (*longest, 0.1)
     assert given.get("scale") is None  # the kernel's own, one over the root of the width
+
+
+@pytest.mark.parametrize(
+    ("dtype", "length", "width", "expected"),
+    [
+        (torch.bfloat16, 128, 64, False),  # one block of keys adds to a query
+        (torch.bfloat16, 129, 64, True),
+        (torch.bfloat16, 128, 72, True),
+        (torch.float32, 5, 64, True),  # this kernel divides keys if there are few sequences
+    ],
+)
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_only_a_backward_pass_over_several_blocks_of_keys_is_in_deterministic_mode(
+    is_narrow: bool, dtype: torch.dtype, length: int, width: int, expected: bool
+) -> None:
+    layout = layout_of([2, length]).to("meta")
+    sizes = 2 if is_narrow else length + 2, length + 2, length + 2
+    given = [torch.empty(1, 2, n, width, dtype=dtype, device="meta", requires_grad=True) for n in sizes]
+    with Kernels() as kernels:
+        found, _ = packed_attention(nn.Identity(), *given, None, layout=layout, is_narrow=is_narrow, dropout=0.1)
+        found.sum().backward()
+    assert [name.rpartition("_")[2] for name, *_ in kernels.calls] == ["forward", "backward"]
+    assert kernels.deterministic == [False, expected]
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert [tensor.grad.shape for tensor in given if tensor.grad is not None] == [tensor.shape for tensor in given]
+
+
+def test_deterministic_mode_gives_the_gradients_of_the_kernel_and_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = layout_of([2, 8, 9])
+    given = [torch.randn(19, 2, 8, requires_grad=True) for _ in range(3)]
+    call = partial(varlen.attend, layout=layout, is_narrow=False, dropout=0.0, scaling=0.6)
+    direct = partial(attend_densely, layout=layout, is_narrow=False, dropout=0.0, scaling=0.6)
+    monkeypatch.setattr(varlen, "_efficient", attend_densely)
+    weight = torch.randn(19, 2, 8)
+    found, expected = (torch.autograd.grad((each(*given) * weight).sum(), given) for each in (call, direct))
+    assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+
+    def broken(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> Tensor:
+        states = query + key + value
+        states.register_hook(lambda gradient: 1 / 0)  # type: ignore[arg-type, return-value]
+        return states
+
+    monkeypatch.setattr(varlen, "_efficient", broken)
+    with pytest.raises(ZeroDivisionError):
+        call(*given).sum().backward()
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 class Autocast(TorchFunctionMode):
