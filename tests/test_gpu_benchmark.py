@@ -17,7 +17,7 @@ from typing import Any
 import gpu
 import numpy as np
 import pytest
-from gpu_report import Report, check, row
+from gpu_report import Report, check, goal, row
 
 TASKS = {
     "clinicalsts",
@@ -45,7 +45,7 @@ def test_the_quick_stages_give_their_rows(tmp_path: Path) -> None:
     rows = found["rows"]
     of_stage = {stage: [one for one in rows if one["stage"] == stage] for stage in gpu.DEADLINES}
     assert {one["unit"] for one in of_stage["ceilings"]} == {"TFLOP/s", "TB/s"}
-    assert sum(one["passed"] is True for one in of_stage["correctness"]) == len(of_stage["correctness"]) == 37
+    assert sum(one["passed"] is True for one in of_stage["correctness"]) == len(of_stage["correctness"]) == 38
     for precision in ("bf16", "fp32"):
         measured = {one["task"]: one for one in of_stage["one run"] if one["variant"] == f"ours, {precision}"}
         assert measured.keys() == TASKS | {MIX}
@@ -139,14 +139,70 @@ def test_a_report_names_each_check_that_did_not_pass(tmp_path: Path) -> None:
     report = Report(tmp_path, {"gpu": "a GPU"}, [{"stage": "trainer", "outcome": "failed: why", "seconds": 1.0}])
     report.rows = [check("correctness", "loss", error, 0.1, unit="relative error") for error in (0.1, 0.2, math.nan)]
     report.rows += [row("several runs", "same bits", passed=same) for same in (True, False)]
+    report.rows += [goal("trainer", "ours", times, 3.0, unit="times as fast") for times in (3.0, 2.9)]
     assert report.failed == [
         "trainer: failed: why",
         "correctness loss: 0.2 relative error; expected at most 0.1",
         "correctness loss: None relative error; expected at most 0.1",
         "several runs same bits: no",
+        "trainer ours: 2.9 times as fast; expected at least 3.0",
     ]
     report.write()
-    assert [one["value"] for one in json.loads((tmp_path / "gpu.json").read_text())["rows"]] == [0.1, 0.2, *[None] * 3]
+    assert [one["value"] for one in json.loads((tmp_path / "gpu.json").read_text())["rows"]] == [
+        *(0.1, 0.2, None, None, None, 3.0, 2.9)
+    ]
     assert {one["gpu"] for one in csv.DictReader((tmp_path / "gpu.csv").open())} == {"a GPU"}
     with pytest.raises(ValueError, match="no column is named speed"):
         row("one run", "ours", speed=1)
+
+
+def test_the_best_number_of_runs_and_the_largest_memory_decide() -> None:
+    from gpu_neighbours import goals
+
+    figures = [
+        ("chemprot", 1, 0.3, 5000.0),
+        ("chemprot", 4, 0.5, 6200.0),
+        (MIX, 1, 0.3, 5000.0),
+        (MIX, 4, 0.37, 5500.0),
+    ]
+    rows = [
+        row("several runs", "MPS", task=task, k=k, ms=1.0, share=share, memory_mib=memory)
+        for task, k, share, memory in figures
+    ]
+    rows.append(row("several runs", "same bits", task=MIX, passed=True))
+    found = {(one["variant"], one["task"]): (one["value"], one["passed"]) for one in goals(rows)}
+    assert found == {
+        ("best number of runs", "chemprot"): (0.5, True),
+        ("best number of runs", MIX): (0.37, False),
+        ("most memory of a run", None): (6200.0, False),
+    }
+    assert list(goals(rows[-1:])) == []
+
+
+def test_attention_with_the_room_of_a_captured_step_is_checked_against_each_sequence(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With an attention that keeps to the bounds, in the place of a GPU's; and with one that does not."""
+    import torch
+    from gpu_attention import errors, with_room
+
+    from taskaffinity.training.packing import packed
+    from taskaffinity.training.packing.layout import layout_of
+
+    def by_bounds(query: Any, key: Any, value: Any, layout: Any, *, is_narrow: bool, **_: Any) -> Any:
+        ends = (layout.read_bounds if is_narrow else layout.bounds, layout.bounds)
+        of_query, of_key = (torch.repeat_interleave(torch.arange(len(of) - 1), of.diff()) for of in ends)
+        scores = torch.einsum("rnd,tnd->nrt", query, key) * query.shape[-1] ** -0.5
+        scores = scores.masked_fill(of_query[:, None] != of_key, -torch.inf)
+        return torch.einsum("nrt,tnd->rnd", scores.softmax(-1), value)
+
+    monkeypatch.setattr(packed, "attend", by_bounds)
+    room = with_room(layout_of([3, 4], [0, 3, 4]), 3, "cpu")
+    assert (room.bounds.tolist(), room.read_bounds.tolist()) == ([0, 3, 7, 47], [0, 1, 3, 3])
+    for is_narrow in (False, True):
+        right = errors("cpu", torch.float32, is_narrow=is_narrow, has_room=True)
+        assert len(right) == 4
+        assert max(right.values()) < 1e-5
+    leaking = lambda *given, **more: by_bounds(*given, **more) + given[2][-1]  # noqa: E731
+    monkeypatch.setattr(packed, "attend", leaking)
+    assert errors("cpu", torch.float32, is_narrow=True, has_room=True)["states"] > 0.1

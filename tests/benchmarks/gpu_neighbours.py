@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from gpu_report import Row, best, row
+from gpu_report import Row, best, check, goal, row
 
 from taskaffinity.schedule.mps import start_mps, stop_mps
 from taskaffinity.schedule.resources import Resources
@@ -20,11 +20,34 @@ STAGE = "several runs"
 COUNTS = (1, 2, 4)
 PAIR = ("chemprot", "bc5cdr-disease")
 MIX = " + ".join(PAIR)
+SHARES = {PAIR[0]: 0.45, MIX: 0.38}
+"""The share of the peak that all runs on a GPU together should reach, with the best number of runs."""
+MEMORY_MIB = 6 * 1024
+"""Most memory of a run."""
 _START = 120
 """Seconds in which a process must have loaded its model."""
 
 
 def several_runs(work: Path, device: str, rows: Sequence[Row], *, is_small: bool) -> Iterator[Row]:
+    """Rows of processes on one GPU; of a GPU, also whether they reach their goals."""
+    found = []
+    for line in _measured(work, device, rows, is_small=is_small):
+        found.append(line)
+        yield line
+    if device == "cuda" and not is_small:
+        yield from goals(found)
+
+
+def goals(rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows of the best share of each task, and of the most memory of a run."""
+    for task, least in SHARES.items():
+        if shares := [one["share"] for one in rows if one["task"] == task and one["share"] is not None]:
+            yield goal(STAGE, "best number of runs", max(shares), least, task=task, unit="of the peak")
+    if memory := [one["memory_mib"] for one in rows if one["memory_mib"] is not None]:
+        yield check(STAGE, "most memory of a run", max(memory), MEMORY_MIB, unit="MiB")
+
+
+def _measured(work: Path, device: str, rows: Sequence[Row], *, is_small: bool) -> Iterator[Row]:
     """Rows of processes that take turns on the GPU and, where it starts, of such that share it through MPS."""
     peak = best(rows, "ceilings", "TFLOP/s", "square product, bf16")
     counts = COUNTS[:2] if is_small else COUNTS

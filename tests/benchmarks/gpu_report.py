@@ -26,7 +26,7 @@ FIELDS = (
     "memory_mib",  # largest amount that torch has reserved on the GPU for this variant; on a CPU, of the process
     "value",  # a figure that is none of these, in ``unit``
     "unit",
-    "threshold",  # what ``value`` must not exceed
+    "threshold",  # what ``value`` must not exceed, or must reach
     "passed",
 )
 """Columns of ``gpu.csv``, after the GPU and the version of torch."""
@@ -49,6 +49,11 @@ def row(stage: str, variant: str, **figures: Any) -> Row:
 def check(stage: str, variant: str, value: float, threshold: float, **figures: Any) -> Row:
     """A row of an error that must not exceed its threshold; what is not a number exceeds it."""
     return row(stage, variant, value=value, threshold=threshold, passed=value <= threshold, **figures)
+
+
+def goal(stage: str, variant: str, value: float, threshold: float, **figures: Any) -> Row:
+    """A row of a figure that must reach its threshold; what is not a number does not."""
+    return row(stage, variant, value=value, threshold=threshold, passed=value >= threshold, **figures)
 
 
 @dataclass
@@ -87,7 +92,9 @@ def best(rows: Iterable[Row], stage: str, unit: str, word: str) -> float | None:
 
 
 def _described(line: Row) -> str:
-    value = f": {line['value']} {line['unit']}; expected at most {line['threshold']}" if line["unit"] else ": no"
+    is_low = line["value"] is not None and line["unit"] and line["value"] < line["threshold"]
+    limit = f"expected at {'least' if is_low else 'most'} {line['threshold']}"
+    value = f": {line['value']} {line['unit']}; {limit}" if line["unit"] else ": no"
     return " ".join(str(part) for part in (line["stage"], line["variant"], line["task"]) if part) + value
 
 
