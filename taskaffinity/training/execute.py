@@ -132,7 +132,7 @@ def execute(
     loaded = time.perf_counter()
     training, fitted, seed = setup.training, FitResult(improving=set(metas)), spec.seed
     loop = TrainingLoop(model, training.splits, recipe, seed=seed, batches=training.batches, make_graphs=CudaGraphs)
-    identity = RunIdentity(spec.run_id, versions_of(recipe, model))
+    identity = RunIdentity(spec.run_id, portable_versions(model))
     with checkpoints_of(under_way.checkpoints, identity, loop, fitted) as checkpoints:
         checkpoints.resume(metas, splits["dev"], under_way.heartbeat)
         fit_and_select(loop, fitted, metas, splits["dev"], recipe, under_way.heartbeat, checkpoints)
@@ -231,15 +231,22 @@ def versions() -> dict[str, str]:
 
 def versions_of(recipe: Recipe, model: MultiTaskModel) -> dict[str, str]:
     """Return the versions that a result depends on, and how the model computes."""
-    on_gpu = gpu_versions() if recipe.device == "cuda" else {}
-    return (
-        versions()
-        | on_gpu
-        | {
-            "attention": "packed" if model.is_packed else "padded",
-            "last_layer": "where read" if model.is_narrow else "whole",
-        }
-    )
+    return versions() | (gpu_versions() if recipe.device == "cuda" else {}) | _how_it_computes(model)
+
+
+def portable_versions(model: MultiTaskModel) -> dict[str, str]:
+    """Return the versions that a checkpoint shares with the run that continues from it.
+
+    The GPU and its driver are not among them, so a run continues on another node.
+    """
+    return versions() | _how_it_computes(model)
+
+
+def _how_it_computes(model: MultiTaskModel) -> dict[str, str]:
+    return {
+        "attention": "packed" if model.is_packed else "padded",
+        "last_layer": "where read" if model.is_narrow else "whole",
+    }
 
 
 def peak_memory_mib() -> float:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from taskaffinity.private import private_folder
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, SelectedEpoch, TrainingState
-from taskaffinity.training.execute import versions_of
+from taskaffinity.training.execute import portable_versions
 from taskaffinity.training.resume import checked_tensors, tensors_of
 from taskaffinity.training.sigterm import Terminated, Termination
 from taskaffinity.training.trial_run import TrialRun
@@ -38,7 +38,7 @@ class TrialCheckpoints:
     def __init__(self, folder: Path | None, minutes: float, runs: Mapping[str, TrialRun]) -> None:
         self._runs, self._seconds = runs, 60 * minutes
         self._files = {} if folder is None else {name: CheckpointFolder(folder / name) for name in runs}
-        self._versions = {name: versions_of(run.spec.recipe, run.setup.model) for name, run in runs.items()}
+        self._versions = {name: portable_versions(run.setup.model) for name, run in runs.items()}
         self._written = time.monotonic()
         self._termination = Termination()
 

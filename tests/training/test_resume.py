@@ -21,6 +21,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.training import execute as module
 from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import UnderWay, execute, prepare
 from taskaffinity.training.sigterm import Termination
@@ -266,6 +267,21 @@ def test_a_checkpoint_that_cannot_be_used_is_removed_and_the_run_starts_anew(
         f"{said}; the run starts from its beginning"
     ]
     assert not list((tmp_path / "checkpoint").iterdir())
+
+
+def test_a_run_continues_on_another_gpu_driver_or_without_mps(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found: list[dict[str, str]] = []
+    for gpu in ({"gpu": "A100", "driver": "1", "mps": "on"}, {"gpu": "H100", "driver": "2"}):
+        monkeypatch.setattr(module, "versions_of", lambda *_, gpu=gpu: {**module.versions(), **gpu})
+        try:
+            found.append(dict(train("single", checkpoints=Ending(tmp_path, 60 * len(found))).versions))
+        except Killed:
+            found.append({})
+    assert found[0] == {}
+    assert (found[1]["gpu"], "mps" in found[1]) == ("H100", False)
+    assert not caplog.records
 
 
 def test_a_checkpoint_of_another_run_is_refused(train: Train, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
