@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -435,6 +436,23 @@ class TestOnRay:
         assert report.workers == 4
         assert len(report.trained) == 6
         assert max(len(progress.running) for progress in seen) == 4
+
+    def test_a_worker_with_a_gpu_trains_one_run_after_the_other(
+        self, tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """By default, Ray ends such a worker after each run, and the next one must import torch and open the GPU."""
+        tiny = tiny_study()
+
+        def noting(spec: RunSpec, settings: dict[str, Any]) -> str | None:
+            Path(settings["root"], f"{spec.run_id}.pid").write_text(str(os.getpid()))
+            return train_and_store(spec, settings)
+
+        monkeypatch.setattr(on_ray, "train_in_worker", noting)
+        report = tiny.train(tmp_path, resources=Resources("ray", gpus_per_run=1))
+        processes = [path.read_text() for path in tmp_path.glob("*.pid")]
+        assert (len(report.trained), report.workers) == (6, 2)
+        assert len(processes) == 6
+        assert len(set(processes)) < 6  # two, or a few more that Ray started meanwhile
 
     def test_a_ray_that_was_there_is_still_there(self) -> None:
         import ray
