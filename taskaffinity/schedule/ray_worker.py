@@ -16,12 +16,21 @@ from typing import Any
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.schedule.worker import BROKEN_GPU, train_and_store
 
+_opened: list[str] = []
+"""The value of ``CUDA_VISIBLE_DEVICES`` with which this process opened its GPU; empty if it has not."""
+
 
 def train_in_worker(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     """Train one run in this worker; return why it failed, or None.
 
-    If the run leaves its GPU unusable, the process ends, and Ray trains the run again in another one.
+    If the run leaves its GPU unusable, the process ends, and Ray trains the run again in another one. The process also
+    ends if Ray gives it another GPU than the one that it has opened, because CUDA cannot change it.
     """
+    if spec.recipe.device == "cuda":
+        given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        if _opened and _opened != [given]:
+            os._exit(1)
+        _opened[:] = [given]
     with _ended_by_sigterm():
         reason = train_and_store(spec, settings)
     if reason is not None and reason.startswith(BROKEN_GPU):

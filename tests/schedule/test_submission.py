@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import random
 import signal
 import time
@@ -154,6 +155,37 @@ def test_a_broken_gpu_ends_the_process_of_the_run(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr(ray_worker, "train_and_store", lambda *_, reason=reason: reason)
         assert ray_worker.train_in_worker(spec, {}) == reason
     assert left == [1]
+
+
+@pytest.mark.parametrize(("devices", "n_ended"), [("0010", 1), ("1111", 0)])
+def test_a_process_that_gets_another_gpu_ends(devices: str, n_ended: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CUDA reads the variable once: the run would train beside those of the GPU that was opened first."""
+
+    class Ended(Exception):
+        pass
+
+    def end(code: int) -> None:
+        assert code == 1
+        ray_worker._opened.clear()  # another process
+        raise Ended
+
+    trained: list[str] = []
+    monkeypatch.setattr(ray_worker, "_opened", [])
+    monkeypatch.setattr(ray_worker.os, "_exit", end)
+    monkeypatch.setattr(ray_worker, "train_and_store", lambda *_: trained.append(os.environ["CUDA_VISIBLE_DEVICES"]))
+    on_gpu, on_cpu = (RunSpec((("a", "f1"),), ENCODER, 0, Recipe(device=device)) for device in ("cuda", "cpu"))
+    ended = 0
+    for device in devices:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", device)
+        try:
+            ray_worker.train_in_worker(on_gpu, {})
+        except Ended:
+            ended += 1
+    assert ended == n_ended
+    assert len(trained) == len(devices) - n_ended
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    ray_worker.train_in_worker(on_cpu, {})
+    assert trained[-1] == "7"
 
 
 class CancelledRay(FakeRay):
