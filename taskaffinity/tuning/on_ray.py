@@ -59,6 +59,7 @@ def on_ray(
                         "cache": cache.resolve(),
                         "folder": folder.resolve(),
                         "checkpoint_minutes": checkpoint_minutes,
+                        "gpu_share": resources.gpus_per_run,
                     }
                     try:
                         _follow(round_, sessions, (training, left, resources, str(scratch)))
@@ -138,9 +139,15 @@ def _trial(
     cache: Path,
     folder: Path,
     checkpoint_minutes: float,
+    gpu_share: float,
 ) -> None:
-    """Train one trial in a worker; it continues from the checkpoint of an earlier attempt."""
+    """Train one trial in a worker; it continues from the checkpoint of an earlier attempt.
+
+    Its models together take no more memory than the trial's share of a GPU.
+    """
     from ray import tune
+
+    from taskaffinity.training.gpu import claim_gpu_memory  # torch: only where a trial is trained
 
     def report(epoch: int, scores: Scores, collapsed: Sequence[str]) -> bool:
         # this call raises if the trial was stopped
@@ -151,6 +158,7 @@ def _trial(
         tune.report({"reason": reason, "trace": trace, "of_the_recipe": of_the_recipe})
 
     trial = trials[config["number"]]
+    claim_gpu_memory(trial.recipe, gpu_share)
     train_trial(
         trial,
         report,

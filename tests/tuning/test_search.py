@@ -317,6 +317,24 @@ def test_two_searches_beside_one_another_leave_each_others_folder_alone(
     assert list((tmp_path / "tune").iterdir()) == []
 
 
+def test_a_trial_keeps_to_its_share_of_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray.tune")
+    done: list[Any] = []
+    monkeypatch.setattr("taskaffinity.training.gpu.claim_gpu_memory", lambda *given: done.append(given))
+    monkeypatch.setattr(on_ray, "train_trial", lambda trial, *_, **__: done.append(trial))
+    trials: Any = [SimpleNamespace(name=name, recipe=f"recipe of {name}") for name in ("a", "b")]
+    places = dict.fromkeys(("encoder_folder", "cache", "folder"), tmp_path)
+    on_ray._trial({"number": 1}, trials=trials, **places, checkpoint_minutes=0, gpu_share=0.25)
+    assert done == [("recipe of b", 0.25), trials[1]]
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(on_ray, "initialized_ray", lambda: True)
+    monkeypatch.setattr(on_ray, "_fit", lambda _, training, *__, tell: given.update(training))
+    nothing: Any = SimpleNamespace(trials=(), pending=lambda: [0], fail=lambda *_: None)
+    with on_ray.on_ray(Resources(gpus_per_run=0.25), tmp_path, tmp_path, tmp_path / "tune", 0) as train:
+        train(nothing, [0])
+    assert given["gpu_share"] == 0.25
+
+
 @pytest.mark.ray
 @pytest.mark.slow
 def test_ray_tune_finds_the_same_and_leaves_nothing_of_its_own(
