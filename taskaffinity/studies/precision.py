@@ -67,7 +67,7 @@ def slow_precision(study: Study) -> str | None:
 def fast_precision(
     study: Study, suite: Suite, encoder: Encoder, root: Path, *, stores: bool = True
 ) -> tuple[Precision, str]:
-    """Choose bf16 if it is faster on this machine; also return why.
+    """Choose bf16 if it is faster on this machine, or if its GPU has it; also return why.
 
     A study in ``root`` decides first.
 
@@ -105,6 +105,8 @@ def _decision(trial: Trial | None) -> tuple[Precision, str]:
     """Return the precision that a trial chooses, and why."""
     if trial is None:
         return None, "no training step could run here; there is no GPU, too little memory, or it failed"
+    if trial.gpu_has_bf16 is not None:
+        return ("bf16", "this GPU multiplies in bf16") if trial.gpu_has_bf16 else (None, "this GPU has no bf16")
     if not trial.decides:
         return None, (
             f"other processes keep this machine busy, and bf16 was {trial.low:.2f} to {trial.high:.2f} times as fast; "
@@ -171,8 +173,9 @@ def settle_precision(
     if decision is None:
         for (study, encoder), folder in zip(requested, folders, strict=True):
             check_study(study, suite, encoder, folder, keep_models=keep_models, replaces=replaces)
-        notice("precision: a few updates are tried in fp32 and in bf16")
         study, encoder = requested[0]
+        if study.recipe.device == "cpu":
+            notice("precision: a few updates are tried in fp32 and in bf16")
         decision = fast_precision(study, suite, encoder, folders[0], stores=not dry_run)
         if dry_run:
             decision = decision[0], f"{decision[1]}; training tries it again when it starts"

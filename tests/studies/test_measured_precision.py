@@ -105,6 +105,8 @@ def trials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trials:
             "0.29 to 1.65 times as fast; to ask again, start on an idle",
         ),
         (Trial(1.6, 0.29, 1.65), "bf16", "1.60 times as fast on this machine"),
+        (Trial(1.0, 1.0, 1.0, gpu_has_bf16=True), "bf16", "this GPU multiplies in bf16"),
+        (Trial(9.0, 9.0, 9.0, gpu_has_bf16=False), None, "this GPU has no bf16"),
     ],
 )
 def test_bf16_is_chosen_where_it_is_faster(

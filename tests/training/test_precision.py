@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain, count, cycle, repeat
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,18 @@ def test_both_precisions_are_timed(single_task: Any, monkeypatch: pytest.MonkeyP
     assert 0.01 < trial.low <= trial.times <= trial.high < 100
     assert torch.get_num_threads() == before[0]
     assert torch.equal(torch.get_rng_state(), before[1])
+
+
+@pytest.mark.parametrize(("capability", "expected"), [((7, 5), False), ((8, 0), True), ((9, 0), True), ((12, 0), True)])
+def test_on_a_gpu_its_kind_decides_and_nothing_is_timed(
+    capability: tuple[int, int], expected: bool, single_task: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without captured steps, updates in both precisions take the time of the CPU that starts their kernels."""
+    spec, places = single_task
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    monkeypatch.setattr(precision, "timed_update", pytest.fail)
+    trial = times_in_bf16(replace(spec, recipe=replace(spec.recipe, device="cuda")), **places)
+    assert trial.gpu_has_bf16 is expected
 
 
 def test_each_mini_batch_is_timed_in_both_precisions_after_a_small_untimed_one(

@@ -2,6 +2,9 @@
 
 A processor's feature flags do not predict this speed, so a few updates are timed. A processor without bf16 support can
 take minutes for one update, so one small matrix product is timed first.
+
+On a GPU nothing is timed. A few updates without captured steps would show how fast the CPU starts kernels, not how fast
+the GPU multiplies.
 """
 
 from __future__ import annotations
@@ -34,8 +37,10 @@ _CLEAR_MARGINS = {1: 1.25, 2: 1.0}
 
 After two pairs on one side, the median of three is on that side.
 """
+_BF16_SINCE = 8, 0
+"""Compute capability of the first GPUs (A100) with bf16 matrix products, and with torch's attention in bf16."""
 _UNTIMED_SHARE = 8
-"""A CPU's untimed update has the longest examples, a mini-batch divided by this."""
+"""The untimed update has the longest examples, a mini-batch divided by this."""
 _BUSY_PAIRS, _MOST_PAIRS, _MOST_SECONDS = 9, 21, 30.0
 """Smallest and largest number of timed pairs on a busy machine, and the seconds after which no more pairs are timed."""
 _AGREE = 0.8
@@ -61,11 +66,24 @@ class Trial:
     """The lowest and the highest pair."""
     decides: bool = True
     """False if a busy machine disturbs the trial too much for a decision."""
+    gpu_has_bf16: bool | None = None
+    """Whether the GPU multiplies in bf16, which decides without timed updates; None on a CPU."""
 
     @classmethod
     def of(cls, ratios: Sequence[float], *, is_busy: bool) -> Self:
         """Summarize the pairs."""
         return cls(statistics.median(ratios), min(ratios), max(ratios), not is_busy or _agree(ratios))
+
+    @classmethod
+    def of_gpu(cls) -> Self:
+        """Return what decides on this machine's GPU.
+
+        Raises
+        ------
+        RuntimeError
+            If there is none.
+        """
+        return cls(1.0, 1.0, 1.0, gpu_has_bf16=torch.cuda.get_device_capability() >= _BF16_SINCE)
 
 
 def products_in_bf16() -> float:
@@ -78,16 +96,15 @@ def products_in_bf16() -> float:
 
 
 def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
-    """Return the speed of bf16 updates relative to fp32.
+    """Return the speed of bf16 updates relative to fp32; on a GPU, whether it multiplies in bf16.
 
     It is the median over mini-batches, each timed in both precisions.
 
-    On a CPU, the time of this process is used, not the clock, because other processes take turns. A busy
-    machine is timed longer, until most pairs agree.
+    The time of this process is used, not the clock, because other processes take turns. A busy machine is timed longer,
+    until most pairs agree.
 
-    The longest examples come first and are not timed: a whole mini-batch of them on a GPU, so that its memory is
-    allocated, and an eighth of one on a CPU. Nothing is stored. If bf16 matrix products are slower than fp32
-    ones on this processor, their relative speed is returned and no update is timed.
+    The longest examples come first and are not timed: an eighth of a mini-batch. Nothing is stored. If bf16 matrix
+    products are slower than fp32 ones on this processor, their relative speed is returned and no update is timed.
 
     Parameters
     ----------
@@ -96,11 +113,15 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
 
     Raises
     ------
-    MemoryError, torch.OutOfMemoryError
+    MemoryError
         As a run would.
+    RuntimeError
+        If a GPU is missing.
     """
+    if spec.recipe.device == "cuda":
+        return Trial.of_gpu()
     with restored_state(spec.recipe):
-        if spec.recipe.device == "cpu" and (ratio := products_in_bf16()) < 1:
+        if (ratio := products_in_bf16()) < 1:
             return Trial(ratio, ratio, ratio)
         setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache, scored=())
         model, size = setup.model, spec.recipe.batch_size
@@ -110,8 +131,8 @@ def times_in_bf16(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> Trial:
         model.train()
         rng = np.random.default_rng(0)
         ratios: list[float] = []
-        untimed = size if spec.recipe.device == "cuda" else max(1, size // _UNTIMED_SHARE)
-        rows, watch = split.rows_of(np.argsort(split.unit_lengths)[-untimed:]), _Watch(spec.recipe.device)
+        untimed = max(1, size // _UNTIMED_SHARE)
+        rows, watch = split.rows_of(np.argsort(split.unit_lengths)[-untimed:]), _Watch()
         while not _is_enough(ratios[1:], watch.spent, is_busy=watch.is_busy):
             seconds = {}
             for precision in _PRECISIONS[:: 1 if len(ratios) % 2 else -1]:  # the order alternates
@@ -133,20 +154,17 @@ class _Watch:
     share of a processor that it wanted.
     """
 
-    def __init__(self, device: str) -> None:
-        self._is_cpu = device == "cpu"
-        self.is_busy = self._is_cpu and _is_wanted_elsewhere()
+    def __init__(self) -> None:
+        self.is_busy = _is_wanted_elsewhere()
         self.spent = 0.0
         """Seconds of the clock since the last ``restart``."""
 
     def time(self, update: Callable[[], object]) -> float:
-        """Return the seconds of an update: process time on a CPU, clock time on a GPU."""
+        """Return the seconds of an update: the time of this process."""
         began, began_here = _clock(), _own_clock()
         update()
         seconds, seconds_here = _clock() - began, _own_clock() - began_here
         self.spent += seconds
-        if not self._is_cpu:
-            return seconds
         self.is_busy |= seconds_here < _IDLE_SHARE * seconds
         return seconds_here
 
