@@ -12,8 +12,8 @@ later. A share of runs, ``SHORT_OF_MEMORY``, breaks off once at a random moment 
 ``bound_hours`` is the larger of all run times divided by the GPUs, and the longest chain of runs that start from each
 other; no order of runs is faster, and failures are not in it.
 
-``results/scale_steps.csv`` has what it took to plan such a study, to look at its status and to publish it; its 17,850
-runs (``many_runs.py`` invents them) are 71,409 files and 377 MB.
+``results/scale_steps.csv`` has what it took to plan such a study (``plan_time.py``), to look at its status and to
+publish it; its 17,850 runs (``many_runs.py`` invents them) are 71,409 files and 377 MB.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.packing import attention, dropout, last_layer
 from taskaffinity.training.packing.last_layer import LAYERS, narrow_last_layer
 from taskaffinity.training.packing.layout import layout_of
-from taskaffinity.training.packing.packed import packed_attention, packs_exactly
+from taskaffinity.training.packing.packed import agree_on_gpu, packed_attention, packs_exactly
 
 NARROW = ("bert", "roberta", "distilbert", "electra")
 KINDS = ("inference", "ner")
@@ -147,6 +147,28 @@ def test_a_layer_with_different_states_stays_whole(
     assert not model.is_narrow
     assert "forward" not in vars(model.encoder.get_submodule("encoder.layer.1"))
     torch.testing.assert_close(model(batch), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fault", ["", "gradients", "bf16"])
+def test_on_a_gpu_gradients_and_states_in_bf16_are_compared_too(
+    fault: str, make_encoder: MakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison itself, on a CPU; a layer with a fault has the states of the whole one in fp32."""
+
+    def other(layer: nn.Module, hidden: torch.Tensor, *args: object, layout: Any, **kwargs: object) -> torch.Tensor:
+        states = last_layer.bert_layer(layer, hidden, *args, layout=layout, **kwargs)
+        if fault == "gradients":
+            return 1.2 * states - 0.2 * states.detach()
+        return states * 1.2 if fault == "bf16" and torch.is_autocast_enabled("cpu") else states
+
+    encoder = AutoModel.from_pretrained(make_encoder("bert"))
+    assert packs_exactly(encoder)
+    monkeypatch.setattr(last_layer, "LAYERS", {"bert": ("encoder.layer", other)})
+    assert narrow_last_layer(encoder)
+    monkeypatch.setattr(last_layer, "_agree_on_cpu", lambda *ways: agree_on_gpu(encoder, ways))
+    assert narrow_last_layer(encoder) == (not fault)
+    assert ("forward" in vars(encoder.get_submodule("encoder.layer.1"))) == (not fault)
+    assert all(weight.grad is None for weight in encoder.parameters())
 
 
 @st.composite

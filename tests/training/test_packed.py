@@ -157,7 +157,7 @@ def test_without_blocks_local_attention_is_refused_and_the_encoder_padded(
     monkeypatch.setattr(packed_module, "layout_of", whole)
     encoder = AutoModel.from_pretrained(make_encoder("modernbert"))
     with pytest.raises(NotImplementedError):
-        packed_module._both_states(encoder, 40)
+        packed_module._both_ways(encoder, 40)[1]()
     assert not packs_exactly(encoder, 40)
     assert encoder.config._attn_implementation == "sdpa"
 

@@ -15,7 +15,7 @@ hide distant tokens of a sequence; on a GPU, where this is not implemented, such
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -148,19 +148,23 @@ def packs_exactly(encoder: PreTrainedModel, max_length: int = 128) -> bool:
 
 @torch.no_grad()
 def _agrees_on_cpu(encoder: PreTrainedModel, max_length: int) -> bool:
-    separate, packed = _both_states(encoder, max_length)
+    separate, packed = (states() for states in _both_ways(encoder, max_length))
     return torch.allclose(separate, packed, atol=_TOLERANCE, rtol=_TOLERANCE)
 
 
 def _agrees_on_gpu(encoder: PreTrainedModel, max_length: int) -> bool:
-    """Return whether states and gradients agree in each precision."""
+    return agree_on_gpu(encoder, _both_ways(encoder, max_length))
+
+
+def agree_on_gpu(encoder: PreTrainedModel, ways: Sequence[Callable[[], Tensor]]) -> bool:
+    """Return whether two ways give the same states and gradients in each precision."""
     weights = [weight for weight in encoder.parameters() if weight.requires_grad]
     for dtype, tolerance in _TOLERANCES:
         found = []
         with torch.enable_grad():
-            with torch.autocast(encoder.device.type, dtype or torch.bfloat16, enabled=dtype is not None):
-                both = _both_states(encoder, max_length)
-            for states in both:
+            for way in ways:
+                with torch.autocast(encoder.device.type, dtype or torch.bfloat16, enabled=dtype is not None):
+                    states = way()
                 direction = torch.linspace(-1, 1, states.numel(), device=states.device).view_as(states)
                 gradients = torch.autograd.grad((states.float() * direction).sum(), weights, allow_unused=True)
                 # as one vector, because some gradients, such as those of the keys' biases, are zero except for rounding
@@ -177,16 +181,22 @@ def relative_error(expected: Tensor, found: Tensor) -> float:
     return difference / size if size else difference
 
 
-def _both_states(encoder: PreTrainedModel, max_length: int) -> tuple[Tensor, Tensor]:
-    """Return the last states of the probes, unpacked and packed.
+def _both_ways(encoder: PreTrainedModel, max_length: int) -> tuple[Callable[[], Tensor], Callable[[], Tensor]]:
+    """Return functions that give the last states of the probes, unpacked and packed.
 
-    The encoder keeps packed attention.
+    After the second one, the encoder keeps packed attention.
     """
     tokens, start = probe_sequences(encoder, max_length)
-    encoder.set_attn_implementation("sdpa")
-    separate = [encoder(input_ids=ids[None].to(encoder.device)).last_hidden_state[0] for ids in tokens]
-    encoder.set_attn_implementation(PACKED)
-    return torch.cat(separate), packed_states(encoder, tokens, start)[0]
+
+    def separate() -> Tensor:
+        encoder.set_attn_implementation("sdpa")
+        return torch.cat([encoder(input_ids=ids[None].to(encoder.device)).last_hidden_state[0] for ids in tokens])
+
+    def packed() -> Tensor:
+        encoder.set_attn_implementation(PACKED)
+        return packed_states(encoder, tokens, start)[0]
+
+    return separate, packed
 
 
 def probe_sequences(encoder: PreTrainedModel, max_length: int) -> tuple[list[Tensor], int]:
