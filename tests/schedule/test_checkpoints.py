@@ -44,6 +44,18 @@ def test_nothing_is_left_of_a_finished_run(
     assert names == {".lock", "spec.json", "history.jsonl", "counts.npz", "result.json"}
 
 
+def test_every_run_claims_its_share_of_a_gpu_before_it_trains(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[Any] = []
+    monkeypatch.setattr("taskaffinity.training.gpu.claim_gpu_memory", lambda *given: done.append(given))
+    monkeypatch.setattr("taskaffinity.training.execute.execute", lambda *_, **__: done.append("trained") or 1 / 0)
+    spec = settings["spec"]
+    for share in (0.25, 1.0):
+        assert train_and_store(spec, {**settings["settings"], "gpu_share": share}) is not None
+    assert done == [(spec.recipe, 0.25), "trained", (spec.recipe, 1.0), "trained"]
+
+
 @pytest.mark.parametrize(
     ("error", "is_kept"),
     [

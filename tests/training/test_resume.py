@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from recorded_graphs import RecordedGraphs, train_as_on_a_gpu
 from toy_tasks import RECIPE, TASKS
 
 from taskaffinity.runs.heartbeat import HeartbeatWriter
@@ -159,6 +160,34 @@ def test_a_run_killed_after_each_epoch_gives_the_same_bytes(
     (left,) = (tmp_path / "checkpoint").iterdir()
     assert left.stat().st_mode & 0o777 == 0o600
     assert left.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_run_with_captured_steps_gives_the_same_bytes(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU, with an object that plays the graphs; each process captures its steps anew."""
+    train_as_on_a_gpu(monkeypatch)
+    made: list[RecordedGraphs] = []
+
+    def make_graphs() -> RecordedGraphs:
+        made.append(RecordedGraphs())
+        return made[-1]
+
+    monkeypatch.setattr(module, "CudaGraphs", make_graphs)
+    whole = train("pair")
+    assert whole.versions["steps"] == "captured"
+    assert made[0].n_replays > len(whole.history)
+    deaths = 0
+    while True:
+        try:
+            result = train("pair", checkpoints=Ending(tmp_path, 0))
+        except Killed:
+            deaths += 1
+        else:
+            break
+    assert deaths == len(whole.history)
+    assert len(made) >= deaths
+    assert stored(result, tmp_path / "again") == stored(whole, tmp_path / "whole")
 
 
 class Signalled(HeartbeatWriter):
