@@ -33,6 +33,8 @@ from taskaffinity.training.sigterm import Terminated
 _START_SECONDS = 60
 _JOIN_SECONDS = 120.0
 """Time that a cluster has to answer before it is not joined."""
+_LOCAL_SECONDS = 180.0
+"""Time that a local Ray has to start. It has limits of its own, but may wait for ever if its first worker is killed."""
 _TIMED_OUT = "timed out"
 """Part of Ray's message for a start that took more than half a minute. Ray raises no special exception class for it."""
 _LEAVE_SECONDS = 13.0
@@ -179,10 +181,16 @@ class _RayProcess:
         watchdog.start()
         try:
             self._send((self._resources, self._folder))
-            if self._resources.address is not None and not self._connection.poll(_JOIN_SECONDS):
+            address = self._resources.address
+            seconds, what = (
+                (_LOCAL_SECONDS, f"Ray: its start {_TIMED_OUT} after")
+                if address is None
+                else (_JOIN_SECONDS, f"--address {address}: no answer within")
+            )
+            if not self._connection.poll(seconds):
                 raise InputError(
-                    f"--address {self._resources.address}: no answer within {_JOIN_SECONDS:g} s; "
-                    "--executor local trains without it; the same command later resumes the study"
+                    f"{what} {seconds:g} s; --executor local trains without it; "
+                    "the same command later resumes the study"
                 )
             self._receive()
             self._has_started = True

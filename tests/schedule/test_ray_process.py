@@ -48,6 +48,18 @@ def get_runtime_context():
 """
 """In the place of Ray: it joins a cluster that answers at a port."""
 
+HANGING = """
+import os, time
+from pathlib import Path
+at_last, place = init, Path(__file__).with_name("hung")
+def init(**options):
+    hung = place.read_text() if place.exists() else ""
+    if len(hung.split()) < {hangs}:
+        place.write_text(f"{{hung}} {{os.getpid()}}")
+        time.sleep(600)
+    at_last(**options)
+"""
+
 UNWILLING = """
 from pathlib import Path
 at_last = init
@@ -275,6 +287,26 @@ class TestProcessOfRay:
             next(sessions.call(stand_in("stuck")))
         [kept] = tmp_path.glob("ta-ray-*")
         shutil.rmtree(kept)
+
+    @pytest.mark.parametrize("hangs", [1, 2])
+    def test_a_start_that_never_ends_is_given_up_and_tried_once_more(
+        self, hangs: int, sessions: RaySessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "ray.py").write_text(RAY + HANGING.format(hangs=hangs))
+        monkeypatch.setattr(ray_process, "_LOCAL_SECONDS", 10.0)
+        messages = sessions.call(stand_in("ids"))
+        if hangs == 1:
+            assert all(is_alive(pid) for pid in next(messages))
+        else:
+            with pytest.raises(
+                InputError, match=r"Ray: its start timed out after 10 s; --executor local.*its logs are"
+            ):
+                next(messages)
+            [kept] = tmp_path.glob("ta-ray-*")
+            shutil.rmtree(kept)
+        hung = [int(pid) for pid in (tmp_path / "hung").read_text().split()]
+        assert len(hung) == hangs
+        assert all_end(hung)
 
 
 @pytest.mark.parametrize(("answers", "gone_at"), [("1001", None), ("0000", 60), ("10010000", 120)])
