@@ -12,7 +12,8 @@ process that talks to Ray. ``--too-often`` kills it more often than Ray is start
 On an overloaded machine Ray may not start before any process is killed. Such a study is no fault: its row has
 ``not_started``, and it is repeated once.
 
-Writes ``results/ray_faults.csv``, one row per study. Processes are found by a variable in their environment.
+Writes ``results/ray_faults.csv``, one row per study. Processes are found by a variable in their
+environment, and by their session.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,14 +55,24 @@ SLOW = ("Ray did not start in time", "Ray has not started within a minute")
 """What a command says whose Ray does not start, as on an overloaded machine."""
 
 
+_SESSIONS: defaultdict[str, set[int]] = defaultdict(set)
+"""Of each trial, the sessions of its processes. Agents overwrite their environment, but keep their session."""
+
+
 def processes(mark: str) -> Iterator[tuple[int, str]]:
     """Id and command line of the living processes of a trial."""
+    found: dict[int, tuple[int, str]] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+            session = int((folder / "stat").read_text().rpartition(")")[2].split()[3])
             if f"{MARK}={mark}".encode() in (folder / "environ").read_bytes():
-                yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                _SESSIONS[mark].add(session)
         except OSError:  # it ended, or belongs to another user
             continue
+        if line:  # one that ended and was not waited for has none
+            found[int(folder.name)] = session, line
+    yield from ((pid, line) for pid, (session, line) in found.items() if session in _SESSIONS[mark])
 
 
 def victim_of(kind: str, mark: str) -> int | None:
