@@ -18,6 +18,7 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error
 from taskaffinity.regular_file import LARGEST, IrregularFile, check_regular, open_regular
+from taskaffinity.tasks.encodings import is_misread, is_wide, marked_encoding, probable_encoding
 
 LARGEST_DATA = LARGEST
 """Bytes of the largest data file: 1 GiB."""
@@ -140,12 +141,12 @@ def parse_line(where: str, line: str, *, is_cut: bool = False, is_document: bool
     return parsed
 
 
-def read_lines(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> tuple[list[str], bool]:
+def read_lines(path: Path, largest: int = LARGEST_DATA, encoding: str | None = None) -> tuple[list[str], bool]:
     """Read the lines of a text file, and whether the last line has a line end.
 
     The lines have no line ends.
 
-    Lines end in LF or CR LF. The encoding is UTF-8 unless another one is given.
+    Lines end in LF or CR LF. The encoding is UTF-8 unless another one is given (``utf8``).
 
     Raises
     ------
@@ -156,7 +157,7 @@ def read_lines(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> t
     content = utf8(path, largest, encoding)
     if (line := lone_return(content)) is not None:
         raise lone_return_error(f"{path}: line {line}")
-    return text_lines(path, content)
+    return text_lines(path, content, may_be_named=encoding is not None)
 
 
 def lone_return(content: bytes) -> int | None:
@@ -172,13 +173,14 @@ def lone_return_error(where: str) -> InputError:
     return input_error(where, "a lone carriage return", "lines that end in LF or in CR LF")
 
 
-def utf8(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> bytes:
+def utf8(path: Path, largest: int = LARGEST_DATA, encoding: str | None = None) -> bytes:
     """Return the content of a file in UTF-8, without a byte order mark.
 
     Parameters
     ----------
     encoding
-        The encoding of the file, which is converted. Empty: UTF-8, which ``text_lines`` checks.
+        The encoding of the file, which is converted. Empty or None: UTF-8, which ``text_lines`` checks. None: the user
+        cannot name another one.
 
     Raises
     ------
@@ -188,24 +190,43 @@ def utf8(path: Path, largest: int = LARGEST_DATA, encoding: str = "") -> bytes:
     content = read_bytes(path, largest)
     if encoding:
         return _converted(path, content, encoding)
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise input_error(path, 'UTF-16 (a spreadsheet\'s "Unicode text")', "UTF-8 text: save the file as UTF-8")
+    if marked := marked_encoding(content):
+        found = f'{marked.upper()} (a spreadsheet\'s "Unicode text")' if marked == "utf-16" else marked.upper()
+        raise input_error(path, found, f"UTF-8 text: save the file as UTF-8{_or_named(marked, encoding is not None)}")
     return content.removeprefix(codecs.BOM_UTF8)
 
 
+def _or_named(encoding: str, may_be_named: bool) -> str:
+    """Return what else a message expects: the encoding's name in the suite file."""
+    if not may_be_named:
+        return ""
+    western = " if the text is in a Western European language" * (encoding == "cp1252")
+    return f", or encoding: {encoding or 'NAME, such as cp1251 or gb18030'}{western}"
+
+
 def _converted(path: Path, content: bytes, encoding: str) -> bytes:
-    line = 0
+    if is_misread(content, encoding):
+        raise input_error(path, f"UTF-8 text, and encoding: {encoding}", "no encoding:, or encoding: utf-8")
+    line, is_marked = 1, bool(marked_encoding(content))
     try:
-        return content.decode(encoding).removeprefix("\ufeff").encode()
+        if is_marked == is_wide(encoding) or (is_wide(encoding) and b"\0" in content):
+            return content.decode(encoding).removeprefix("\ufeff").encode()
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
     except UnicodeError:  # a codec that names no place
-        line = 1
-    raise input_error(f"{path}: line {line}", f"bytes that are not {encoding}", "another encoding:")
+        pass
+    guess = probable_encoding(content)
+    expected = f"encoding: {guess}" if guess else "another encoding:"
+    raise input_error(f"{path}: line {line}", f"bytes that are not {encoding}", expected)
 
 
-def text_lines(path: Path, content: bytes) -> tuple[list[str], bool]:
+def text_lines(path: Path, content: bytes, *, may_be_named: bool = False) -> tuple[list[str], bool]:
     """Return the lines of a file's content, and whether the last line has a line end.
+
+    Parameters
+    ----------
+    may_be_named
+        Whether the user can name the encoding of the file, so that the error says which one probably reads it.
 
     Raises
     ------
@@ -220,5 +241,6 @@ def text_lines(path: Path, content: bytes) -> tuple[list[str], bool]:
             lines.append(piece.decode("utf-8").removesuffix("\r"))
         except UnicodeDecodeError as error:
             found = f"byte 0x{piece[error.start]:02x} at column {error.start + 1}, which is not UTF-8"
-            raise input_error(f"{path}: line {number}", found, "UTF-8 text") from None
+            hint = _or_named(probable_encoding(content), may_be_named)
+            raise input_error(f"{path}: line {number}", found, f"UTF-8 text{hint}") from None
     return lines, ended

@@ -20,7 +20,7 @@ _LONGEST_ROW = 100
 
 
 def read_table(
-    path: Path, header: Sequence[str] = (), encoding: str = ""
+    path: Path, header: Sequence[str] = (), encoding: str | None = None
 ) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
     """Read the column names and ``(where, fields)`` of each row; blank lines are skipped.
 
@@ -75,7 +75,8 @@ def _rows(path: Path, lines: Sequence[str], width: int, at: int) -> Iterator[tup
             yield where, [unquoted(field) for field in plain]
             at += 1
         else:
-            raise input_error(where, f"{len(plain)} columns", f"{width}, as in the header")
+            columns = f"{len(plain)} column{'s' * (len(plain) != 1)}"
+            raise input_error(where, columns, f"{width}, as in the header")
 
 
 def _quoted_row(lines: Sequence[str], width: int) -> tuple[list[str], int] | None:

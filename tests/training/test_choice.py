@@ -150,8 +150,8 @@ def test_a_table_and_rows_in_memory_are_the_same_task(tmp_path: Path) -> None:
         ({"options": ["w1", "w2"], "label": 0}, ", negative: A", "a negative class for kind choice"),
         ({"options": ["w1", "w2"], "label": 0}, ", long: windows", "long: windows for kind choice"),
         ({"options": ["w1", "w2"], "label": 0}, ", options: [options]", "1 columns of options"),
-        ({"options": ["w1", "w2"], "label": 0}, ", options: [x, y]", "no column 'x' among 3 (text, options, label)"),
-        ({"label": 0}, "", "no options among 2 columns"),
+        ({"options": ["w1", "w2"], "label": 0}, ", options: [x, y]", "no key 'x' among 3 (text, options, label)"),
+        ({"label": 0}, "", "no options among 2 keys"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused(row: dict[str, Any], options: str, said: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Literal
 
 from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
@@ -66,6 +67,8 @@ class Columns:
     kind: Kind
     given: Mapping[Field, str] = field(default_factory=dict)
     is_blue: bool = False
+    of: Literal["header", "columns", "keys"] = "columns"
+    """What the names are: the first line of a table, columns of data that name them, or keys of JSON objects."""
     options: tuple[str, ...] = ()
     """Columns of the options of choice, if each has its own."""
     classes: tuple[str, ...] = ()
@@ -87,8 +90,9 @@ class Columns:
         """
         needed = tuple(name for name in NEEDED[self.kind] if name != "options" or not self.options)
         if absent := [column for column in self.options if column not in names]:
-            lacks = f"no column {quoted(absent[0])} among {len(names)}{self._in_words(names)}"
-            raise input_error(where, lacks, "the names of columns as options: [NAME, ...]")
+            lacks = f"no {self._noun} {quoted(absent[0])} among {len(names)}{self._in_words(names)}"
+            hint = meant(absent[0], names if self.knows(names) else ())
+            raise input_error(where, lacks, f"the names of {self._noun}s as options: [NAME, ...]{hint}")
         if self._has_column_per_class(names):
             needed = tuple(name for name in needed if name != "label")
         if self.kind in TAG_KINDS and self._names_one("entities", names) and not self._names_one("words", names):
@@ -101,7 +105,7 @@ class Columns:
             if pair:
                 pairs = "similarity" if self.kind == "regression" else "inference"
                 expected = f"kind: {pairs} for pairs, or columns: {{text: NAME}} for one of them"
-                raise input_error(where, f"column {pair!r} for kind {self.kind}, which has one text", expected)
+                raise input_error(where, f"{self._noun} {pair!r} for kind {self.kind}, which has one text", expected)
         found = {
             name: self._column(where, name, names, is_needed=name in needed)
             for name in (*needed, *optional, "id", "idx", "document", "split")
@@ -145,7 +149,7 @@ class Columns:
                 return column
             raise input_error(
                 where,
-                f"no column {quoted(column)} among {len(names)}{self._in_words(names)}",
+                f"no {self._noun} {quoted(column)} among {len(names)}{self._in_words(names)}",
                 f"one of them as columns: {{{name}: NAME}}{meant(column, names if self.knows(names) else ())}",
             )
         if self.is_blue:
@@ -160,7 +164,7 @@ class Columns:
         if len(present) > 1:
             both = " and ".join(map(repr, present))
             raise input_error(
-                where, f"columns {both}, any of which could be the {name}", f"columns: {{{name}: {present[0]}}}"
+                where, f"{self._noun}s {both}, any of which could be the {name}", f"columns: {{{name}: {present[0]}}}"
             )
         if not present and is_needed:
             other = next((column for column in names if column.lower() in legal), None)
@@ -168,8 +172,8 @@ class Columns:
             per_class = ", or a column of 0 and 1 for each class, labels: [NAME, ...]"
             raise input_error(
                 where,
-                f"no {name} among {len(names)} column{'s' * (len(names) != 1)}{near}",
-                f"a column {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}"
+                f"no {name} among {len(names)} {self._noun}{'s' * (len(names) != 1)}{near}",
+                f"a {self._noun} {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}"
                 f"{per_class * (name == 'label' and self.kind == 'multilabel')}{_HOW * near.endswith(_NO_HEADER)}",
             )
         return present[0] if present else None
@@ -177,16 +181,23 @@ class Columns:
     def knows(self, names: Collection[str]) -> bool:
         """Return whether at least one name is the name of a field.
 
-        Otherwise the file may have no header, and the "names" may be text of the corpus, which no message may quote.
+        Otherwise the table may have no header, and the "names" may be text of the corpus, which no message may quote.
+        Other data name their columns; they are quoted if all of them look like names.
         """
+        if self.of != "header":
+            return all(_LIKE_A_NAME.fullmatch(name) for name in names)
         return any(
             name.lower() in _KNOWN or name in (*self.given.values(), *self.options, *self.classes) for name in names
         )
 
+    @property
+    def _noun(self) -> str:
+        return "key" if self.of == "keys" else "column"
+
     def _in_words(self, names: Collection[str]) -> str:
-        """Return the names for a message, or a note that this seems to be no header."""
+        """Return the names for a message, or a note that a table seems to have no header."""
         if not self.knows(names):
-            return f", none with a known name: {_NO_HEADER}"
+            return f", none with a known name: {_NO_HEADER}" if self.of == "header" else ""
         listed = [name for name in names if _LIKE_A_NAME.fullmatch(name)]
         more = ", ..." if len(listed) > _LISTED or len(listed) < len(names) else ""
         return f" ({', '.join(listed[:_LISTED])}{more})"

@@ -13,7 +13,7 @@ csv.field_size_limit(max(csv.field_size_limit(), LARGEST_DATA))  # only the size
 
 
 def read_csv(
-    path: Path, header: Sequence[str] = (), separator: str = ",", encoding: str = ""
+    path: Path, header: Sequence[str] = (), separator: str = ",", encoding: str | None = None
 ) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
     """Read the column names and ``(where, fields)`` of each row; blank lines are skipped.
 
@@ -39,8 +39,9 @@ def read_csv(
     return [name.strip() for name in names], _even(rows, len(names))
 
 
-def _rows(path: Path, separator: str, encoding: str) -> Iterator[tuple[str, list[str]]]:
-    lines = text_lines(path, utf8(path, encoding=encoding))[0]  # a quoted field may hold carriage returns
+def _rows(path: Path, separator: str, encoding: str | None) -> Iterator[tuple[str, list[str]]]:
+    content = utf8(path, encoding=encoding)
+    lines = text_lines(path, content, may_be_named=encoding is not None)[0]  # a field may hold carriage returns
     reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True)
     while True:
         where = f"{path}: line {reader.line_num + 1}"
@@ -69,5 +70,6 @@ def _stray(lines: Sequence[str], read: int) -> int:
 def _even(rows: Iterator[tuple[str, list[str]]], width: int) -> Iterator[tuple[str, list[str]]]:
     for where, fields in rows:
         if len(fields) != width:
-            raise input_error(where, f"{len(fields)} columns", f"{width}, as in the header")
+            columns = f"{len(fields)} column{'s' * (len(fields) != 1)}"
+            raise input_error(where, columns, f"{width}, as in the header")
         yield where, fields

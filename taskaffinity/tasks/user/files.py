@@ -48,7 +48,7 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
 
 
 def _jsonl(path: Path, layout: Layout, columns: Columns) -> Located:
-    return object_rows(read_json(path, layout.encoding), columns, "a JSON object")
+    return object_rows(read_json(path, layout.encoding), replace(columns, of="keys"), "a JSON object")
 
 
 def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expected: str) -> Located:
@@ -75,18 +75,18 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
 
 def _csv(path: Path, layout: Layout, columns: Columns) -> Located:
     header, rows = read_csv(path, layout.header, layout.separator or ",", layout.encoding)
-    return _table(path, header, rows, columns, is_given=bool(layout.header))
+    return _table(path, header, rows, layout, columns)
 
 
 def _tsv(path: Path, layout: Layout, columns: Columns) -> Located:
     header, rows = read_table(path, layout.header, layout.encoding)
-    return _table(path, header, rows, columns, is_given=bool(layout.header))
+    return _table(path, header, rows, layout, columns)
 
 
 def _table(
-    path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]], columns: Columns, *, is_given: bool
+    path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]], layout: Layout, columns: Columns
 ) -> Located:
-    where = f"{path}: line 1"
+    where, is_given, columns = f"{path}: line 1", bool(layout.header), replace(columns, of="header")
     twice = next((number for number, name in enumerate(header) if name in header[:number]), None)
     if twice is not None:
         raise input_error(
@@ -95,7 +95,7 @@ def _table(
             "each name once; if the file has no header, header: [NAME, ...]",
         )
     if not is_given:
-        _check_separator(where, path, header)
+        _check_separator(where, header, layout)
         columns.check_header(where, header, rows)
     at = columns.place(where, header)
     for place, fields in rows:
@@ -104,19 +104,23 @@ def _table(
         yield place, columns.row(at, dict(zip(header, fields, strict=True)).__getitem__)
 
 
-def _check_separator(where: str, path: Path, header: Sequence[str]) -> None:
+def _check_separator(where: str, header: Sequence[str], layout: Layout) -> None:
     """Raise an error if the header is one column that contains another separator."""
     if len(header) > 1:
         return
     [line] = header
+    is_csv = layout.form == "csv"
     formats: dict[str, tuple[str, str]] = {
         "\t": ("tab", "name it .tsv or give format: tsv"),
-        ",": ("comma", "name it .csv or give format: csv"),
+        ",": ("comma", "leave separator: out" if is_csv else "name it .csv or give format: csv"),
         ";": ("semicolon", 'give separator: ";"'),
+        "|": ("bar", 'give separator: "|"'),
     }
     separator = max(formats, key=line.count)
     if n := line.count(separator):
         name, expected = formats[separator]
+        if separator in ";|" and not is_csv:
+            expected += " and format: csv"
         found = f"one column, and {n} {name}{'s' * (n > 1)} in the first line: is it {name}-separated?"
         raise InputError(f"{where}: found {found} {expected[0].upper()}{expected[1:]}")
 

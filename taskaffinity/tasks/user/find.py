@@ -39,9 +39,9 @@ def find_files(
     """
     if not os.path.isdir(folder):
         found = "a file" if os.path.lexists(folder) else "no such folder"
-        raise input_error(
-            folder, found, "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}"
-        )
+        one = "; of one file, shares as dev: 10% and test: 20%, or columns: {split: NAME}" * (found == "a file")
+        expected = f"a folder of train, dev and test files, or path: {{train: FILE, dev: FILE, test: FILE}}{one}"
+        raise input_error(folder, found, expected)
     endings = ENDINGS[form] if form else tuple(GUESSED)
     others = (*dict.fromkeys((*ENDINGS["conll"], *GUESSED)), "") if form else ()
     if not form and kind == "ner":

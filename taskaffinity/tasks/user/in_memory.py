@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from taskaffinity.errors import input_error, meant, quoted, shown
+from taskaffinity.errors import input_error, quoted, shown
 from taskaffinity.tasks.task import A_NAME, Kind, Split, Task, is_name
 from taskaffinity.tasks.user.columns import Columns, Located, column_of
 from taskaffinity.tasks.user.examples import columns_of, make_task
 from taskaffinity.tasks.user.files import object_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows
+from taskaffinity.tasks.user.other_names import meant_key
 from taskaffinity.tasks.user.shares import shares_of
 from taskaffinity.tasks.user.task_block import UserTask, check, describe_fault
 
@@ -63,7 +64,7 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
         )
     for option in options:
         if option not in _OPTIONS:
-            expected = f"one of {', '.join(_OPTIONS)}{meant(option, _OPTIONS)}"
+            expected = f"one of {', '.join(_OPTIONS)}{meant_key(option, _OPTIONS)}"
             raise input_error(where, f"unknown option {quoted(option)}", expected)
 
     def at(key: str) -> str:

@@ -33,6 +33,7 @@ GUESSED_TAGGED: dict[str, Format] = {".txt": "conll", ".tsv": "conll"}
 _TAGGED: tuple[Format, ...] = ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue")
 _TABLES: tuple[Format, ...] = ("jsonl", "csv", "tsv", "parquet")
 PACKED = ".gz"
+COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1250", "cp1251", "cp1252", "latin-1", "mac-roman", "gb18030", "shift-jis")
 
 
 @dataclass(frozen=True)

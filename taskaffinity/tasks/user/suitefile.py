@@ -24,6 +24,7 @@ from taskaffinity.errors import InputError, input_error, meant, quoted, shown
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import A_NAME, KINDS, is_name
 from taskaffinity.tasks.user.examples import read_user_task
+from taskaffinity.tasks.user.other_names import meant_key
 from taskaffinity.tasks.user.pairs import Pairs
 from taskaffinity.tasks.user.task_block import Files, UserTask, describe_fault
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
@@ -152,7 +153,8 @@ def _complaint(path: Path, lines: Mapping[Place, int], error: ValidationError) -
     key = str(place[-1])
     if kind == "extra_forbidden":
         legal = tuple(Pairs.model_fields) if "pairs" in place[2:-1] else _AS_KEYS[len(place)]
-        return input_error(where, f"unknown key {quoted(key)}", f"one of {', '.join(legal)}{meant(key, legal)}")
+        hint = meant(key, legal) if len(place) == 1 else meant_key(key, legal)
+        return input_error(where, f"unknown key {quoted(key)}", f"one of {', '.join(legal)}{hint}")
     if kind == "missing":
         return input_error(where, f"no key {key!r}", _HINTS[key])
     return describe_fault(error, where, number)

@@ -16,7 +16,8 @@ from taskaffinity.tasks.reading import Long, Pool, Side
 from taskaffinity.tasks.splits import MainSplit
 from taskaffinity.tasks.task import A_NAME, is_name
 from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Field
-from taskaffinity.tasks.user.layout import Format, formats_of, is_encoding
+from taskaffinity.tasks.user.layout import COMMON_ENCODINGS, Format, formats_of, is_encoding
+from taskaffinity.tasks.user.other_names import meant_field, meant_kind
 from taskaffinity.tasks.user.pairs import Pairs
 
 Number = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
@@ -94,6 +95,19 @@ _WITHOUT_LABELS = {
 }
 """Form of a kind's labels -> why the user lists none."""
 
+_SEPARATORS = {
+    "\\t": 'format: tsv, or separator: "\\t"',
+    "tab": "format: tsv",
+    "tabs": "format: tsv",
+    "semicolon": 'separator: ";"',
+    "pipe": 'separator: "|"',
+    "bar": 'separator: "|"',
+    "space": 'separator: " "',
+}
+"""Words for a separator -> what to write."""
+_ENCODINGS = {"ansi": "cp1252", "windows": "cp1252", "western": "cp1252", "excel": "cp1252", "unicode": "utf-16"}
+"""Names that programs show for an encoding -> its name."""
+
 At = Callable[[str], str]
 """Key of the task -> its file and line, for a message."""
 
@@ -107,8 +121,9 @@ def describe_fault(error: ValidationError, where: str, number: int = 0) -> Input
     given, kind, key = fault["input"], fault["type"], str(fault["loc"][-1])
     if kind == "literal_error":
         legal = tuple(filter(None, re.findall(r"'([^']*)'", str(fault.get("ctx", {}).get("expected", "")))))
-        what = "field " if key == "[key]" else f"{key} "
-        return input_error(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{meant(given, legal)}")
+        what = f"{key} " if key != "[key]" else "split " if "splits" in fault["loc"] else "field "
+        hint = {"kind": meant_kind, "[key]": meant_field}.get(key, meant)(given, legal)
+        return input_error(where, f"{what}{quoted(given)}", f"one of {', '.join(legal)}{hint}")
     wanted = {"string_type": "a text", "tuple_type": "a list", "dict_type": "keys and values", "model_type": "keys"}
     return input_error(where, f"{quoted(given)} as {key}", wanted.get(kind, "another form"))
 
@@ -158,9 +173,8 @@ def check(block: UserTask, at: At) -> None:
         *(MENTION_FIELDS if block.kind in TAG_KINDS else ()),
     }
     if wrong := [name for name in block.columns if name not in fields]:
-        raise input_error(
-            at("columns"), f"columns: {wrong[0]} for kind {block.kind}", f"some of {', '.join(sorted(fields))}"
-        )
+        expected = f"some of {', '.join(sorted(fields))}{meant_field(wrong[0], fields)}"
+        raise input_error(at("columns"), f"columns: {wrong[0]} for kind {block.kind}", expected)
     forms = formats_of(block.kind)
     if block.format and block.format not in forms:
         raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
@@ -185,11 +199,14 @@ def _check_layout(block: UserTask, at: At) -> None:
     if len(set(block.header)) != len(block.header) or "" in block.header:
         raise input_error(at("header"), "a name that is empty or listed twice", "one name per column")
     if block.separator and (len(block.separator) != 1 or block.separator in '"\r\n'):
-        raise input_error(at("separator"), f"separator {quoted(block.separator)}", 'one character, such as ";"')
+        hint = _SEPARATORS.get(block.separator.casefold(), "")
+        expected = f'one character, such as ";"{hint and f"; did you mean {hint}?"}'
+        raise input_error(at("separator"), f"separator {quoted(block.separator)}", expected)
     if block.encoding and not is_encoding(block.encoding):
-        raise input_error(
-            at("encoding"), f"encoding {quoted(block.encoding)}", "an encoding, such as latin-1 or cp1252"
-        )
+        hint = _ENCODINGS.get(block.encoding.casefold(), "")
+        hint = f"; did you mean {hint}?" if hint else meant(block.encoding, COMMON_ENCODINGS)
+        expected = f"an encoding, such as latin-1 or cp1252{hint}"
+        raise input_error(at("encoding"), f"encoding {quoted(block.encoding)}", expected)
 
 
 def _check_each_column_once(block: UserTask, at: At) -> None:

@@ -1,0 +1,123 @@
+"""Files in another encoding: the message names one that reads them, and only if it does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from one_task import read
+
+from taskaffinity.errors import InputError
+from taskaffinity.tasks.task import SPLITS
+
+WESTERN = {
+    "German": "Übelkeit seit gestern, kein Fieber über 38 °C; Müdigkeit und Schwäche",
+    "French": "fièvre élevée depuis hier, œdème léger, garçon âgé, pas de céphalées",
+    "Spanish": "¿dolor de cabeza? niña con náuseas y vómitos, corazón sin soplos",
+    "Danish": "ingen feber, åndenød og træthed, smerter i høre øre",
+    "quotes": "“she said it’s a cough” – no fever…",
+}
+OTHERS = {
+    "Russian": ("жар и кашель со вчерашнего дня", "cp1251"),
+    "Russian, DOS": ("жар и кашель со вчерашнего дня", "cp866"),
+    "Greek": ("πυρετός και βήχας από χθες", "iso8859-7"),
+    "Polish": ("gorączka i ból głowy, zmęczenie, żółty język, łóżko", "cp1250"),
+    "Chinese": ("昨天开始发烧咳嗽", "gb18030"),
+    "Japanese": ("昨日から熱と咳があります", "shift_jis"),
+    "Korean": ("어제부터 열과 기침", "euc-kr"),
+    "French, Mac": ("fièvre élevée depuis hier, garçon âgé, pas de céphalées", "mac-roman"),
+    "German, DOS": ("Übelkeit und Schwäche, Müdigkeit für Tage", "cp850"),
+}
+NAMED = re.compile(r"encoding: ([\w-]+)")
+
+
+def write(folder: Path, text: str, encoding: str, form: str = "csv") -> str:
+    """Write three files of four rows; return the block that reads them as UTF-8."""
+    (folder / "d").mkdir(exist_ok=True)
+    separator = {"csv": ",", "tsv": "\t"}.get(form, "")
+    rows = [(f"{text.replace(',', '')} {n}", "ab"[n % 2]) for n in range(4)]
+    if form == "jsonl":
+        content = "".join(f'{{"text": "{one}", "label": "{label}"}}\n' for one, label in rows)
+    elif form == "conll":
+        content = "\n".join("".join(f"{word} B-x\n" for word in one.split()) for one, _ in rows)
+    else:
+        content = "\n".join(separator.join(row) for row in [("text", "label"), *rows])
+    for split in SPLITS:
+        (folder / f"d/{split}.{form}").write_bytes(content.encode(encoding))
+    return f"kind: {'ner' if form == 'conll' else 'classification'}, path: d"
+
+
+def message_of(folder: Path, block: str) -> str:
+    with pytest.raises(InputError) as caught:
+        read(folder, block)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl", "conll"])
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("language", WESTERN)
+def test_the_named_encoding_reads_the_text(language: str, encoding: str, form: str, tmp_path: Path) -> None:
+    text = (
+        WESTERN[language].translate(str.maketrans("“”’–…œ", "«»'-.o")) if encoding == "latin-1" else WESTERN[language]
+    )
+    block = write(tmp_path, text, encoding, form)
+    found = NAMED.search(message_of(tmp_path, block))
+    assert found
+    examples = read(tmp_path, f"{block}, encoding: {found[1]}").examples["train"]
+    assert (" ".join(examples[0].words) or examples[0].text) == " ".join(f"{text.replace(',', '')} 0".split())
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_no_encoding_is_named_that_reads_other_letters(language: str, tmp_path: Path) -> None:
+    text, encoding = OTHERS[language]
+    block = write(tmp_path, text, encoding)
+    message = message_of(tmp_path, block)
+    assert message.endswith("expected UTF-8 text, or encoding: NAME, such as cp1251 or gb18030")
+    assert read(tmp_path, f"{block}, encoding: {encoding}").examples["dev"][3].text == f"{text.replace(',', '')} 3"
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "cp1251", "iso8859-15", "mac-roman"])
+def test_a_file_in_utf_8_is_not_read_as_another_encoding(encoding: str, tmp_path: Path) -> None:
+    block = write(tmp_path, WESTERN["German"], "utf-8")
+    expected = f"train.csv: found UTF-8 text, and encoding: {encoding}; expected no encoding:, or encoding: utf-8"
+    assert message_of(tmp_path, f"{block}, encoding: {encoding}").endswith(expected)
+    plain = write(tmp_path, "no fever", "utf-8")
+    assert read(tmp_path, f"{plain}, encoding: {encoding}").examples["train"][0].text == "no fever 0"
+
+
+def test_a_wrong_encoding_is_named_with_the_right_one(tmp_path: Path) -> None:
+    block = write(tmp_path, WESTERN["German"], "cp1252")
+    for wrong in ("utf-8", "ascii", "utf-16", "utf-32"):
+        assert re.search(
+            rf"train.csv: line \d+: found bytes that are not {wrong}; expected encoding: cp1252$",
+            message_of(tmp_path, f"{block}, encoding: {wrong}"),
+        )
+    block = write(tmp_path, WESTERN["German"], "utf-16-le")
+    for wrong in ("latin-1", "cp1251"):
+        assert message_of(tmp_path, f"{block}, encoding: {wrong}").endswith(
+            f"line 1: found bytes that are not {wrong}; expected encoding: utf-16-le"
+        )
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"), [("ansi", "cp1252"), ("utf_8x", "utf-8"), ("latin", None), ("cp125", "cp125")]
+)
+def test_an_encoding_that_python_lacks_gets_a_hint(said: str, meant: str | None, tmp_path: Path) -> None:
+    block = write(tmp_path, "no fever", "utf-8")
+    if meant is None:  # a name that Python has
+        assert len(read(tmp_path, f"{block}, encoding: {said}").examples["train"]) == 4
+        return
+    message = message_of(tmp_path, f"{block}, encoding: {said}")
+    assert f"found encoding '{said}'; expected an encoding, such as latin-1 or cp1252; did you mean {meant}" in message
+
+
+def test_a_file_that_takes_no_encoding_key_names_none(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_bytes("name: fièvre\n".encode("latin-1"))
+    from taskaffinity.tasks.user.suitefile import read_suite
+
+    with pytest.raises(
+        InputError, match=r"line 1: found byte 0xe8 at column \d+, which is not UTF-8; expected UTF-8 text$"
+    ):
+        read_suite(tmp_path / "suite.yaml")
