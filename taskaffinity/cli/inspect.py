@@ -27,6 +27,8 @@ from taskaffinity.tasks.survey import (
     labels_by_frequency,
     labels_by_split,
     n_contradictions,
+    n_documents,
+    n_empty,
     n_words,
     overlaps,
     tasks_of,
@@ -102,16 +104,20 @@ def command(
 
 
 def _print_sizes(console: Console, tasks: Sequence[Task], tokenizer: object) -> None:
-    """Print the number of examples of each split and their lengths."""
+    """Print the number of examples of each split, of documents, of examples without a label, and lengths."""
     unit = "tokens" if tokenizer else "words"
-    table = _table("task", "kind", "split", "examples", "median", "longest", *(["cut"] if tokenizer else []))
-    for task in tasks:
-        for split in task.splits:
-            lengths, cut = _lengths(task, split, tokenizer)
-            middle = f"{median(lengths):.0f}"
-            row = [task.name, task.kind, split, f"{len(lengths):,}", middle, f"{max(lengths):,}"]
-            table.add_row(*row, *([cut] if tokenizer else []))
+    parts = [(task, split) for task in tasks for split in task.splits]
+    documents, empty = ([n(*part) for part in parts] for n in (n_documents, n_empty))
+    counts = {name: found for name, found in (("documents", documents), ("empty", empty)) if set(found) != {None}}
+    table = _table("task", "kind", "split", "examples", *counts, "median", "longest", *(["cut"] if tokenizer else []))
+    for number, (task, split) in enumerate(parts):
+        lengths, cut = _lengths(task, split, tokenizer)
+        row = [task.name, task.kind, split, f"{len(lengths):,}"]
+        row += ["" if found[number] is None else f"{found[number]:,}" for found in counts.values()]
+        table.add_row(*row, f"{median(lengths):.0f}", f"{max(lengths):,}", *([cut] if tokenizer else []))
     console.print(table)
+    if "empty" in counts:
+        print("empty: examples without a class (multilabel), a mention (ner) or an answer (spans)")
     print(f"median, longest: {unit} of an example")
     if tokenizer:
         own = " (or the task's max_length)" * any(task.reading.max_length for task in tasks)
@@ -128,6 +134,8 @@ def _summary(task: Task, tokenizer: object) -> dict[str, object]:
         n_cut = int(cut.removeprefix(">= ").replace(",", "")) if cut != "?" else None
         splits[split] = {
             "examples": len(lengths),
+            "documents": n_documents(task, split),
+            "empty": n_empty(task, split),
             "median": median(lengths),
             "longest": max(lengths),
             "cut": n_cut,

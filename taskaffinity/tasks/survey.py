@@ -16,7 +16,8 @@ from typing import Literal
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.compared_text import sides, whole_input
 from taskaffinity.tasks.formats import CARD, read_task, task_folders
-from taskaffinity.tasks.rows import count
+from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS
+from taskaffinity.tasks.rows import count, names_in
 from taskaffinity.tasks.splits import Split, is_test
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Task
 from taskaffinity.tasks.user.suitefile import read_suite
@@ -97,6 +98,24 @@ def labels_by_frequency(task: Task) -> list[str]:
     """
     counts = count(task.examples["train"], task.kind, task.negative).labels
     return sorted(task.labels, key=lambda label: -counts.get(label, 0))
+
+
+def n_documents(task: Task, split: Split) -> int | None:
+    """Return the number of documents of a split, or None if no example names its document.
+
+    As in standard errors, an example without a document counts as one.
+    """
+    names = [example.document for example in task.examples[split]]
+    return len(set(names) - {""}) + names.count("") if any(names) else None
+
+
+def n_empty(task: Task, split: Split) -> int | None:
+    """Return how many examples have no class, mention or answer; None if every example of the kind has a label."""
+    if TRAITS[task.kind].label not in ("classes", "tags", "answers"):
+        return None
+    if task.kind in TAG_KINDS:
+        return sum(not names_in(example, task.kind) for example in task.examples[split])
+    return sum(not example.label for example in task.examples[split])
 
 
 def n_contradictions(task: Task, split: Split) -> int:

@@ -61,6 +61,9 @@ def test_a_comparison_has_one_object_per_arrow() -> None:
     assert not any(arrow["changed_verdict"] for arrow in found["arrows"])
 
 
+KEYS_OF_A_SPLIT = {"examples", "documents", "empty", "median", "longest", "cut", "cut_is_exact", "labels"}
+
+
 def test_an_inspection_has_counts_and_no_text(tmp_path: Path) -> None:
     for name, content in example_files("suite.yaml").items():
         path = tmp_path / name
@@ -71,7 +74,7 @@ def test_an_inspection_has_counts_and_no_text(tmp_path: Path) -> None:
     for task in found["tasks"]:
         assert set(task) == {"task", "kind", "splits", "notes"}
         for split in task["splits"].values():
-            assert set(split) == {"examples", "median", "longest", "cut", "cut_is_exact", "labels"}
+            assert set(split) == KEYS_OF_A_SPLIT
             if task["kind"] != "ner":
                 assert sum(split["labels"].values()) == split["examples"]
 

@@ -441,11 +441,11 @@ def test_inspect_counts(
     said = [" ".join(line.split()) for line in out.splitlines()]
     if with_encoder:  # a word is a piece here; [CLS] and [SEP]; tagged sentences go in rows of 30 words
         assert "reviews classification train 6 4 202 1" in said
-        assert "mentions ner dev 1 32 32 0" in said
+        assert "mentions ner dev 1 0 32 32 0" in said
     else:
-        assert "task kind split examples median longest" in said
+        assert "task kind split examples empty median longest" in said
         assert "reviews classification train 6 2 200" in said
-        assert "mentions ner dev 1 200 200" in said
+        assert "mentions ner dev 1 0 200 200" in said
         assert "give --encoder FOLDER to count tokens and cut texts" in said
     assert "reviews bad 3 (50%) 2 (50%) 3 (50%)" in said
     assert "mentions Beast 1 (100%) 200 (100%) 1 (100%)" in said
@@ -494,7 +494,7 @@ def test_inspect_says_how_long_texts_are_read(
     assert run(monkeypatch, "data", "inspect", "suite.yaml", f"--encoder={encoder.folder}") == 0
     said = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert "reviews classification train 6 4 202 0" in said
-    assert "mentions ner dev 1 202 202 0" in said
+    assert "mentions ner dev 1 0 202 202 0" in said
     assert "reviews: long texts: cut at the end, after 256 tokens" in said
     how = "half a window after the one before; each word is read where a window gives it most context"
     assert f"mentions: long texts: windows of 128 tokens, each {how}" in said
