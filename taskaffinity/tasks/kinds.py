@@ -15,10 +15,23 @@ sentence, classification of a pair, tagging. ``classification`` is ``relation`` 
 options, one of which is right. An example of ``spans`` has a question and a text; the answers are parts of the text."""
 
 Field = Literal[
-    "id", "idx", "document", "split", "text", "text_pair", "label", "words", "tags", "entities", "options", "start"
+    "id",
+    "idx",
+    "document",
+    "split",
+    "group",
+    "text",
+    "text_pair",
+    "label",
+    "words",
+    "tags",
+    "entities",
+    "options",
+    "start",
 ]
 """``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. In a file of
-all splits, ``split`` names the split of each row."""
+all splits, ``split`` names the split of each row. In a file with one row per candidate, rows of one example of choice
+share a ``group``."""
 
 
 LabelForm = Literal["class", "classes", "score", "tags", "option", "answers"]

@@ -25,6 +25,7 @@ tasks:
   keyed: {kind: classification, path: data/keyed}
   signs: {kind: multilabel, path: data/signs}
   burden: {kind: regression, path: data/burden}
+  answers: {kind: choice, path: data/answers, columns: {group: of}}
 """
 
 
@@ -74,6 +75,10 @@ def fill_shapes(root: Path) -> None:
             (name, text, "|".join(["fever", "pain", "rash"][n % 3 :][:2])) for n, (name, text, _) in enumerate(rows)
         ]
         write_csv(folder / "signs" / f"{split}.csv", ("id", "text", "labels"), several)
+        of_groups = [
+            (f"{split}{n}", f"which {n}", " ".join(_words(rng, 2)), int(k == n % 3)) for n in range(4) for k in range(3)
+        ]
+        write_csv(folder / "answers" / f"{split}.csv", ("of", "text", "options", "label"), of_groups)
         numbers = [(name, text, n / 2) for n, (name, text, _) in enumerate(rows)]
         write_csv(folder / "burden" / f"{split}.csv", ("id", "text", "label"), numbers)
 

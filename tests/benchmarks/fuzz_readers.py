@@ -48,7 +48,7 @@ from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.standoff import brat
 from taskaffinity.tasks.task import KINDS, SPLITS, Kind, Split
 from taskaffinity.tasks.unlabelled import read_unlabelled
-from taskaffinity.tasks.user.columns import Columns, Located
+from taskaffinity.tasks.user.columns import Columns, Field, Located
 from taskaffinity.tasks.user.examples import make_task
 from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.layout import Format, Layout, formats_of
@@ -125,6 +125,17 @@ def _marked(form: Format, folder: Path, content: bytes) -> None:
         "dev": (str(other), read_rows(other, Layout(), Columns("ner"))),
     }
     _ = make_task("a", UserTask(kind="ner"), parts, lambda key: "suite.yaml").fingerprint
+
+
+def _candidates(folder: Path, content: bytes) -> None:
+    """Read a file with one row per candidate as the training split of a task."""
+    path, other = _file(folder, "a.csv", content), _file(folder, "b.jsonl", _DEV_OPTIONS)
+    columns: dict[Field, str] = {"group": "of"}
+    parts: dict[Split, tuple[str, Located]] = {
+        "train": (str(path), read_rows(path, Layout("csv"), Columns("choice", columns))),
+        "dev": (str(other), read_rows(other, Layout(), Columns("choice", columns))),
+    }
+    _ = make_task("a", UserTask(kind="choice", columns=columns), parts, lambda key: "suite.yaml").fingerprint
 
 
 def _rows(kind: Kind, folder: Path, content: bytes) -> None:
@@ -276,7 +287,7 @@ READERS: dict[str, list[Variant]] = {
         _mednli,
         partial(_passages, "jsonl"),
     ],
-    "csv": [*_of_kinds("csv", _TEXTS), partial(_unlabelled, "classification", "csv")],
+    "csv": [*_of_kinds("csv", _TEXTS), partial(_unlabelled, "classification", "csv"), _candidates],
     "tsv": [*_of_kinds("tsv", _TEXTS), *_of_kinds("blue", _IN_BLUE), *(partial(_blue, name) for name in BLUE_TASKS)],
     "conll": [partial(_task, "ner", "conll"), partial(_task, "ner", "blue"), partial(_blue, "bc5cdr-disease")],
     "brat": [_brat],
@@ -306,6 +317,9 @@ READERS: dict[str, list[Variant]] = {
 """Reader -> its variants."""
 
 _DEV = b'{"id": "other", "words": ["red", "horse"], "tags": ["O", "O"]}\n'
+_DEV_OPTIONS = b"".join(
+    b'{"of": "dev", "text": "red", "options": "%s", "label": %d}\n' % row for row in ((b"cake", 1), (b"horse", 0))
+)
 _TABLE = b"text,label\n" + b"".join(b"row %d,%c\n" % (n, b"ab"[n % 2]) for n in range(40))
 
 

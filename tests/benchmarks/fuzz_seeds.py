@@ -87,6 +87,7 @@ SEEDS: dict[str, list[str]] = {
         'text,options,label\nred,"[""cake"", ""horse""]",A\n',
         "text,text_pair,label\nred,a horse,horse\n",
         'text,label\n"red ""x""\nhorse",a\nx,a\ny,b\nz,b\n',
+        "text,options,label,of\nred,cake,1,q\nred,horse,0,q\nblue,cake,0,r\nblue,horse,1,r\n",
     ],
     "tsv": [
         *_tables("\t"),

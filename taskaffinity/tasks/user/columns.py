@@ -27,6 +27,7 @@ _NAMES: dict[Field, tuple[str, ...]] = {
     "idx": ("idx",),
     "document": ("document",),
     "split": (),
+    "group": (),
     "text": ("text", "sentence1", "premise", "sentence"),
     "text_pair": ("text_pair", "sentence2", "hypothesis"),
     "label": ("label",),
@@ -42,6 +43,8 @@ _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
     "text_pair": ("sentence2", "s2"),
     "label": ("label", "score"),
 }
+_ONLY_IF_GIVEN: tuple[Field, ...] = ("split", "group")
+"""Fields whose columns the user names; they have no usual name."""
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 _LIKE_SPLIT = ("split", "fold", "partition")
 _NO_HEADER = "this seems to be no header"
@@ -108,7 +111,8 @@ class Columns:
                 raise input_error(where, f"{self._noun} {pair!r} for kind {self.kind}, which has one text", expected)
         found = {
             name: self._column(where, name, names, is_needed=name in needed)
-            for name in (*needed, *optional, "id", "idx", "document", "split")
+            for name in (*needed, *optional, "id", "idx", "document", *_ONLY_IF_GIVEN)
+            if name != "group" or self.kind == "choice"
         }
         return {name: column for name, column in found.items() if column is not None}
 
@@ -156,7 +160,7 @@ class Columns:
             legal = _BLUE_NAMES.get(name, ())
         else:
             legal = (
-                *(_NAMES[name] if is_needed or name == "split" else (name,)),
+                *(_NAMES[name] if is_needed or name in _ONLY_IF_GIVEN else (name,)),
                 *TRAITS[self.kind].usual.get(name, ()),
             )
         taken = set(self.given.values())

@@ -16,6 +16,7 @@ from taskaffinity.tasks.kinds import CLASS_KINDS, TAG_KINDS, Kind
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.splits import SPLITS, Split, is_test
 from taskaffinity.tasks.task import Example, Task
+from taskaffinity.tasks.user.candidates import joined
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, convert_label, labels_of, text_of
 from taskaffinity.tasks.user.long_texts import reading_of
@@ -148,6 +149,8 @@ def _parsed(
 
 def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], counted: Counter[str]) -> Located:
     """Yield the rows with an id, labels as text or numbers, and tags in IOB2."""
+    if "group" in block.columns:
+        rows = joined(rows, counted, has_ids=block.columns["group"] != block.columns.get("text"))
     for number, (where, row) in enumerate(rows, start=1):
         if row.get("id") is not None:
             row["id"] = text_of(row["id"])

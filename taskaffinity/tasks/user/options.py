@@ -18,7 +18,10 @@ from taskaffinity.tasks.kinds import option_names
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.user.cells import parsed_cell
 
-_A_LIST = "a list of texts, or {text: [...], label: [...]}; for one column per option, options: [NAME, ...]"
+_A_LIST = (
+    "a list of texts, or {text: [...], label: [...]}; for one column per option, options: [NAME, ...]; "
+    "for one row per option, columns: {group: NAME}"
+)
 _A_LABEL = "its letter, its place from 0, or its text"
 _FROM_ONE = "; for places from 1: labels: [1, 2, ...]"
 _WHOLE = re.compile(r"[0-9]+\.0")

@@ -170,6 +170,7 @@ def check(block: UserTask, at: At) -> None:
         "document",
         "split",
         *TRAITS[block.kind].optional,
+        *(("group",) if block.kind == "choice" else ()),
         *(MENTION_FIELDS if block.kind in TAG_KINDS else ()),
     }
     if wrong := [name for name in block.columns if name not in fields]:
@@ -216,9 +217,11 @@ def _check_each_column_once(block: UserTask, at: At) -> None:
         raise input_error(at("options"), f"{len(block.options)} columns of options", "two or more, each once")
     if block.options and "options" in block.columns:
         raise input_error(at("options"), "options: and columns: {options: ...}", "one of them")
+    if "group" in block.columns and (key := "options" if block.options else "labels" if block.labels else ""):
+        raise input_error(at(key), f"{key}: and columns: {{group: ...}}", f"no {key}:, because each row is a candidate")
     fields: dict[str, str] = {}
     for name, column in block.columns.items():
-        if (other := fields.setdefault(column, name)) != name:
+        if (other := fields.setdefault(column, name)) != name and not {name, other} & {"group"}:
             raise input_error(
                 at("columns"), f"column {quoted(column)} as {other} and as {name}", "one column per field"
             )
