@@ -25,6 +25,7 @@ tasks:
   keyed: {kind: classification, path: data/keyed}
   signs: {kind: multilabel, path: data/signs}
   burden: {kind: regression, path: data/burden}
+  whole: {kind: classification, path: data/whole.json}
   answers: {kind: choice, path: data/answers, columns: {group: of}}
 """
 
@@ -48,8 +49,8 @@ def fill_shapes(root: Path) -> None:
     write_csv(root / "text.csv", ("id", "said", "text_pair", "more"), texts)
     write_csv(root / "text.tsv", ("id", "said", "text_pair", "more"), texts, "\t")
     (root / "shapes.yaml").write_text(_SHAPES)
+    folder, whole = root / "data", {}
     for split in SIZES:
-        folder = root / "data"
         for name in ("mentions", "pubtator", "bioc", "objects", "forms", f"brat/{split}"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         documents = [_document(f"{split}{n}", rng) for n in range(6)]
@@ -69,6 +70,7 @@ def fill_shapes(root: Path) -> None:
         rows = [(f"{split}{n}", " ".join(_words(rng, 5)), ("yes", "no")[n % 2]) for n in range(12)]
         write_parquet(folder / "packed" / f"{split}.parquet", ("id", "text", "label"), rows)
         keyed = {name: {"text": text, "label": label} for name, text, label in rows}
+        whole[split] = [{"id": name, **row} for name, row in keyed.items()]
         (folder / "keyed").mkdir(exist_ok=True)
         (folder / "keyed" / f"{split}.json").write_text(json.dumps(keyed))
         several = [
@@ -81,6 +83,7 @@ def fill_shapes(root: Path) -> None:
         write_csv(folder / "answers" / f"{split}.csv", ("of", "text", "options", "label"), of_groups)
         numbers = [(name, text, n / 2) for n, (name, text, _) in enumerate(rows)]
         write_csv(folder / "burden" / f"{split}.csv", ("id", "text", "label"), numbers)
+    (folder / "whole.json").write_text(json.dumps(whole))
 
 
 def _document(name: str, rng: random.Random) -> tuple[str, str, list[dict[str, Any]]]:

@@ -49,11 +49,11 @@ from taskaffinity.tasks.standoff import brat
 from taskaffinity.tasks.task import KINDS, SPLITS, Kind, Split
 from taskaffinity.tasks.unlabelled import read_unlabelled
 from taskaffinity.tasks.user.columns import Columns, Field, Located
-from taskaffinity.tasks.user.examples import make_task
+from taskaffinity.tasks.user.examples import make_task, read_user_task
 from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.layout import Format, Layout, formats_of
 from taskaffinity.tasks.user.suitefile import read_suite
-from taskaffinity.tasks.user.task_block import UserTask
+from taskaffinity.tasks.user.task_block import Files, UserTask
 
 MOST_SECONDS = 2.0
 """Processor time of one input of at most 4 kB."""
@@ -125,6 +125,13 @@ def _marked(form: Format, folder: Path, content: bytes) -> None:
         "dev": (str(other), read_rows(other, Layout(), Columns("ner"))),
     }
     _ = make_task("a", UserTask(kind="ner"), parts, lambda key: "suite.yaml").fingerprint
+
+
+def _all_splits(kind: Kind, folder: Path, content: bytes) -> None:
+    """Read one JSON file as all splits of a task."""
+    path = _file(folder, "all.json", content)
+    block = UserTask(kind=kind, path=Files(folder=path.name))
+    _ = read_user_task("a", block, folder, lambda key: "suite.yaml").fingerprint
 
 
 def _candidates(folder: Path, content: bytes) -> None:
@@ -283,6 +290,7 @@ READERS: dict[str, list[Variant]] = {
         *_of_kinds("jsonl"),
         *(partial(_rows, kind) for kind in KINDS),
         *(partial(_unlabelled, kind, "jsonl") for kind in KINDS),
+        *(partial(_all_splits, kind) for kind in ("classification", "spans")),
         _card,
         _mednli,
         partial(_passages, "jsonl"),

@@ -11,6 +11,7 @@ _SCORES = [[f"red {n}", "cake", str(n), f"d{n}"] for n in range(3)]
 _OBJECTS = [dict(zip(_KEYS, row, strict=True)) for row in _ROWS]
 _NUMBERS = [{"id": f"i{n}", "text": "red", "text_pair": "cake", "label": n / 2} for n in range(3)]
 _LABELLED = [{"id": f"i{n}", **row} for n, row in enumerate(_OBJECTS)]
+_SPLITS = ("train", "validation", "test")
 _SENTENCES = [{"tokens": ["red", "horse"], "ner_tags": ["O", "B-a"]}] * 2
 _TAGGED = {"id": "w", "words": ["red", "horse"], "tags": ["O", "B-a"]}
 _MARKED = {"id": "m", "text": "red horse", "entities": [{"start": 4, "end": 9, "label": "Animal"}]}
@@ -61,6 +62,11 @@ def _predictions(labels: Sequence[str]) -> str:
 
 _ASKED = {"id": "q", "question": "red", "is_impossible": False, "answers": [{"text": "horse", "answer_start": 2}]}
 
+
+def _article(name: str) -> dict[str, object]:
+    return {"title": name, "paragraphs": [{"context": "a horse", "qas": [{**_ASKED, "id": name}]}]}
+
+
 SEEDS: dict[str, list[str]] = {
     "json": [
         _lines([*_OBJECTS]),
@@ -81,6 +87,8 @@ SEEDS: dict[str, list[str]] = {
         _lines([{"text": "red", "text_pair": "a horse", "label": label} for label in ("horse", ["a"], [])]),
         _lines([{"id": "s", "text": "red", "text_pair": "a horse", "label": ["2:7"]}]),
         _lines([{"data": [{"title": "red", "paragraphs": [{"context": "a horse", "qas": [_ASKED]}]}]}]),
+        _lines([{"v": 1, **{split: [{**row, "id": f"{split}{row['id']}"} for row in _LABELLED] for split in _SPLITS}}]),
+        _lines([{split: [_article(split)] for split in _SPLITS}]),
     ],
     "csv": [
         *_tables(","),

@@ -123,7 +123,7 @@ def test_other_names_in_a_column_of_splits_are_given(tmp_path: Path) -> None:
         assert [e.id for e in task.examples[split]] == [row["id"] for row in rows if row["part"] == names[split]]
     with pytest.raises(InputError, match=r"record \d+: found split .*val, test, or splits: \{train: NAME, ...\} for"):
         read(tmp_path, block)
-    with pytest.raises(InputError, match="found splits: without hub:"):
+    with pytest.raises(InputError, match=r"found splits: and no list of them in all.json; expected its keys, or"):
         read(tmp_path, "kind: classification, path: all.json, splits: {train: a}, dev: 10%, test: 10%")
 
 

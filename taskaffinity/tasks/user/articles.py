@@ -21,7 +21,7 @@ def has_articles(parsed: object) -> bool:
     return isinstance(data, list) and any(isinstance(one, Mapping) and "paragraphs" in one for one in data)
 
 
-def question_rows(path: Path, parsed: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+def question_rows(path: Path | str, parsed: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     """Yield ``(where, row)`` for each question of a document for which ``has_articles`` holds.
 
     A row has the keys of its question, ``context`` and ``title``. ``document`` is the title, because questions on one

@@ -1,15 +1,17 @@
 """Read JSON files of five forms.
 
 These are an object per line, a list of objects, one object that has such a list under ``data`` or a similar key, one
-object that has objects under their ids, or SQuAD's articles."""
+object that has objects under their ids, or SQuAD's articles. One file may also hold all splits, each under its name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.lines import parse_line, read_lines
+from taskaffinity.tasks.splits import Split
 from taskaffinity.tasks.user.articles import has_articles, question_rows
 
 _SHAPES = "one JSON object per line, a list of objects, an object with an object under each id, or SQuAD's articles"
@@ -47,13 +49,87 @@ def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
         )
 
 
+def read_split_lists(
+    path: Path, encoding: str, known: Mapping[str, Split], notes: Counter[str]
+) -> dict[Split, tuple[str, Iterator[tuple[str, object]]]] | None:
+    """Return the records of a file that has all splits of a task, each under its name; None for any other file.
+
+    The records of a split are a list, objects under their ids, or SQuAD's articles.
+
+    Parameters
+    ----------
+    known
+        Name of a split, in lower case -> split.
+    notes
+        Counts the records under other names, which are left out.
+
+    Returns
+    -------
+    dict or None
+        Split -> its name in the file, and ``(where, object)`` for each record.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as text or is broken JSON, if two names are those of one split, or if a split is no
+        list of objects.
+    """
+    lines, _ = read_lines(path, encoding=encoding)
+    text = "\n".join(lines)
+    if not text.lstrip().startswith("{"):
+        return None
+    opening = next(line for line in lines if line.strip())
+    if len(lines) > 1 and _is_json(opening):  # an object per line
+        return None
+    parsed = parse_line(str(path), text, is_document=True)
+    others: dict[str, object] = {}
+    found: dict[Split, tuple[str, Iterator[tuple[str, object]]]] = {}
+    for name, value in parsed.items() if isinstance(parsed, Mapping) else ():
+        split = known.get(name.strip().lower())
+        records = _records_of(f"{path}: {shown(name)}", value) if split else None
+        if split is None or records is None:
+            others[name] = value
+            continue
+        if split in found:
+            raise input_error(path, f"{found[split][0]} and {shown(name)}, both for {split}", "one of them")
+        found[split] = shown(name), records
+    if "train" not in found:
+        return None
+    for name, value in others.items():
+        if name.strip().lower() in known:
+            raise input_error(path, f"{shown(value)} under {shown(name)}", "a list of objects")
+        if isinstance(value, list):
+            notes[f"records under {shown(name)}, which names no split, left out"] = len(value)
+    return found
+
+
+def _records_of(place: str, value: object) -> Iterator[tuple[str, object]] | None:
+    """Return the records of a list, of an object of objects or of articles; None for any other value."""
+    if isinstance(value, list):
+        if not all(isinstance(one, Mapping) for one in value):
+            return None
+        return question_rows(place, {"data": value}) if has_articles({"data": value}) else _records(place, value)
+    if not isinstance(value, Mapping):
+        return None
+    if has_articles(value):
+        return question_rows(place, value)
+    wrapped = [value[key] for key in _WRAPPERS if key in value]
+    if len(wrapped) == 1 and isinstance(wrapped[0], list) and all(isinstance(one, Mapping) for one in wrapped[0]):
+        return _records(place, wrapped[0])
+    if not value or not all(isinstance(one, Mapping) for one in value.values()):
+        return None
+    return (
+        (f"{place}: record {shown(name)}", one if "id" in one else {"id": name, **one}) for name, one in value.items()
+    )
+
+
 def _list(path: Path, text: str) -> Iterator[tuple[str, object]]:
     parsed = parse_line(str(path), text, is_document=True)
     assert isinstance(parsed, list)
     return question_rows(path, {"data": parsed}) if has_articles({"data": parsed}) else _records(path, parsed)
 
 
-def _records(path: Path, records: list[object]) -> Iterator[tuple[str, object]]:
+def _records(path: Path | str, records: Iterable[object]) -> Iterator[tuple[str, object]]:
     for number, value in enumerate(records, start=1):
         yield f"{path}: record {number}", value
 
@@ -70,23 +146,14 @@ def _in_an_object(path: Path, text: str, *, is_one_line: bool) -> Iterator[tuple
         if not is_one_line and opening.endswith(("{", ",", ":", "[")):  # no line of JSON Lines ends like this
             raise fault
         return None
-    if isinstance(parsed, Mapping) and has_articles(parsed):
-        return question_rows(path, parsed)
-    wrapped = [parsed[key] for key in _WRAPPERS if key in parsed] if isinstance(parsed, Mapping) else []
-    if len(wrapped) == 1 and isinstance(wrapped[0], list) and all(isinstance(one, Mapping) for one in wrapped[0]):
-        return _records(path, wrapped[0])
-    if (
-        not isinstance(parsed, Mapping)
-        or not parsed
-        or not all(isinstance(value, Mapping) for value in parsed.values())
-    ):
-        if is_one_line:
-            return None
-        raise input_error(path, f"{shown(parsed)} over several lines", _SHAPES)
-    return (
-        (f"{path}: record {shown(name)}", value if "id" in value else {"id": name, **value})
-        for name, value in parsed.items()
-    )
+    records = _records_of(str(path), parsed) if isinstance(parsed, Mapping) else None
+    if records is not None:
+        return records
+    if isinstance(parsed, Mapping) and isinstance(parsed.get("train"), list):
+        raise input_error(path, "one file with all splits", "path: FILE, with this file and no folder")
+    if is_one_line:
+        return None
+    raise input_error(path, f"{shown(parsed)} over several lines", _SHAPES)
 
 
 def _is_json(line: str) -> bool:

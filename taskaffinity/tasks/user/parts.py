@@ -1,9 +1,9 @@
-"""Read the splits of a user's task: one file per split, one file with a column, or the hub."""
+"""Read the splits of a user's task: one file per split, one file of all splits, or the hub."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +11,20 @@ from taskaffinity.errors import InputError, input_error, meant, named
 from taskaffinity.tasks.splits import Split, split_of, test_sets_of
 from taskaffinity.tasks.standoff.brat import text_files
 from taskaffinity.tasks.user.columns import Columns, Located
-from taskaffinity.tasks.user.files import read_rows
+from taskaffinity.tasks.user.files import object_rows, read_rows
 from taskaffinity.tasks.user.find import STEMS, find_files
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows, load_hub
+from taskaffinity.tasks.user.jsonfile import read_split_lists
 from taskaffinity.tasks.user.labels import text_of
-from taskaffinity.tasks.user.layout import Layout
+from taskaffinity.tasks.user.layout import Layout, ending
 from taskaffinity.tasks.user.shares import SplitShares, part_of
 from taskaffinity.tasks.user.task_block import At, Files, UserTask
 
 Parts = Mapping[Split, tuple[str, Located]]
 """The place of each split and its rows."""
+
+SplitRecords = Mapping[Split, tuple[str, Iterator[tuple[str, object]]]]
+"""Split -> its name in a JSON file, and its records."""
 
 _SPLIT_OF: dict[str, Split] = {stem: split for split, stems in STEMS.items() for stem in stems}
 
@@ -35,18 +39,50 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, c
     InputError
         If a file is missing, or a column that names the split of each row has another value.
     """
-    files = files_of(block, root, at, shares)
     layout = Layout(
         block.format, block.header, block.separator, block.encoding, block.pairs, block.negative, block.labels
     )
+    lists = _lists_of(block, root, at, columns)
+    files = {"train": lists[0]} if lists else files_of(block, root, at, shares)
     further = {split_of(name): _path_of(root, file) for name, file in block.tests.items()}
     _check_files({**files, **further}, at)
     without_split = replace(columns, given={name: of for name, of in columns.given.items() if name != "split"})
     tests = {split: (str(path), read_rows(path, layout, without_split)) for split, path in further.items()}
+    if lists:
+        path, records_of = lists
+        keyed = replace(columns, of="keys")
+        rows_of = {
+            split: (f"{path}: {name}", object_rows(records, keyed, "a JSON object"))
+            for split, (name, records) in records_of.items()
+        }
+        _check_splits(rows_of, path, f"{path.name}", block, shares, at)
+        return {**rows_of, **tests}
     if "split" in block.columns:
         rows = read_rows(files["train"], layout, columns)
         return {**_parts_of_column(files["train"], rows, block, shares, at), **tests}
     return {split: (str(path), read_rows(path, layout, columns)) for split, path in files.items()} | tests
+
+
+def _lists_of(block: UserTask, root: Path, at: At, columns: Columns) -> tuple[Path, SplitRecords] | None:
+    """Return the file of a block that is one JSON file with all splits, and the records of each; None for other files.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or ``splits:`` names no list in it.
+    """
+    assert block.path is not None
+    path = _path_of(root, block.path.folder)
+    is_json = block.format == "jsonl" or (block.format is None and ending(path) == ".json")
+    if not block.path.folder or "split" in block.columns or not is_json or not os.path.isfile(path):
+        return None
+    known = _SPLIT_OF | {name.strip().lower(): split for split, name in block.splits.items()}
+    records = read_split_lists(path, block.encoding, known, columns.notes)
+    if records is None and block.splits:
+        raise input_error(
+            at("splits"), f"splits: and no list of them in {path.name}", "its keys, or columns: {split: NAME}"
+        )
+    return None if records is None else (path, records)
 
 
 def _check_files(files: Mapping[Split, Path], at: At) -> None:
@@ -72,14 +108,19 @@ def _parts_of_column(path: Path, rows: Located, block: UserTask, shares: SplitSh
             expected = f"one of {', '.join(known)}, or splits: {{train: NAME, ...}} for other names"
             raise input_error(where, f"split {named(value, known)}", expected)
         parts.setdefault(split, []).append((where, row))
+    _check_splits(parts, path, "the column of the splits", block, shares, at)
+    return {split: (str(path), iter(parts[split])) for split in STEMS if split in parts}
+
+
+def _check_splits(parts: Collection[Split], path: Path, of: str, block: UserTask, shares: SplitShares, at: At) -> None:
+    """Raise ``InputError`` if the one file of all splits lacks one, or has one that is also a share."""
     for split in STEMS:
         share = split != "train" and shares[split]
         if split in parts and share:
-            raise input_error(at(split), f"{split}: and rows of {split} in the column", "one of them")
+            raise input_error(at(split), f"{split}: and rows of {split} in {of}", "one of them")
         if split not in parts and not shares.may_lack(split):
             more = f", or {split}: 10% to take a share of train" if split != "train" else ""
-            raise input_error(path, f"no row of {split} in the column of the splits", f"some{more}")
-    return {split: (str(path), iter(parts[split])) for split in STEMS if split in parts}
+            raise input_error(path, f"no row of {split} in {of}", f"some{more}")
 
 
 def parts_from_hub(block: UserTask, at: At, shares: SplitShares, columns: Columns) -> Parts:

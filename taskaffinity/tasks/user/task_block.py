@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -16,7 +17,7 @@ from taskaffinity.tasks.reading import Long, Pool, Side
 from taskaffinity.tasks.splits import MainSplit
 from taskaffinity.tasks.task import A_NAME, is_name
 from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Field
-from taskaffinity.tasks.user.layout import COMMON_ENCODINGS, Format, formats_of, is_encoding
+from taskaffinity.tasks.user.layout import COMMON_ENCODINGS, Format, ending, formats_of, is_encoding
 from taskaffinity.tasks.user.other_names import meant_field, meant_kind
 from taskaffinity.tasks.user.pairs import Pairs
 
@@ -241,7 +242,8 @@ def check_place(block: UserTask, at: At) -> None:
         expected = "path: a folder, or {train: FILE, dev: FILE, test: FILE}; or hub: OWNER/NAME"
         raise input_error(at("path"), "no key 'path'", expected)
     for key, value in (("config", block.config), ("revision", block.revision), ("splits", block.splits)):
-        if key == "splits" and "split" in block.columns:
+        is_one_json = block.path is not None and ending(Path(block.path.folder)) == ".json"
+        if key == "splits" and ("split" in block.columns or is_one_json):
             continue
         if value and not block.hub:
             raise input_error(at(key), f"{key}: without hub:", "hub: OWNER/NAME too")
