@@ -213,3 +213,20 @@ def test_a_damaged_file_is_one_line_without_its_text(case: str, tmp_path: Path) 
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not set(SECRET.split()) & set(str(caught.value).split())
+
+
+@pytest.mark.parametrize("kind", ["classification", "multilabel"])
+def test_names_of_classes_that_count_from_1_are_refused_with_the_way_out(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for split in SPLITS:
+        rows = "".join(f"{SECRET} {n},{n % 3 + 1}\n" for n in range(6))
+        (tmp_path / f"d/{split}.csv").write_text(f"text,label\n{rows}")
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"kind: {kind}, path: d, labels: [mild, moderate, severe]")
+    assert str(caught.value).endswith(
+        "d/train.csv: line 4: found label 3, and 3 names under labels:; "
+        "expected 0 to 2; for classes from 1: labels: [1, 2, 3]"
+    )
+    task = read(tmp_path, f"kind: {kind}, path: d, labels: [1, 2, 3]")
+    labels = [label for example in task.examples["dev"] for label in (example.label or ())]
+    assert Counter(labels) == {"1": 2, "2": 2, "3": 2}

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from taskaffinity.tasks.rows import count
-from taskaffinity.tasks.task import SPLITS
+from taskaffinity.tasks.task import SCORE_KINDS, SPLITS
 from taskaffinity.tasks.user.suitefile import read_suite
 
 PAGE = (Path(__file__).parents[2] / "docs/how-to/your-file.md").read_text()
@@ -32,7 +32,7 @@ def write_files(folder: Path, section: str) -> None:
 
 
 def test_the_page_has_sections() -> None:
-    assert len(SECTIONS) >= 14
+    assert len(SECTIONS) >= 29
     assert all(FILE.search(section) for section in SECTIONS.values())
 
 
@@ -46,6 +46,11 @@ def test_an_example_is_read_as_the_page_says(title: str, tmp_path: Path) -> None
     task = read_suite(tmp_path / "suite.yaml")["mine"]
     found = count(task.examples["train"], task.kind, task.negative)
     labels = ", ".join(f"{label} {n}" for label, n in found.labels.items())
+    if task.kind in SCORE_KINDS:
+        scores = [float(example.label) for example in task.examples["train"]]
+        labels = f"{min(scores):.2f} to {max(scores):.2f}, mean {sum(scores) / len(scores):.2f}"
+    if task.kind == "multilabel" and (empty := sum(not example.label for example in task.examples["train"])):
+        labels += f", without a class {empty}"
     [said] = re.findall(r"^Read as: (.+)$", section, re.MULTILINE)
     assert said == f"{found.rows} examples; {labels}"
     [*notes] = re.findall(r"^Note: (.+)$", section, re.MULTILINE)

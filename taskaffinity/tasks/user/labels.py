@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from taskaffinity.errors import has_controls, input_error, meant, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER
 from taskaffinity.tasks.kinds import TRAITS, Kind, option_names
-from taskaffinity.tasks.numbers import finite_number
+from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.answers import places_of
 from taskaffinity.tasks.user.cells import parsed_cell
@@ -36,6 +36,7 @@ def text_of(value: object) -> object:
 
 
 def _class(where: str, value: object, labels: Sequence[str]) -> str:
+    _check_counts_from_0(where, value, labels)
     value = named_class(value, labels)
     label = ("false", "true")[value] if isinstance(value, bool) else text_of(value)
     if not isinstance(label, str) or not label:
@@ -47,6 +48,14 @@ def _class(where: str, value: object, labels: Sequence[str]) -> str:
     if has_controls(label):
         raise input_error(where, f"a label of {len(label)} characters with a control character", "printable characters")
     return label
+
+
+def _check_counts_from_0(where: str, value: object, labels: Sequence[str]) -> None:
+    """Raise an error if a number is one too large for the names under ``labels:``: the file may count from 1."""
+    n = len(labels)
+    if n and text_of(value) == str(n) and not any(whole_number(label) is not None for label in labels):
+        expected = f"0 to {n - 1}; for classes from 1: labels: [{', '.join(map(str, range(1, min(n, 3) + 1)))}"
+        raise input_error(where, f"label {n}, and {n} names under labels:", f"{expected}{', ...' * (n > 3)}]")
 
 
 def _score(where: str, value: object) -> object:
