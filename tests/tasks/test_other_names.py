@@ -124,6 +124,24 @@ def test_keys_of_json_objects_are_no_header(tmp_path: Path) -> None:
         Suite.from_datasets({name: (data, {}, {"kind": "classification"}) for name in ("x", "y")})
 
 
+@pytest.mark.parametrize(
+    ("header", "kind", "hint"),
+    [
+        ("nr,Review,label", "classification", "columns: {text: Review}"),
+        ("text,category", "classification", "columns: {label: category}"),
+        ("question,passage", "inference", "columns: {text: question}"),
+        ("text,passage,label", "inference", "columns: {text_pair: passage}"),
+        ("text,score", "similarity", "columns: {text_pair: NAME}, or kind: regression for one text"),
+        ("text,label", "inference", "columns: {text_pair: NAME}, or kind: classification for one text"),
+    ],
+)
+def test_a_column_that_has_another_name_elsewhere_is_named(header: str, kind: str, hint: str, tmp_path: Path) -> None:
+    rows = f"{header}\n" + ",".join("vwxyz"[: header.count(",") + 1]) + "\n"
+    message = message_of(tmp_path, f"kind: {kind}, path: d", rows)
+    assert message.endswith(f", or {hint}")
+    assert "no header" not in message
+
+
 def test_keys_that_may_be_text_are_not_quoted(tmp_path: Path) -> None:
     rows = json.dumps({"frumious bandersnatch ran off": 1, "b": 2}) + "\n"
     message = message_of(tmp_path, "kind: classification, path: d", rows, "jsonl")

@@ -16,6 +16,7 @@ from typing import Literal
 from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.kinds import Field as Field
+from taskaffinity.tasks.user.other_names import like_field
 
 Located = Iterator[tuple[str, dict[str, object]]]
 
@@ -45,6 +46,8 @@ _BLUE_NAMES: dict[Field, tuple[str, ...]] = {
 }
 _ONLY_IF_GIVEN: tuple[Field, ...] = ("split", "group")
 """Fields whose columns the user names; they have no usual name."""
+_OF_ONE_TEXT: dict[Kind, Kind] = {"similarity": "regression", "inference": "classification"}
+"""Kind of two texts -> that of one."""
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 _LIKE_SPLIT = ("split", "fold", "partition")
 _NO_HEADER = "this seems to be no header"
@@ -171,16 +174,26 @@ class Columns:
                 where, f"{self._noun}s {both}, any of which could be the {name}", f"columns: {{{name}: {present[0]}}}"
             )
         if not present and is_needed:
-            other = next((column for column in names if column.lower() in legal), None)
-            near = f" (case differs in {other!r})" if other else self._in_words(names)
-            per_class = ", or a column of 0 and 1 for each class, labels: [NAME, ...]"
-            raise input_error(
-                where,
-                f"no {name} among {len(names)} {self._noun}{'s' * (len(names) != 1)}{near}",
-                f"a {self._noun} {' or '.join(map(repr, legal))}, or columns: {{{name}: {other or 'NAME'}}}"
-                f"{per_class * (name == 'label' and self.kind == 'multilabel')}{_HOW * near.endswith(_NO_HEADER)}",
-            )
+            raise self._lacks(where, name, names, legal)
         return present[0] if present else None
+
+    def _lacks(self, where: str, name: Field, names: Collection[str], legal: Sequence[str]) -> InputError:
+        """Return the error for a field without a column; it names one that is probably meant."""
+        other = next((column for column in names if column.lower() in legal), None)
+        like = other or like_field(name, [column for column in names if column not in self.given.values()])
+        near = f" (case differs in {other!r})" if other else self._in_words(names)
+        if like and near.endswith(_NO_HEADER):
+            near = ""
+        also = _HOW if near.endswith(_NO_HEADER) else ""
+        if name == "label" and self.kind == "multilabel":
+            also = f", or a column of 0 and 1 for each class, labels: [NAME, ...]{also}"
+        if name == "text_pair" and not like and self.kind in _OF_ONE_TEXT:
+            also = f", or kind: {_OF_ONE_TEXT[self.kind]} for one text{also}"
+        return input_error(
+            where,
+            f"no {name} among {len(names)} {self._noun}{'s' * (len(names) != 1)}{near}",
+            f"a {self._noun} {' or '.join(map(repr, legal))}, or columns: {{{name}: {like or 'NAME'}}}{also}",
+        )
 
     def knows(self, names: Collection[str]) -> bool:
         """Return whether at least one name is the name of a field.

@@ -46,9 +46,9 @@ _KEYS = {
 }
 """Key of a task -> its names elsewhere."""
 _FIELDS = {
-    "text": "sentence sentence1 premise question query source review content body",
+    "text": "sentence sentence1 premise question query source review content body comment tweet utterance note",
     "text_pair": "sentence2 hypothesis context passage paragraph",
-    "label": "labels class target answer answers score category gold",
+    "label": "labels class target answer answers score category gold rating value sentiment gold-label y",
     "words": "tokens word token",
     "tags": "tag ner-tags ner",
     "entities": "entity mentions spans annotations",
@@ -111,6 +111,17 @@ def meant_field(given: object, fields: Iterable[str]) -> str:
     legal = tuple(fields)
     ours = _FIELD_OF.get(_plain(given), _KEY_OF.get(_plain(given)))
     return _hint(ours if ours in legal else None) or meant(given, legal)
+
+
+def like_field(field: str, columns: Iterable[str]) -> str | None:
+    """Return the first column whose name means this field elsewhere, or None.
+
+    Examples
+    --------
+    >>> like_field("text", ["nr", "Review", "stars"]), like_field("label", ["nr", "Review"])
+    ('Review', None)
+    """
+    return next((column for column in columns if _FIELD_OF.get(_plain(column)) == field), None)
 
 
 def _hint(name: str | None) -> str:
