@@ -88,6 +88,7 @@ SEEDS: dict[str, list[str]] = {
         _lines([{"id": "s", "text": "red", "text_pair": "a horse", "label": ["2:7"]}]),
         _lines([{"data": [{"title": "red", "paragraphs": [{"context": "a horse", "qas": [_ASKED]}]}]}]),
         _lines([{"v": 1, **{split: [{**row, "id": f"{split}{row['id']}"} for row in _LABELLED] for split in _SPLITS}}]),
+        json.dumps({key: {n: row[key] for n, row in enumerate(_LABELLED)} for key in _LABELLED[0]}),
         _lines([{split: [_article(split)] for split in _SPLITS}]),
     ],
     "csv": [
@@ -152,6 +153,7 @@ SEEDS: dict[str, list[str]] = {
     ],
     "mentions": [
         _lines([_MARKED]),
+        _lines([{**_MARKED, "entities": [[4, 9, "Animal"]]}]),
         "1|t|red horse\n1|a|blue cake\n1\t4\t9\thorse\tAnimal\tD1\n1\t10\t14\tblue\tColour\tD2\n\n",
         "<collection><document><id>d</id><passage><offset>0</offset><text>red horse</text>"
         '<annotation id="1"><infon key="type">Animal</infon><location offset="4" length="5"/><text>horse</text>'

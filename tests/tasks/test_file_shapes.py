@@ -63,6 +63,11 @@ SHAPES: dict[str, tuple[str, str, Callable[[list[Record]], bytes]]] = {
         lambda rows: json.dumps({"version": "1.0", "source": {"of": "x"}, "data": rows}).encode(),
     ),
     "JSON list under a key, over lines": ("{}.json", "", lambda rows: json.dumps({"rows": rows}, indent=1).encode()),
+    "JSON by columns, as pandas writes it": (
+        "{}.json",
+        "",
+        lambda rows: json.dumps({key: {n: row[key] for n, row in enumerate(rows)} for key in rows[0]}).encode(),
+    ),
     "JSON by id": ("{}.json", "", by_id),
     "JSON by id over lines": ("{}.json.gz", "", lambda rows: gzip.compress(by_id(rows, 2))),
     "numbered classes": ("{}.jsonl", "labels: [absent, present, unknown]", numbered),

@@ -132,14 +132,44 @@ def test_keys_of_json_objects_are_no_header(tmp_path: Path) -> None:
         ("question,passage", "inference", "columns: {text: question}"),
         ("text,passage,label", "inference", "columns: {text_pair: passage}"),
         ("text,score", "similarity", "columns: {text_pair: NAME}, or kind: regression for one text"),
+        ("text,spans", "ner", "for a text with mentions at offsets, columns: {entities: spans}"),
         ("text,label", "inference", "columns: {text_pair: NAME}, or kind: classification for one text"),
     ],
 )
 def test_a_column_that_has_another_name_elsewhere_is_named(header: str, kind: str, hint: str, tmp_path: Path) -> None:
-    rows = f"{header}\n" + ",".join("vwxyz"[: header.count(",") + 1]) + "\n"
-    message = message_of(tmp_path, f"kind: {kind}, path: d", rows)
-    assert message.endswith(f", or {hint}")
+    names = header.split(",")
+    rows = f"{header}\n" + ",".join("vwxyz"[: len(names)]) + "\n"
+    ending = "csv"
+    if kind == "ner":
+        rows, ending = json.dumps(dict.fromkeys(names, "w")), "jsonl"
+    message = message_of(tmp_path, f"kind: {kind}, path: d", rows, ending)
+    assert message.endswith(f", {hint}" if kind == "ner" else f", or {hint}")
     assert "no header" not in message
+
+
+def test_what_spreadsheets_write_gets_a_way_out(tmp_path: Path) -> None:
+    message = message_of(tmp_path, "kind: regression, path: d, separator: ';'", "text;label\na;1,5\nb;2,5\n")
+    assert message.endswith(
+        "line 2: found label a text of 3 characters; expected a number with a decimal point instead of the comma"
+    )
+    for number, (name, how) in enumerate(
+        {"train.xlsx": "save the sheet as CSV (UTF-8)", "all.zip": "unpack it"}.items()
+    ):
+        folder = tmp_path / str(number)
+        (folder / "d").mkdir(parents=True)
+        (folder / "d" / name).write_bytes(b"PK")
+        with pytest.raises(InputError) as caught:
+            read(folder, "kind: classification, path: d")
+        assert str(caught.value).endswith(f"; of a file that is not read: {how}")
+        with pytest.raises(InputError) as caught:
+            read(folder, f"kind: classification, path: {{train: d/{name}}}, dev: 10%, test: 10%")
+        assert str(caught.value).endswith(f"; expected {how}")
+
+
+def test_a_class_without_its_column_is_named(tmp_path: Path) -> None:
+    rows = "text,fever,coughs\na,1,0\nb,0,1\n"
+    message = message_of(tmp_path, "kind: multilabel, path: d, labels: [fever, cough]", rows)
+    assert message.endswith("a column of 0 and 1 for each class, labels: [NAME, ...] (there is none for 'cough')")
 
 
 def test_keys_that_may_be_text_are_not_quoted(tmp_path: Path) -> None:

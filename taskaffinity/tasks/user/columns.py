@@ -186,7 +186,12 @@ class Columns:
             near = ""
         also = _HOW if near.endswith(_NO_HEADER) else ""
         if name == "label" and self.kind == "multilabel":
-            also = f", or a column of 0 and 1 for each class, labels: [NAME, ...]{also}"
+            absent = next((column for column in self.classes if column not in names), "")
+            none = f" (there is none for {quoted(absent)})" if absent else ""
+            also = f", or a column of 0 and 1 for each class, labels: [NAME, ...]{none}{also}"
+        if name == "words" and "text" in names:
+            marked = like_field("entities", names) or "NAME"
+            also = f", or, for a text with mentions at offsets, columns: {{entities: {marked}}}"
         if name == "text_pair" and not like and self.kind in _OF_ONE_TEXT:
             also = f", or kind: {_OF_ONE_TEXT[self.kind]} for one text{also}"
         return input_error(

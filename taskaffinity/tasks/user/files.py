@@ -13,7 +13,7 @@ from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Columns, Fie
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
-from taskaffinity.tasks.user.layout import FORMATS, Format, Layout, ending, formats_of, guessed
+from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, ending, formats_of, guessed
 from taskaffinity.tasks.user.mentions import MENTION_READERS
 from taskaffinity.tasks.user.pairs import pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
@@ -29,9 +29,8 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
     """
     form = layout.form or guessed(path, columns.kind) or ("csv" if layout.separator else None)
     if form is None:
-        raise input_error(
-            path, f"a name that ends in {ending(path) or 'nothing'}", f"format: one of {', '.join(FORMATS)}"
-        )
+        how = CONVERTED.get(ending(path)) or f"format: one of {', '.join(FORMATS)}"
+        raise input_error(path, f"a name that ends in {ending(path) or 'nothing'}", how)
     if form not in formats_of(columns.kind):
         raise input_error(
             path, f"format {form} for kind {columns.kind}", f"one of {', '.join(formats_of(columns.kind))}"

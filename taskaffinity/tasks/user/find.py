@@ -11,7 +11,16 @@ from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.kinds import Kind
 from taskaffinity.tasks.splits import MainSplit, Split
 from taskaffinity.tasks.standoff.brat import text_files
-from taskaffinity.tasks.user.layout import ENDINGS, GUESSED, GUESSED_TAGGED, PACKED, Format, formats_of
+from taskaffinity.tasks.user.layout import (
+    CONVERTED,
+    ENDINGS,
+    GUESSED,
+    GUESSED_TAGGED,
+    PACKED,
+    Format,
+    ending,
+    formats_of,
+)
 
 STEMS: dict[MainSplit, tuple[str, ...]] = {
     "train": ("train",),
@@ -103,6 +112,8 @@ def _no_file(folder: Path, split: Split, form: Format | None, kind: Kind, ending
         return input_error(folder, f"no {split} file, but files .txt and .ann", f"format: brat, and {_BRAT}")
     fitting = formats_of(kind)
     read = endings if form else [end for end, of in GUESSED.items() if of in fitting]
+    how = next((said for name in names if (said := CONVERTED.get(ending(Path(name))))), "")
+    share += f"; of a file that is not read: {how}" if how else ""
     example = f"{split}{ENDINGS[form or fitting[0]][0]} ({', '.join(read)} are read)"
     return input_error(folder, there, f"{example}, or path: {{{split}: FILE}}{share}")
 

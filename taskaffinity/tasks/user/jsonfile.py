@@ -11,6 +11,7 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.lines import parse_line, read_lines
+from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.splits import Split
 from taskaffinity.tasks.user.articles import has_articles, question_rows
 
@@ -118,9 +119,22 @@ def _records_of(place: str, value: object) -> Iterator[tuple[str, object]] | Non
         return _records(place, wrapped[0])
     if not value or not all(isinstance(one, Mapping) for one in value.values()):
         return None
+    if rows := _rows_of_columns(value):
+        return _records(place, rows)
     return (
         (f"{place}: record {shown(name)}", one if "id" in one else {"id": name, **one}) for name, one in value.items()
     )
+
+
+def _rows_of_columns(columns: Mapping[str, Mapping[str, object]]) -> list[dict[str, object]]:
+    """Return the rows of a table that pandas wrote column by column (its default); none of another object.
+
+    Each column is an object with the value of each row under its number.
+    """
+    first = list(next(iter(columns.values())))
+    if any(whole_number(number) is None for number in first) or any(list(one) != first for one in columns.values()):
+        return []
+    return [{name: column[number] for name, column in columns.items()} for number in first]
 
 
 def _list(path: Path, text: str) -> Iterator[tuple[str, object]]:

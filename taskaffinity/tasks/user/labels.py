@@ -64,9 +64,10 @@ def _score(where: str, value: object) -> object:
     score = finite_number(value)
     if score is not None:
         return score
-    raise input_error(
-        where, f"label {named(value.strip(), ())}", "a number (for classes, use kind: inference or classification)"
-    )
+    expected = "a number (for classes, use kind: inference or classification)"
+    if finite_number(value.replace(",", ".", 1)) is not None:
+        expected = "a number with a decimal point instead of the comma"
+    raise input_error(where, f"label {named(value.strip(), ())}", expected)
 
 
 def convert_label(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> None:

@@ -33,6 +33,17 @@ GUESSED_TAGGED: dict[str, Format] = {".txt": "conll", ".tsv": "conll"}
 _TAGGED: tuple[Format, ...] = ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue")
 _TABLES: tuple[Format, ...] = ("jsonl", "csv", "tsv", "parquet")
 PACKED = ".gz"
+CONVERTED = {
+    ".xlsx": "save the sheet as CSV (UTF-8)",
+    ".xls": "save the sheet as CSV (UTF-8)",
+    ".ods": "save the sheet as CSV (UTF-8)",
+    ".zip": "unpack it",
+    ".tar": "unpack it",
+    ".tgz": "unpack it",
+    ".pkl": "write it as CSV, JSON Lines or parquet",
+    ".arrow": "write it as parquet",
+}
+"""Ending of a file that is not read -> what to do with it."""
 COMMON_ENCODINGS = ("utf-8", "utf-16", "cp1250", "cp1251", "cp1252", "latin-1", "mac-roman", "gb18030", "shift-jis")
 
 

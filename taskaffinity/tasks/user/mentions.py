@@ -163,8 +163,12 @@ def _entities(where: str, text: str, entities: object) -> Iterator[Mention]:
         raise input_error(where, f"{named(entities, ())} as entities", "a list of {start, end, label}")
     for number, entity in enumerate(entities, start=1):
         keys = ("start", "end", "label")
+        if isinstance(entity, list) and len(entity) == len(keys):
+            entity = dict(zip(keys, entity, strict=True))
         if not isinstance(entity, Mapping) or any(key not in entity for key in keys):
-            raise input_error(where, f"entity {number} of another structure", "start, end and label")
+            raise input_error(
+                where, f"entity {number} of another structure", "start, end and label, as an object or a list"
+            )
         start, end, label = (entity[key] for key in keys)
         if isinstance(start, bool) or isinstance(end, bool) or not isinstance(start, int) or not isinstance(end, int):
             raise input_error(where, f"entity {number} without offsets", "whole numbers as start and end")

@@ -51,7 +51,7 @@ _FIELDS = {
     "label": "labels class target answer answers score category gold rating value sentiment gold-label y",
     "words": "tokens word token",
     "tags": "tag ner-tags ner",
-    "entities": "entity mentions spans annotations",
+    "entities": "entity mentions spans annotations marks",
     "options": "choices endings candidates option candidate",
     "start": "answer-start",
     "document": "doc doc-id document-id patient title",
