@@ -180,9 +180,16 @@ class Columns:
     def _lacks(self, where: str, name: Field, names: Collection[str], legal: Sequence[str]) -> InputError:
         """Return the error for a field without a column; it names one that is probably meant."""
         other = next((column for column in names if column.lower() in legal), None)
-        like = other or like_field(name, [column for column in names if column not in self.given.values()])
+        free = [column for column in names if column not in self.given.values()]
+        like = other or like_field(name, free)
+        given = {str(field): column for field, column in self.given.items()}
+        needed = [field for field in NEEDED[self.kind] if field != "options" or not self.options]
+        lacking = [field for field in needed if not column_of(field, given, names, self.kind)]
+        likely = {field: column for field in lacking if (column := like_field(field, free))} | {name: like or "NAME"}
+        written = ", ".join(f"{field}: {likely[field]}" for field in NEEDED[self.kind] if field in likely)
+        written = written if name in NEEDED[self.kind] else f"{name}: {like or 'NAME'}"
         near = f" (case differs in {other!r})" if other else self._in_words(names)
-        if like and near.endswith(_NO_HEADER):
+        if near.endswith(_NO_HEADER) and any(column != "NAME" for column in likely.values()):
             near = ""
         also = _HOW if near.endswith(_NO_HEADER) else ""
         if name == "label" and self.kind == "multilabel":
@@ -197,7 +204,7 @@ class Columns:
         return input_error(
             where,
             f"no {name} among {len(names)} {self._noun}{'s' * (len(names) != 1)}{near}",
-            f"a {self._noun} {' or '.join(map(repr, legal))}, or columns: {{{name}: {like or 'NAME'}}}{also}",
+            f"a {self._noun} {' or '.join(map(repr, legal))}, or columns: {{{written}}}{also}",
         )
 
     def knows(self, names: Collection[str]) -> bool:

@@ -65,6 +65,7 @@ def _by_name(names: Mapping[str, str]) -> dict[str, str]:
 
 
 _KIND_OF, _KEY_OF, _FIELD_OF = _by_name(_KINDS), _by_name(_KEYS), _by_name(_FIELDS)
+_FIELD_OF |= {field: field for field in _FIELDS}
 
 
 def _plain(name: object) -> str:
