@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError, as_user_error, meant, quoted
@@ -30,8 +30,11 @@ def group(
 ) -> GroupResults | HelperResults:
     """Choose which tasks of a study of pairs to train together; write ``groups.csv``.
 
-    The predicted gain of a task in a group is the mean of its measured gains in pairs with the other members; in a
-    single-task model it is 0. A task may be trained in several groups and is served by one. Nothing is trained.
+    The choice counts the mean of the measured gains of a task in pairs with the other members of its group; in a
+    single-task model it is 0. This mean is the predicted gain. If the study also trained all tasks together
+    (``pairwise`` with ``full``), the prediction is the mean times a power of the number of other members that fits the
+    gains of all tasks together, and it has an interval. A task may be trained in several groups and is served by one.
+    Nothing is trained.
 
     Parameters
     ----------
@@ -71,8 +74,7 @@ def group(
     >>> group(root, for_task="mednli").chosen
     ['shareclefe']
     """
-    from taskaffinity.analysis.groups.chosen import chosen_groups, model_hours  # pandas and scipy: not for --help
-    from taskaffinity.analysis.publish import check_has_runs
+    from taskaffinity.analysis.publish import check_has_runs  # pandas and scipy: not for --help
 
     _check(groups, budget, risk, for_task, draws)
     names = _alternatives(compare)
@@ -81,12 +83,19 @@ def group(
         check_has_runs(study.study, study.store, study.root)
         if for_task is not None:
             return _helpers(study, for_task, risk)
-        price = model_hours(study.matrix, study.store)
-        chosen = chosen_groups(study.matrix, price, models=groups, hours=budget, risk=risk, draws=draws, compare=names)
-        from taskaffinity.analysis.groups.results import GroupResults
-        from taskaffinity.analysis.publish import publish_groups
+        return _choose(study, names, models=groups, hours=budget, risk=risk, draws=draws)
 
-        publish_groups(chosen, study.root)
+
+def _choose(study: PairwiseResults, compare: Sequence[str], **limits: Any) -> GroupResults:
+    """Choose the groups and write them; ``limits`` are arguments of ``chosen_groups``."""
+    from taskaffinity.analysis.groups.chosen import chosen_groups, model_hours  # pandas and scipy: not for --help
+    from taskaffinity.analysis.groups.measured import measured_groups
+    from taskaffinity.analysis.groups.results import GroupResults
+    from taskaffinity.analysis.publish import publish_groups
+
+    price, measured = model_hours(study.matrix, study.store), measured_groups(study.matrix, study.store)
+    chosen = chosen_groups(study.matrix, price, compare=compare, measured=measured, **limits)
+    publish_groups(chosen, study.root)
     return GroupResults(study.root, chosen)
 
 

@@ -45,7 +45,10 @@ def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path)
         assert (root / name).read_bytes() == (again / name).read_bytes()
     assert isinstance(result, GroupResults)
     found = json.loads(done.stdout)
-    assert set(found) == {"results", "method", "groups", "choices", "regret", "unknown_gains", "estimated_gains"}
+    assert set(found) == {
+        *("results", "method", "groups", "choices", "regret", "unknown_gains", "estimated_gains"),
+        *("exponent", "model_error"),
+    }
     assert set(found["choices"]) == {"chosen", "pairs", "single-task"}
     assert [set(row) for row in found["groups"]] == [set(result.to_frame().columns)] * len(found["groups"])
     assert result.serves["i2b2-2010-re"] == ("i2b2-2010-re", "shareclefe")

@@ -153,6 +153,7 @@ def _caption(chosen: ChosenGroups) -> str:
         "training in points: the mean of the gains of the arrows into it, which were measured in pairs"
         f"{' unless they are hollow' if any(chosen.estimated) else ''}. A white node only helps. Each task is served "
         "by one model.",
+        *_model(chosen),
         f"The groups maximise {counted}, summed over tasks"
         f"{'' if chosen.grouping.method == 'exact' else ', by greedy merging and swaps'}.",
         f"Suite {study.suite}; encoder {encoder_name(chosen.matrix)}.",
@@ -170,3 +171,18 @@ def _caption(chosen: ChosenGroups) -> str:
     if study.synthetic:
         sentences.append("The text is synthetic, generated for this demonstration.")
     return " ".join(sentences)
+
+
+def _model(chosen: ChosenGroups) -> list[str]:
+    """Return sentences on gains that are not the mean of the arrows."""
+    bases = {one.basis for one in chosen.predictions}
+    exponent = chosen.predictor.model.exponent
+    lines = []
+    if "pairs" in bases and exponent:
+        lines.append(
+            f"The mean of n arrows is multiplied by n^{exponent:.2f}, as fits the gains of all tasks together."
+        )
+    if "measured" in bases:
+        measured = [n + 1 for n, group in enumerate(chosen.grouping.groups) if group in chosen.predictor.measured]
+        lines.append(f"The study trained model {', '.join(map(str, measured))}: its gains are measured.")
+    return lines

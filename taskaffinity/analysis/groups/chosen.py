@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
+from taskaffinity.analysis.groups.measured import Group, MeasuredGroup, model_of
+from taskaffinity.analysis.groups.predictions import Prediction, Predictor
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.errors import InputError
 from taskaffinity.grouping.budget import Budget, Price, fitted_price
@@ -47,6 +49,7 @@ class ChosenGroups:
     shares: Shares | None
     """How often each group is best over draws of the gains; None if they have no errors."""
     alternatives: Mapping[Alternative, Grouping]
+    predictor: Predictor
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -54,13 +57,23 @@ class ChosenGroups:
         return self.matrix.tasks
 
     @cached_property
+    def predictions(self) -> tuple[Prediction, ...]:
+        """The predicted gain of each task in the group that serves it, with its interval."""
+        return self.predictor.of(self.grouping)
+
+    @cached_property
     def gain(self) -> FloatArray:
-        """(n_tasks,), points, predicted gain of each task in the group that serves it."""
+        """(n_tasks,), points, predicted gains."""
+        return np.array([one.gain for one in self.predictions])
+
+    @cached_property
+    def pair_mean(self) -> FloatArray:
+        """(n_tasks,), points, mean of the gains in pairs with the other tasks of the group."""
         return self.grouping.values(self.gains.gain)
 
     @cached_property
     def bound(self) -> FloatArray:
-        """(n_tasks,), points, lower bound of ``gain``: the mean of the bounds."""
+        """(n_tasks,), points, lower bound of ``pair_mean``: the mean of the bounds, whose sum the choice maximises."""
         return self.grouping.values(self.gains.bound)
 
     @cached_property
@@ -71,7 +84,10 @@ class ChosenGroups:
     def estimated_in(self, grouping: Grouping) -> tuple[bool, ...]:
         """Return whether the predicted gain of each task under a grouping has an estimate in it."""
         groups = [grouping.groups[group] for group in grouping.serves]
-        return tuple(bool(self.gains.estimated[list(group), task].any()) for task, group in enumerate(groups))
+        return tuple(
+            bool(self.gains.estimated[list(group), task].any()) and not self.predictor.is_measured(group, task)
+            for task, group in enumerate(groups)
+        )
 
     def hours(self, grouping: Grouping) -> FloatArray:
         """Return the expected hours of training of each model of a grouping, once; NaN if unknown."""
@@ -127,8 +143,11 @@ def chosen_groups(
     risk: float | None = 0.05,
     draws: int = 200,
     compare: Sequence[str] = (),
+    measured: Mapping[Group, MeasuredGroup] | None = None,
 ) -> ChosenGroups:
     """Choose the groups that a number of models, or hours of training, allow.
+
+    The choice counts the means of the gains in pairs, whatever model predicts the gain in a group.
 
     Parameters
     ----------
@@ -138,6 +157,8 @@ def chosen_groups(
         One of them: the largest number of models, or of hours to train all of them once.
     draws : int
         Number of draws of the gains that give the shares.
+    measured : mapping, optional
+        Of ``measured_groups``. Default: the study trained no group.
 
     Raises
     ------
@@ -152,7 +173,9 @@ def chosen_groups(
         raise _too_little(gains, price, models, hours) from error
     others = {name: choose(gains.bound) for name, choose in ALTERNATIVES.items() if name in compare}
     shares = shares_of(grouping, gains, budget, draws=draws)
-    return ChosenGroups(matrix, gains, budget, risk, grouping, price, shares, others)
+    measured = measured or {}
+    predictor = Predictor(matrix, gains, measured, model_of(matrix, measured))
+    return ChosenGroups(matrix, gains, budget, risk, grouping, price, shares, others, predictor)
 
 
 def _budget(size: int, price: Price | None, models: int | None, hours: float | None) -> Budget:

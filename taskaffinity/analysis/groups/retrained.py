@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from rich import box
 from rich.table import Table
 from rich.text import Text
-from scipy.special import stdtrit
 
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.groups.chosen import ChosenGroups
+from taskaffinity.analysis.groups.predictions import Basis
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Key, arms_of
 from taskaffinity.analysis.statistics.read_arms import arm_of
@@ -23,7 +22,6 @@ from taskaffinity.analysis.statistics.standard_errors import standard_error, var
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.analysis.tables.groups import ESTIMATE_MARK
-from taskaffinity.grouping.gains import group_values
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan, single_task_runs, without_unused_settings
 from taskaffinity.runs.result import RunResult
@@ -50,12 +48,18 @@ class Retrained:
     difference: float
     """Realised less predicted gain."""
     difference_low: float
-    """Ends of its ``1 - alpha`` interval: it covers the errors of the realised gain and of those in pairs."""
+    """Ends of its ``1 - alpha`` interval: it covers the errors of the realised gain, of those in pairs, and
+    ``model_error``."""
     difference_high: float
     seeds: int
     untested_reason: str
+    pair_mean: float
+    """Mean of the gains in pairs with the other tasks."""
     pair_sum: float
-    """Sum of the gains in pairs whose mean is ``predicted``."""
+    """Their sum."""
+    basis: Basis
+    model_error: float
+    """As in ``Prediction``."""
 
 
 def retrain_plan(chosen: ChosenGroups, n_seeds: int) -> Plan:
@@ -112,13 +116,16 @@ def _compared(chosen: ChosenGroups, arms: dict[Key, Arm], task: int, group: tupl
     name = chosen.tasks[task]
     found = realised_gain(arms, name, chosen.matrix.rule)
     predicted = float(chosen.gain[task])
-    difference, half = found.gain - predicted, _half_width(chosen, task, group, found.se, found.df)
+    difference, half = found.gain - predicted, chosen.predictor.half_width(group, task, found.se, found.df)
     return Retrained(
         *(name, chosen.names(group), predicted, chosen.estimated[task], found.gain, found.low, found.high),
         *(difference, difference - half, difference + half),
         seeds=found.seeds,
         untested_reason=found.untested_reason,
-        pair_sum=predicted * (len(group) - 1),
+        pair_mean=float(chosen.pair_mean[task]),
+        pair_sum=float(chosen.pair_mean[task]) * (len(group) - 1),
+        basis=chosen.predictions[task].basis,
+        model_error=chosen.predictions[task].model_error,
     )
 
 
@@ -156,20 +163,6 @@ def realised_gain(arms: Mapping[Key, Arm], name: str, rule: Rule) -> RealisedGai
         seeds=both.n_runs if both else 0,
         untested_reason=str(evidence.untested_reason).replace("pair run", "run"),
     )
-
-
-def _half_width(chosen: ChosenGroups, task: int, group: tuple[int, ...], se: float, df: float) -> float:
-    """Return half the interval of realised less predicted gain.
-
-    It is as wide as if all errors of the prediction had the same sign.
-    """
-    members = np.zeros((1, len(chosen.tasks)), dtype=np.bool_)
-    members[0, list(group)] = True
-    predicted = float(group_values(members, chosen.gains.se)[0, task])
-    if math.isinf(predicted):
-        return math.nan
-    least = float(np.nanmin([df, *chosen.gains.df[[other for other in group if other != task], task]]))
-    return float(-stdtrit(least, chosen.matrix.rule.alpha / 2) * math.hypot(predicted, se))
 
 
 def retrained_frame(chosen: ChosenGroups, found: tuple[Retrained, ...]) -> pd.DataFrame:
@@ -213,13 +206,15 @@ def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
     if not tested:
         return ["No realised gain has an interval: train two seeds or more."]
     held = sum(one.difference_low <= 0 <= one.difference_high for one in tested)
+    covers = "It covers the errors of the measured gains; a group can still differ from their mean."
+    if not any(math.isnan(one.model_error) for one in tested):
+        covers = "It covers the errors of the measured gains, and that of predicting a group from pairs."
     lines = [
         f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
-        "has 0. It covers the errors of the measured gains; a group can still differ from their mean. Intervals are "
-        "not adjusted for the number of tasks."
+        f"has 0. {covers} Intervals are not adjusted for the number of tasks."
     ]
     if of_three := [one for one in found if len(one.group) > 2 and not math.isnan(one.realised)]:
-        closer = sum(abs(one.realised - one.pair_sum) < abs(one.difference) for one in of_three)
+        closer = sum(abs(one.realised - one.pair_sum) < abs(one.realised - one.pair_mean) for one in of_three)
         lines.append(
             f"In models of three tasks or more, the sum of the gains in pairs is closer than their mean to {closer} of "
             f"{plural(len(of_three), 'realised gain')}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from taskaffinity.analysis.tables.group_columns import GROUP_ARROWS
+from taskaffinity.analysis.tables.group_columns import GROUP_ARROWS, GROUPS, RETRAINED
 
 _SOURCE = "Task that is trained with the target; a name of the suite."
 _TARGET = "Task that is scored; a name of the suite."
@@ -164,26 +164,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "estimand": _ESTIMAND,
         "synthetic": _SYNTHETIC,
     },
-    "groups.csv": {
-        "group": "Number of the model, from 1.",
-        "tasks": "Tasks that the model is trained on, joined by +.",
-        "task": "One of them; a name of the suite.",
-        "served": "Whether the model serves the task (true), or the task only helps the others (false). Each task is "
-        "served by one model.",
-        "gain": "Predicted gain of the task over single-task training, in points: the mean of its gains in pairs with "
-        "the other tasks of the model; 0 for a single-task model. Empty if it is not served here.",
-        "bound": "Lower confidence bound of the predicted gain, in points: the mean of the bounds of those gains. It "
-        "covers their errors; a group can still differ from their mean. Empty if it is not served here, and with "
-        "--risk none.",
-        "estimated": "Whether the predicted gain includes an estimate of estimates.csv, because a pair was not "
-        "measured: true or false.",
-        "share": "Share of draws in which this model is part of the best grouping, 0 to 1; empty if a gain has no "
-        "standard error.",
-        "hours": "Expected hours of one training of the model; empty if runs do not record their time.",
-        "method": "How the groups were found: exact (the best of all groupings), or greedy and swap (above 12 tasks).",
-        "risk": "Probability that a gain is below the bound that the choice uses (--risk); empty for none.",
-        "synthetic": _SYNTHETIC,
-    },
+    "groups.csv": GROUPS,
     "estimates.csv": {
         "source": _SOURCE,
         "target": _TARGET,
@@ -231,27 +212,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "alpha": _ALPHA,
         "synthetic": _SYNTHETIC,
     },
-    "retrained.csv": {
-        "task": "Task that is served by a model of two tasks or more; a name of the suite.",
-        "tasks": "Tasks that the model is trained on, joined by +.",
-        "predicted": "Gain of groups.csv, in points: the mean of the gains in pairs with the other tasks.",
-        "pair_sum": "Sum of the same gains, in points: another prediction, beside the mean.",
-        "estimated": "Whether the predicted gain includes an estimate, which does not have the size of a gain: true "
-        "or false.",
-        "realised": "Mean test score of the model with fresh seeds less that of single-task training with the same "
-        "seeds, in points.",
-        "low": "Lower end of the realised gain's 1 - alpha interval, in points, not adjusted for multiple comparisons.",
-        "high": "Upper end of the same interval, in points.",
-        "difference": "Realised less predicted gain, in points.",
-        "difference_low": "Lower end of its 1 - alpha interval, with the errors of the realised gain and of the gains "
-        "in pairs, in points; as if all errors of the latter had the same sign. It does not cover the error of "
-        "predicting a group by a mean.",
-        "difference_high": "Upper end of the same interval, in points.",
-        "seeds": "Finished runs of the model, one per fresh seed.",
-        "untested_reason": _UNTESTED,
-        "alpha": _ALPHA,
-        "synthetic": _SYNTHETIC,
-    },
+    "retrained.csv": RETRAINED,
     "stages.csv": _STAGES,
     "stages_scores.csv": _SCORES,
     "stages_other_metrics.csv": {**_STAGES, "metric": "Key of a secondary metric of the task."},

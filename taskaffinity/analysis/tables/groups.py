@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS
+from taskaffinity.analysis.tables.predictions import describe_predictions, interval_in_words
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
 from taskaffinity.grouping.gains import GroupGains
 from taskaffinity.grouping.grouping import Grouping
@@ -25,6 +27,8 @@ from taskaffinity.grouping.helpers import Helper
 ESTIMATE_MARK = "~"
 """Mark after a predicted gain that includes an estimate."""
 GROUPS_COLUMNS = tuple(COLUMNS["groups.csv"])
+BOUND_OF_MEAN = "bound of mean"
+"""Title of the column with the lower bound of the mean of the gains in pairs."""
 HELPERS_COLUMNS = tuple(PRINTED_COLUMNS["helpers"])
 
 
@@ -35,13 +39,16 @@ def groups_frame(chosen: ChosenGroups) -> pd.DataFrame:
     for number, group in enumerate(grouping.groups):
         for task in group:
             served = grouping.serves[task] == number
+            prediction = dataclasses.asdict(chosen.predictions[task]) if served else {}
             rows.append(
                 {
                     "group": number + 1,
                     "tasks": "+".join(chosen.names(group)),
                     "task": chosen.tasks[task],
                     "served": served,
-                    "gain": chosen.gain[task] if served else math.nan,
+                    **prediction,
+                    "alpha": chosen.matrix.rule.alpha,
+                    "pair_mean": chosen.pair_mean[task] if served else math.nan,
                     "bound": chosen.bound[task] if served and chosen.risk is not None else math.nan,
                     "estimated": served and chosen.estimated[task],
                     "share": chosen.shares.groups[number] if chosen.shares else math.nan,
@@ -64,11 +71,11 @@ def groups_table(chosen: ChosenGroups) -> Table:
     )
     table.add_column("model", justify="right")
     table.add_column("task", overflow="fold")
-    table.add_column("gain", justify="right", no_wrap=True)
-    if chosen.risk is not None:
-        table.add_column("lower bound", justify="right", no_wrap=True)
-    table.add_column("best in", justify="right", no_wrap=True)
-    table.add_column("training", justify="right", no_wrap=True)
+    has_model = chosen.predictor.model.is_fitted
+    level = [f"{100 * (1 - chosen.matrix.rule.alpha):g}% interval"] if has_model else []
+    bound = [BOUND_OF_MEAN if has_model else "lower bound"] if chosen.risk is not None else []
+    for name in ("gain", *level, *bound, "best in", "training"):
+        table.add_column(name, justify="right", no_wrap=True)
     grouping, hours = chosen.grouping, chosen.hours(chosen.grouping)
     for number, group in enumerate(grouping.groups):
         share = f"{100 * chosen.shares.groups[number]:.0f}%" if chosen.shares else ""
@@ -78,10 +85,13 @@ def groups_table(chosen: ChosenGroups) -> Table:
             is_served = task in served
             title = f"{chosen.matrix.titles[task]}{'' if is_served else ' (helper)'}"
             mark = ESTIMATE_MARK if chosen.estimated[task] else ""
-            values = [f"{signed_plainly(chosen.gain[task])}{mark}" if is_served else ""]
+            values = [f"{signed_plainly(chosen.gain[task])}{mark}"]
+            if has_model:
+                values.append(interval_in_words(chosen.predictions[task]))
             if chosen.risk is not None:
-                values.append(signed_plainly(chosen.bound[task]) if is_served else "")
-            table.add_row("" if place else str(number + 1), Text(title), *values, *(["", ""] if place else of_model))
+                values.append(signed_plainly(chosen.bound[task]))
+            words = [Text(value if is_served else "") for value in values]
+            table.add_row("" if place else str(number + 1), Text(title), *words, *(["", ""] if place else of_model))
     return table
 
 
@@ -103,13 +113,7 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
     lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
     lines += describe_unknown(chosen.gains, chosen.risk)
     lines += describe_estimated(chosen.gains)
-    covers = " The lower bound covers the errors of those gains; a group can still differ from their mean."
-    bound = "" if chosen.risk is None else covers
-    lines.append(
-        f"Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model.{bound} The study "
-        "did not train the groups: train the chosen ones with fresh seeds (--retrain) before you rely on them."
-    )
-    return lines
+    return [*lines, *describe_predictions(chosen)]
 
 
 def describe_evidence(chosen: ChosenGroups) -> list[str]:
@@ -229,13 +233,16 @@ def describe_helpers(gains: GroupGains, target: int, helpers: Sequence[Helper], 
 
 def _worth(chosen: ChosenGroups, grouping: Grouping) -> str:
     """Return the value and cost of a grouping: ``3 models, +8.9 points per task, 1.2 h of training``."""
-    gain, bound = (grouping.values(worth) for worth in (chosen.gains.gain, chosen.gains.bound))
+    predicted, bound = chosen.predictor.of(grouping), grouping.values(chosen.gains.bound)
     words = [plural(len(grouping.groups), "model")]
     if np.isnan(bound).any():
         words.append("gain not known")
     else:
-        low = "" if chosen.risk is None else f" (lower bound {signed_plainly(float(bound.mean()))})"
-        words.append(f"{signed_plainly(float(gain.mean()))} points per task{low}")
+        of = BOUND_OF_MEAN if chosen.predictor.model.is_fitted else "lower bound"
+        low = "" if chosen.risk is None else f" ({of} {signed_plainly(float(bound.mean()))})"
+        words.append(f"{signed_plainly(float(np.mean([one.gain for one in predicted])))} points per task{low}")
+    if measured := sum(one.basis == "measured" for one in predicted):
+        words.append(f"{plural(measured, 'task')} with a measured gain")
     if estimated := sum(chosen.estimated_in(grouping)):
         words.append(f"{plural(estimated, 'task')} with estimates")
     hours = float(chosen.hours(grouping).sum())

@@ -47,11 +47,12 @@ def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
     rows = found.to_frame().to_dict(orient="records")
     if isinstance(found, HelperResults):
         return {"results": str(found.root), "target": found.matrix.tasks[found.target], "helpers": rows}
-    chosen = found.chosen
+    chosen, model = found.chosen, found.chosen.predictor.model
     others = {
         name: {
             "groups": [list(chosen.names(group)) for group in other.groups],
-            "gain": float(other.values(chosen.gains.gain).mean()),
+            "gain": sum(one.gain for one in chosen.predictor.of(other)) / len(chosen.tasks),
+            "pair_mean": float(other.values(chosen.gains.gain).mean()),
             "bound": float(other.values(chosen.gains.bound).mean()),
             "estimated_tasks": sum(chosen.estimated_in(other)),
             "hours": float(chosen.hours(other).sum()),
@@ -62,6 +63,8 @@ def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
         "results": str(found.root),
         "method": chosen.grouping.method,
         "groups": rows,
+        "exponent": model.exponent,
+        "model_error": model.error,
         "choices": others,
         "regret": chosen.shares.regret if chosen.shares else None,
         "unknown_gains": int(chosen.gains.unknown.sum()),

@@ -1,0 +1,210 @@
+"""Predicted gains of groups in a study that trained all tasks together, against gains and exponents by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+from fake_studies import fill, latent_counts, make_study
+from scipy import stats
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.figures.groups import describe_figure
+from taskaffinity.analysis.group_arrows import measure_group_arrows
+from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
+from taskaffinity.analysis.groups.measured import measured_groups, model_of
+from taskaffinity.analysis.groups.predictions import Predictor
+from taskaffinity.analysis.groups.retrained import describe_retrained, retrain_plan, retrained
+from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.tables.groups import describe_groups, groups_frame, groups_table
+from taskaffinity.runs.group_arrows import GroupArrow
+from taskaffinity.runs.plan import multitask_runs
+from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import Study
+
+NAMES = ("a", "b", "c", "d")
+COUNTS = latent_counts({("a", "b"): 0.3, ("a", "c"): 0.3, ("d", "b"): 0.25, ("b", "c"): 0.2, ("c", "d"): -0.3}, n=1500)
+WHOLE = (0, 1, 2, 3)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, RunStore]:
+    """Effects on the latent scale add up, so groups gain about the sum of their pairs."""
+    study = make_study(NAMES, seeds_single=range(5), full=True)
+    return study, fill(study, tmp_path_factory.mktemp("trained"), COUNTS)
+
+
+@pytest.fixture(scope="module")
+def matrix(trained: tuple[Study, RunStore]) -> AffinityMatrix:
+    return measure(*trained)
+
+
+@pytest.fixture(scope="module")
+def predictor(trained: tuple[Study, RunStore], matrix: AffinityMatrix) -> Predictor:
+    return chosen(matrix, trained[1]).predictor
+
+
+def chosen(matrix: AffinityMatrix, store: RunStore, models: int = 2, *, draws: int = 0) -> ChosenGroups:
+    measured = measured_groups(matrix, store)
+    return chosen_groups(matrix, None, models=models, draws=draws, compare=["all-in-one"], measured=measured)
+
+
+def mean_score(target: str, partners: str, seeds: range) -> float:
+    return float(np.mean([100 * COUNTS(target, partners, seed)[:, 0].mean() for seed in seeds]))
+
+
+def gain_by_hand(target: str, partners: str) -> float:
+    return mean_score(target, partners, range(3)) - mean_score(target, "", range(5))
+
+
+def test_the_gains_of_all_tasks_together_are_differences_of_means(predictor: Predictor) -> None:
+    for task, name in enumerate(NAMES):
+        found = predictor.predict(WHOLE, task)
+        assert found.gain == pytest.approx(gain_by_hand(name, "+".join(other for other in NAMES if other != name)))
+        assert found.low < found.gain < found.high
+        assert (found.basis, found.model_error) == ("measured", 0)
+
+
+def test_the_exponent_is_the_best_of_a_grid_and_near_the_sum(predictor: Predictor, matrix: AffinityMatrix) -> None:
+    gains = []
+    for name in NAMES:
+        others = [other for other in NAMES if other != name]
+        mean = float(np.mean([gain_by_hand(name, other) for other in others]))
+        gains.append((mean, gain_by_hand(name, "+".join(others))))
+    residuals = [sum((gain - mean * 3**one) ** 2 for mean, gain in gains) for one in np.linspace(0, 1, 1001)]
+    model = predictor.model
+    assert model.exponent == pytest.approx(np.argmin(residuals) / 1000, abs=1e-3)
+    assert model.exponent > 0.7
+    assert model.error == pytest.approx(math.sqrt(min(residuals) / 3), rel=1e-3)
+    assert 0 < model.noise < model.error**2 + np.nanmax(matrix.se_seeds) ** 2 * 4
+
+
+def test_a_group_of_three_is_predicted_by_hand_and_a_pair_is_measured(
+    predictor: Predictor, matrix: AffinityMatrix
+) -> None:
+    model = predictor.model
+    for group in ((0, 1, 2), (0, 1, 3)):
+        found, others = predictor.predict(group, 1), [other for other in group if other != 1]
+        mean, se = matrix.gain[others, 1].mean(), matrix.se[others, 1].mean()
+        assert found.gain == pytest.approx(mean * 2**model.exponent)
+        own = (se * 2**model.exponent) ** 2
+        variance = max(model.error**2 + own - model.noise, model.error**2, own)
+        half = stats.t(min(3, *matrix.df[others, 1])).ppf(0.975) * math.sqrt(variance)
+        assert (found.low, found.high) == pytest.approx((found.gain - half, found.gain + half))
+        assert (found.basis, found.exponent, found.model_error) == ("pairs", model.exponent, model.error)
+    pair = predictor.predict((0, 1), 1)
+    assert (pair.gain, pair.low, pair.high) == pytest.approx([x[0, 1] for x in (matrix.gain, matrix.low, matrix.high)])
+    assert pair.model_error == 0
+    assert predictor.predict((2,), 2).gain == 0
+
+
+def test_the_choice_does_not_change_with_the_model(trained: tuple[Study, RunStore], matrix: AffinityMatrix) -> None:
+    for models in (1, 2, 3):
+        plain = chosen_groups(matrix, None, models=models, draws=20)
+        fitted = chosen(matrix, trained[1], models, draws=20)
+        assert (plain.grouping, plain.shares) == (fitted.grouping, fitted.shares)
+        assert plain.bound.tolist() == fitted.bound.tolist()
+        assert plain.gain.tolist() == pytest.approx(fitted.pair_mean.tolist())  # the mean, as before
+
+
+def test_without_tested_gains_of_all_tasks_the_mean_stays_and_its_error_is_unknown(tmp_path: Path) -> None:
+    for seeds in (0, 1):
+        study = make_study(NAMES, full=True)
+        store = fill(study, tmp_path / str(seeds), COUNTS, skip=lambda s, n=seeds: len(s.tasks) > 2 and s.seed >= n)
+        matrix = measure(study, store)
+        found = chosen(matrix, store, 1)
+        assert found.gain.tolist() == pytest.approx([np.nanmean(matrix.gain[:, task]) for task in range(4)])
+        frame = groups_frame(found)
+        assert frame[["low", "high", "model_error"]].isna().all(axis=None)
+        assert (frame["exponent"] == 0).all()
+        assert (
+            "is unknown without tested gains of all tasks together: `pairwise --full` trains"
+            in describe_groups(found)[-1]
+        )
+        assert "95% interval" not in {column.header for column in groups_table(found).columns}
+
+
+def test_two_tasks_have_pairs_only(tmp_path: Path) -> None:
+    study = make_study(NAMES[:2], full=True)
+    store = fill(study, tmp_path, COUNTS)
+    matrix = measure(study, store)
+    assert measured_groups(matrix, store) == {}
+    found = chosen(matrix, store, 1)
+    assert not found.predictor.model.is_fitted
+    assert groups_frame(found)["low"].tolist() == pytest.approx([matrix.low[1, 0], matrix.low[0, 1]])
+    assert "unknown" not in describe_groups(found)[-1]
+
+
+def test_gains_of_pairs_with_another_baseline_have_no_measured_groups(tmp_path: Path) -> None:
+    study = make_study(NAMES[:3], full=True, baseline="compute-matched")
+    store = fill(study, tmp_path, COUNTS)
+    assert measured_groups(measure(study, store), store) == {}
+
+
+def test_runs_of_all_tasks_count_whichever_command_trained_them(
+    trained: tuple[Study, RunStore], matrix: AffinityMatrix, tmp_path: Path
+) -> None:
+    study = replace(trained[0], full=False)
+    store = fill(study, tmp_path, COUNTS)
+    assert measured_groups(measure(study, store), store) == {}
+    whole = multitask_runs(study.refs, study.encoder, study.recipe, study.seeds)
+    fill(cast("Study", SimpleNamespace(tasks=study.tasks, plan=whole)), tmp_path, COUNTS)
+    assert model_of(matrix, measured_groups(measure(study, store), store)) == model_of(
+        matrix, measured_groups(matrix, trained[1])
+    )
+
+
+def test_groups_of_group_arrows_are_measured_too(tmp_path: Path) -> None:
+    study = make_study(NAMES, groups=(GroupArrow(("a", "d"), "b"),))
+    store = fill(study, tmp_path, COUNTS)
+    matrix = measure(study, store)
+    found = measured_groups(matrix, store)
+    assert list(found) == [(0, 1, 3)]
+    arrow = measure_group_arrows(study, store)
+    assert (found[0, 1, 3].gain[1], found[0, 1, 3].low[1]) == pytest.approx(
+        (arrow.gain[0], 100 * arrow.decision.low[0])
+    )
+    assert not model_of(matrix, found).is_fitted
+
+
+def test_text_table_and_figure_say_how_gains_are_predicted(
+    trained: tuple[Study, RunStore], matrix: AffinityMatrix
+) -> None:
+    found = chosen(matrix, trained[1])
+    assert any(len(group) == 3 for group in found.grouping.groups), "the toy study has a group to predict"
+    words = "\n".join(describe_groups(found))
+    assert f"times n^{found.predictor.model.exponent:.2f}" in words
+    assert "all-in-one: 1 model" in words
+    assert "4 tasks with a measured gain" in words
+    assert {"95% interval", "bound of mean"} <= {str(column.header) for column in groups_table(found).columns}
+    assert f"multiplied by n^{found.predictor.model.exponent:.2f}" in describe_figure(found)
+    whole = chosen(matrix, trained[1], 1)
+    assert "The study trained model 1, so its gains are measured." in describe_groups(whole)
+    frame = groups_frame(whole)
+    assert frame["basis"].tolist() == ["measured"] * 4
+    assert frame["gain"].tolist() == pytest.approx([one.gain for one in whole.predictions])
+    assert frame["pair_mean"].tolist() == pytest.approx([np.nanmean(matrix.gain[:, task]) for task in range(4)])
+
+
+def test_the_difference_from_a_realised_gain_has_the_error_of_the_model(
+    trained: tuple[Study, RunStore], matrix: AffinityMatrix, tmp_path: Path
+) -> None:
+    widths = []
+    for found in (chosen_groups(matrix, None, models=2, draws=0), chosen(matrix, trained[1])):
+        study = SimpleNamespace(tasks=matrix.study.tasks, plan=retrain_plan(found, 3))
+        again = retrained(found, fill(cast("Study", study), tmp_path, COUNTS), 3)
+        widths.append([one.difference_high - one.difference_low for one in again if len(one.group) > 2])
+        for one in again:
+            task = NAMES.index(one.task)
+            assert one.predicted == found.gain[task]
+            assert one.pair_sum == pytest.approx(one.pair_mean * (len(one.group) - 1))
+            assert one.difference == pytest.approx(one.realised - one.predicted)
+        error = {one.model_error for one in again if len(one.group) > 2}
+        covers = "and that of predicting a group from pairs" in describe_retrained(again)[0]
+        assert covers == (not any(math.isnan(value) for value in error))
+    assert all(more > less for less, more in zip(*widths, strict=True))
