@@ -43,8 +43,9 @@ def command(
 ) -> None:
     """Choose which tasks to train together when you can afford a few models.
 
-    The predicted gain of a task in a group is the mean of its gains in pairs with the other tasks. If a pair is not
-    measured, its estimate in estimates.csv is used and marked. Writes groups.csv and groups.png. Nothing is trained
+    The choice counts the mean of the gains of a task in pairs with the other tasks of its group. If a pair is not
+    measured, its estimate in estimates.csv is used and marked. If the study trained all tasks together (pairwise
+    --full), predicted gains follow them and have intervals. Writes groups.csv and groups.png. Nothing is trained
     without --retrain.
     """
     if helpers is not None and (retrain is None or for_task is None):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from taskaffinity.grouping.budget import Budget
-from taskaffinity.grouping.gains import FloatArray, GroupGains
+from taskaffinity.grouping.gains import FloatArray, GroupGains, MeasuredGains, Worth
 from taskaffinity.grouping.grouping import Grouping, tidied
 from taskaffinity.grouping.swap import improved, total
 
@@ -52,7 +52,11 @@ def shares_of(chosen: Grouping, gains: GroupGains, budget: Budget, *, draws: int
     return Shares(draws, tuple((counts / draws).tolist()), regret / draws / gains.size)
 
 
-def _drawn(gains: GroupGains, rng: np.random.Generator) -> FloatArray:
+def _drawn(gains: GroupGains, rng: np.random.Generator) -> Worth:
+    return Worth(_with_errors(gains, rng), {group: _with_errors(found, rng) for group, found in gains.groups.items()})
+
+
+def _with_errors(gains: GroupGains | MeasuredGains, rng: np.random.Generator) -> FloatArray:
     df = np.where(np.isfinite(gains.df), gains.df, 1e9)
     return np.where(np.isnan(gains.bound), np.nan, gains.gain + gains.se * rng.standard_t(df))
 

@@ -11,16 +11,16 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, eye_array, hstack
 
 from taskaffinity.grouping.budget import Budget
-from taskaffinity.grouping.gains import BoolArray, FloatArray, group_values
+from taskaffinity.grouping.gains import AnyWorth, BoolArray, group_values
 from taskaffinity.grouping.grouping import Grouping, NoGrouping, tidied
 
 
-def best_grouping(worth: FloatArray, budget: Budget) -> Grouping:
+def best_grouping(worth: AnyWorth, budget: Budget) -> Grouping:
     """Return a grouping with the largest sum of values.
 
     Parameters
     ----------
-    worth : (n_tasks, n_tasks)
+    worth : (n_tasks, n_tasks), or Worth
         As in ``group_values``.
 
     Raises

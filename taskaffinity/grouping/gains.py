@@ -1,12 +1,13 @@
 """Gains of pairs, and the value of a task in a group (the pair-mean model).
 
 The value of task t in a group is the mean of the gains of t with each other member, in points. It is a model: the group
-was not trained. The value of a task in single-task training is 0.
+was not trained. If it was, the value is the measured gain. The value of a task in single-task training is 0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,36 @@ from scipy.special import stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+Group = tuple[int, ...]
+"""Tasks by index, sorted."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredGains:
+    """Gains of tasks in a trained group of three or more; arrays are (n_tasks,), in points, NaN if not tested."""
+
+    gain: FloatArray
+    bound: FloatArray
+    """As in ``GroupGains``."""
+    se: FloatArray
+    df: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Worth:
+    """What gains of pairs are worth, and those of groups that were trained, in points."""
+
+    pairs: FloatArray
+    """``[source, target]``; NaN if unknown, and on the diagonal."""
+    groups: Mapping[Group, FloatArray]
+    """By trained group, (n_tasks,): NaN for a task whose value follows from the pairs."""
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+AnyWorth = FloatArray | Worth
+"""An array is the worth of pairs, without trained groups."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +61,8 @@ class GroupGains:
     """Their degrees of freedom."""
     estimated: BoolArray
     """True where the gain is an estimate of another kind, not a measured pair."""
+    groups: Mapping[Group, MeasuredGains] = field(default_factory=dict)
+    """The groups of three or more that were trained."""
 
     @property
     def size(self) -> int:
@@ -46,6 +79,16 @@ class GroupGains:
         """Arrows without a bound. A group does not serve a task if the task's value there needs such an arrow."""
         return self.arrows & np.isnan(self.bound)
 
+    @property
+    def gains(self) -> Worth:
+        """The gains, of pairs and of trained groups."""
+        return Worth(self.gain, {group: found.gain for group, found in self.groups.items()})
+
+    @property
+    def worth(self) -> Worth:
+        """The bounds, which the choice uses."""
+        return Worth(self.bound, {group: found.bound for group, found in self.groups.items()})
+
     def filled(self, gain: FloatArray, bound: FloatArray, se: FloatArray, df: FloatArray) -> GroupGains:
         """Return the gains with estimates for unknown arrows, marked in ``estimated``.
 
@@ -57,8 +100,8 @@ class GroupGains:
         """
         fill = self.unknown & ~np.isnan(bound)
         pairs = ((self.gain, gain), (self.bound, bound), (self.se, se), (self.df, df))
-        values = [np.where(fill, new, old) for old, new in pairs]
-        return replace(self, **dict(zip(("gain", "bound", "se", "df"), values, strict=True)), estimated=fill)
+        filled, of_bound, of_se, of_df = (np.where(fill, new, old) for old, new in pairs)
+        return GroupGains(filled, of_bound, of_se, of_df, fill, self.groups)
 
 
 def bounds(gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None) -> FloatArray:
@@ -69,20 +112,20 @@ def bounds(gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None)
     return gain.copy() if risk is None else gain + stdtrit(df, risk) * se
 
 
-def group_values(members: BoolArray, worth: FloatArray) -> FloatArray:
+def group_values(members: BoolArray, worth: AnyWorth) -> FloatArray:
     """Return the value of every task in every group.
 
     Parameters
     ----------
     members : (n_groups, n_tasks)
-    worth : (n_tasks, n_tasks)
+    worth : (n_tasks, n_tasks), or Worth
         Gains or bounds ``[source, target]``, NaN if unknown.
 
     Returns
     -------
     (n_groups, n_tasks)
-        The mean of ``worth[s, t]`` over the other members s. It is 0 for a group of one task, and minus infinity for a
-        task that is no member or has an unknown gain there.
+        The mean of ``worth[s, t]`` over the other members s, or the worth of the trained group. It is 0 for a group of
+        one task, and minus infinity for a task that is no member or has an unknown gain there.
 
     Examples
     --------
@@ -92,6 +135,12 @@ def group_values(members: BoolArray, worth: FloatArray) -> FloatArray:
            [  0.,   4., -inf],
            [-inf, -inf,   0.]])
     """
+    if isinstance(worth, Worth):
+        values = group_values(members, worth.pairs)
+        for group, own in worth.groups.items():
+            row = np.isin(np.arange(len(worth)), group)
+            values = np.where((members == row).all(axis=1)[:, None] & ~np.isnan(own), own, values)
+        return values
     known = ~np.isnan(worth) | np.eye(len(worth), dtype=np.bool_)
     weights = np.where(np.eye(len(worth), dtype=np.bool_), 0.0, np.nan_to_num(worth))
     others = np.maximum(members.sum(axis=1) - 1, 1)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from taskaffinity.grouping.gains import BoolArray, FloatArray, group_values
+from taskaffinity.grouping.gains import AnyWorth, BoolArray, FloatArray, group_values
 
 Method = Literal["exact", "greedy and swap"]
 _SAME = 1e-9
@@ -31,7 +31,7 @@ class Grouping:
         """Return the groups as (n_groups, n_tasks)."""
         return membership(self.groups, len(self.serves))
 
-    def values(self, worth: FloatArray) -> FloatArray:
+    def values(self, worth: AnyWorth) -> FloatArray:
         """Return the value of every task in the group that serves it, (n_tasks,).
 
         The unit is that of ``worth``; NaN where a gain is unknown.
@@ -48,10 +48,10 @@ def membership(groups: tuple[tuple[int, ...], ...], n_tasks: int) -> BoolArray:
     return found
 
 
-def tidied(members: BoolArray, worth: FloatArray, method: Method) -> Grouping:
+def tidied(members: BoolArray, worth: AnyWorth, method: Method) -> Grouping:
     """Return the grouping in which each task is served by its best group.
 
-    ``members`` is (n_groups, n_tasks) and ``worth`` (n_tasks, n_tasks), as in ``group_values``. Groups that serve no
+    ``members`` is (n_groups, n_tasks) and ``worth`` as in ``group_values``. Groups that serve no
     task are removed. So are members that another group serves and that help no task in this one.
     """
     members = members.copy()
@@ -68,7 +68,7 @@ def tidied(members: BoolArray, worth: FloatArray, method: Method) -> Grouping:
 
 
 def _without_useless(
-    members: BoolArray, values: FloatArray, serves: np.ndarray[tuple[int, ...], np.dtype[np.int64]], worth: FloatArray
+    members: BoolArray, values: FloatArray, serves: np.ndarray[tuple[int, ...], np.dtype[np.int64]], worth: AnyWorth
 ) -> BoolArray | None:
     """Return the groups without one member that no task needs; None if each is needed."""
     for group in sorted(set(serves.tolist())):

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from taskaffinity.grouping.budget import Budget
-from taskaffinity.grouping.gains import BoolArray, FloatArray, group_values
+from taskaffinity.grouping.gains import AnyWorth, BoolArray, FloatArray, group_values
 from taskaffinity.grouping.grouping import Grouping, NoGrouping, tidied
 
 _FAULT = 1e7
@@ -23,12 +23,12 @@ _MOST_MOVES = 400
 """The largest number of pairs of groups that one step moves tasks between."""
 
 
-def good_grouping(worth: FloatArray, budget: Budget, *, restarts: int = 20, seed: int = 0) -> Grouping:
+def good_grouping(worth: AnyWorth, budget: Budget, *, restarts: int = 20, seed: int = 0) -> Grouping:
     """Return the best grouping of local searches from a greedy start and from random ones.
 
     Parameters
     ----------
-    worth : (n_tasks, n_tasks)
+    worth : (n_tasks, n_tasks), or Worth
         As in ``group_values``.
     restarts : int
         Number of random starts.
@@ -46,7 +46,7 @@ def good_grouping(worth: FloatArray, budget: Budget, *, restarts: int = 20, seed
     return tidied(best, worth, "greedy and swap")
 
 
-def total(members: BoolArray, worth: FloatArray, budget: Budget) -> float:
+def total(members: BoolArray, worth: AnyWorth, budget: Budget) -> float:
     """Return the sum of values minus large penalties.
 
     Unserved tasks and an exceeded budget are penalised.
@@ -55,7 +55,7 @@ def total(members: BoolArray, worth: FloatArray, budget: Budget) -> float:
     return float(best.sum()) - _penalty(budget.excess(members))
 
 
-def improved(members: BoolArray, worth: FloatArray, budget: Budget) -> BoolArray:
+def improved(members: BoolArray, worth: AnyWorth, budget: Budget) -> BoolArray:
     """Take the best step until none improves the groups, (most_groups, n_tasks)."""
     members, value = members.copy(), total(members, worth, budget)
     while True:
@@ -70,7 +70,7 @@ def improved(members: BoolArray, worth: FloatArray, budget: Budget) -> BoolArray
         value, members = step
 
 
-def _starts(worth: FloatArray, budget: Budget, restarts: int, rng: np.random.Generator) -> Iterator[BoolArray]:
+def _starts(worth: AnyWorth, budget: Budget, restarts: int, rng: np.random.Generator) -> Iterator[BoolArray]:
     size, most = len(worth), budget.most_groups
     yield _merged(worth, budget)
     for _ in range(restarts):
@@ -79,7 +79,7 @@ def _starts(worth: FloatArray, budget: Budget, restarts: int, rng: np.random.Gen
         yield start
 
 
-def _merged(worth: FloatArray, budget: Budget) -> BoolArray:
+def _merged(worth: AnyWorth, budget: Budget) -> BoolArray:
     """Merge single tasks two by two, always with the best total."""
     size, most = len(worth), budget.most_groups
     groups = list(np.eye(size, dtype=np.bool_))
@@ -100,18 +100,18 @@ def _merged(worth: FloatArray, budget: Budget) -> BoolArray:
     return start
 
 
-def _single_changes(members: BoolArray, worth: FloatArray, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
+def _single_changes(members: BoolArray, worth: AnyWorth, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
     return _changes(members, worth, budget, np.eye(members.shape[1], dtype=np.bool_))
 
 
-def _double_changes(members: BoolArray, worth: FloatArray, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
+def _double_changes(members: BoolArray, worth: AnyWorth, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
     one = np.eye(members.shape[1], dtype=np.bool_)
     first, second = np.triu_indices(len(one), 1)
     return _changes(members, worth, budget, one[first] | one[second]) if len(first) else iter(())
 
 
 def _changes(
-    members: BoolArray, worth: FloatArray, budget: Budget, changes: BoolArray
+    members: BoolArray, worth: AnyWorth, budget: Budget, changes: BoolArray
 ) -> Iterator[tuple[float, BoolArray]]:
     """Yield the total and the groups after the best change of each group."""
     size = members.shape[1]
@@ -128,7 +128,7 @@ def _changes(
         yield float(totals[best]), changed
 
 
-def _moves(members: BoolArray, worth: FloatArray, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
+def _moves(members: BoolArray, worth: AnyWorth, budget: Budget) -> Iterator[tuple[float, BoolArray]]:
     """Yield the total and the groups after the best move between each two groups."""
     values, prices = _served(group_values(members, worth)), budget.price.of(members)
     size = members.shape[1]

@@ -22,6 +22,7 @@ from taskaffinity.analysis.groups.predictions import Predictor
 from taskaffinity.analysis.groups.retrained import describe_retrained, retrain_plan, retrained
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.tables.groups import describe_groups, groups_frame, groups_table
+from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.plan import multitask_runs
 from taskaffinity.runs.store import RunStore
@@ -52,6 +53,11 @@ def predictor(trained: tuple[Study, RunStore], matrix: AffinityMatrix) -> Predic
 def chosen(matrix: AffinityMatrix, store: RunStore, models: int = 2, *, draws: int = 0) -> ChosenGroups:
     measured = measured_groups(matrix, store)
     return chosen_groups(matrix, None, models=models, draws=draws, compare=["all-in-one"], measured=measured)
+
+
+def of_three(found: ChosenGroups) -> ChosenGroups:
+    """The same with another choice: a model of three tasks that the study did not train."""
+    return replace(found, grouping=Grouping(((0, 1, 2), (3,)), (0, 0, 0, 1), "exact"), shares=None)
 
 
 def mean_score(target: str, partners: str, seeds: range) -> float:
@@ -103,13 +109,28 @@ def test_a_group_of_three_is_predicted_by_hand_and_a_pair_is_measured(
     assert predictor.predict((2,), 2).gain == 0
 
 
-def test_the_choice_does_not_change_with_the_model(trained: tuple[Study, RunStore], matrix: AffinityMatrix) -> None:
+def test_the_choice_counts_means_and_measured_gains_whatever_the_exponent(
+    trained: tuple[Study, RunStore], matrix: AffinityMatrix
+) -> None:
+    store = trained[1]
+    [measured] = measured_groups(matrix, store).values()
     for models in (1, 2, 3):
-        plain = chosen_groups(matrix, None, models=models, draws=20)
-        fitted = chosen(matrix, trained[1], models, draws=20)
-        assert (plain.grouping, plain.shares) == (fitted.grouping, fitted.shares)
-        assert plain.bound.tolist() == fitted.bound.tolist()
-        assert plain.gain.tolist() == pytest.approx(fitted.pair_mean.tolist())  # the mean, as before
+        plain, fitted = chosen_groups(matrix, None, models=models, draws=0), chosen(matrix, store, models)
+        assert plain.gain.tolist() == pytest.approx(plain.pair_mean.tolist())  # without all tasks: as before
+        values = []
+        for grouping in (plain.grouping, fitted.grouping):
+            bounds = [
+                measured.bound(0.05)[task]
+                if grouping.groups[group] == WHOLE
+                else sum(fitted.gains.bound[other, task] for other in grouping.groups[group] if other != task)
+                / max(len(grouping.groups[group]) - 1, 1)
+                for task, group in enumerate(grouping.serves)
+            ]
+            values.append(sum(bounds))
+        assert fitted.bound.sum() == pytest.approx(values[1])
+        assert values[1] >= values[0] - 1e-9  # the best by this measure, which the exponent is not part of
+    assert measured.bound(matrix.rule.alpha / 2)[0] == pytest.approx(measured.low[0])
+    assert measured.bound(None).tolist() == measured.gain.tolist()
 
 
 def test_without_tested_gains_of_all_tasks_the_mean_stays_and_its_error_is_unknown(tmp_path: Path) -> None:
@@ -175,16 +196,15 @@ def test_groups_of_group_arrows_are_measured_too(tmp_path: Path) -> None:
 def test_text_table_and_figure_say_how_gains_are_predicted(
     trained: tuple[Study, RunStore], matrix: AffinityMatrix
 ) -> None:
-    found = chosen(matrix, trained[1])
-    assert any(len(group) == 3 for group in found.grouping.groups), "the toy study has a group to predict"
+    found = of_three(chosen(matrix, trained[1]))
     words = "\n".join(describe_groups(found))
     assert f"times n^{found.predictor.model.exponent:.2f}" in words
     assert "all-in-one: 1 model" in words
     assert "4 tasks with a measured gain" in words
-    assert {"95% interval", "bound of mean"} <= {str(column.header) for column in groups_table(found).columns}
+    assert {"95% interval", "lower bound"} <= {str(column.header) for column in groups_table(found).columns}
     assert f"multiplied by n^{found.predictor.model.exponent:.2f}" in describe_figure(found)
     whole = chosen(matrix, trained[1], 1)
-    assert "The study trained model 1, so its gains are measured." in describe_groups(whole)
+    assert describe_groups(whole)[-1] == "The study trained model 1: the gains are measured."
     frame = groups_frame(whole)
     assert frame["basis"].tolist() == ["measured"] * 4
     assert frame["gain"].tolist() == pytest.approx([one.gain for one in whole.predictions])
@@ -195,7 +215,7 @@ def test_the_difference_from_a_realised_gain_has_the_error_of_the_model(
     trained: tuple[Study, RunStore], matrix: AffinityMatrix, tmp_path: Path
 ) -> None:
     widths = []
-    for found in (chosen_groups(matrix, None, models=2, draws=0), chosen(matrix, trained[1])):
+    for found in map(of_three, (chosen_groups(matrix, None, models=2, draws=0), chosen(matrix, trained[1]))):
         study = SimpleNamespace(tasks=matrix.study.tasks, plan=retrain_plan(found, 3))
         again = retrained(found, fill(cast("Study", study), tmp_path, COUNTS), 3)
         widths.append([one.difference_high - one.difference_low for one in again if len(one.group) > 2])
@@ -207,4 +227,5 @@ def test_the_difference_from_a_realised_gain_has_the_error_of_the_model(
         error = {one.model_error for one in again if len(one.group) > 2}
         covers = "and that of predicting a group from pairs" in describe_retrained(again)[0]
         assert covers == (not any(math.isnan(value) for value in error))
+    assert len(widths[0]) == 3
     assert all(more > less for less, more in zip(*widths, strict=True))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from grouping import RESULTS, matrix_of
+from grouping import RESULTS, TRUTH, matrix_of
 from planted8_groups import PLANTED
 from scipy.special import stdtrit
 from standley import SETTINGS, Losses, read_losses
@@ -47,6 +47,8 @@ class World:
     realised_errors: Errors | None = None
     losses: tuple[Losses, Losses] | None = None
     """On dev and test examples, of every set of tasks; None if some sets were not trained."""
+    true_pairs: FloatArray | None = None
+    """Gains of pairs in a reference study of many seeds."""
 
     @classmethod
     def of_losses(cls, data: str, setting: str, dev: Losses, test: Losses) -> World:
@@ -81,7 +83,8 @@ def planted() -> World:
         for name in ("gain", "se", "df")
     ]
     known = ~np.isnan(tables[0])
-    return World("planted-8", "", gain, known, tables[0], Errors(se, df), Errors(*tables[1:]))
+    errors, truth = (Errors(se, df), Errors(*tables[1:])), matrix_of(pd.read_csv(TRUTH), "gain")
+    return World("planted-8", "", gain, known, tables[0], *errors, true_pairs=truth)
 
 
 def standley(folder: Path) -> Iterator[World]:

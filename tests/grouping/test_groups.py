@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -10,12 +13,15 @@ from scipy import stats
 
 from taskaffinity.grouping.budget import Budget, Price, fitted_price
 from taskaffinity.grouping.choose import MOST_EXACT, all_in_one, choose_groups, pairs, single_task
+from taskaffinity.grouping.choose import pairs as by_partner
 from taskaffinity.grouping.draws import shares_of
 from taskaffinity.grouping.exact import best_grouping
-from taskaffinity.grouping.gains import FloatArray, GroupGains, bounds, group_values
+from taskaffinity.grouping.gains import FloatArray, GroupGains, MeasuredGains, Worth, bounds, group_values
 from taskaffinity.grouping.grouping import Grouping, NoGrouping
 from taskaffinity.grouping.helpers import select_helpers
 from taskaffinity.grouping.swap import good_grouping
+
+NOTHING: Mapping[tuple[int, ...], FloatArray] = MappingProxyType({})
 
 
 def random_gains(size: int, seed: int, unknown: float = 0.0) -> FloatArray:
@@ -26,19 +32,24 @@ def random_gains(size: int, seed: int, unknown: float = 0.0) -> FloatArray:
     return worth
 
 
-def value_by_hand(worth: FloatArray, group: tuple[int, ...], task: int) -> float:
-    """The mean gain from the other members, in plain Python."""
+Trained = Mapping[tuple[int, ...], FloatArray]
+
+
+def value_by_hand(worth: FloatArray, group: tuple[int, ...], task: int, trained: Trained = NOTHING) -> float:
+    """The mean gain from the other members, or the gain in the trained group, in plain Python."""
+    if group in trained and trained[group][task] == trained[group][task]:
+        return float(trained[group][task])
     gains = [float(worth[other, task]) for other in group if other != task]
     if task not in group or any(gain != gain for gain in gains):
         return -np.inf
     return sum(gains) / len(gains) if gains else 0.0
 
 
-def exhaustive(worth: FloatArray, price: Price, total: float) -> float:
+def exhaustive(worth: FloatArray, price: Price, total: float, trained: Trained = NOTHING) -> float:
     """The largest sum of values over every family of groups that the budget allows; minus infinity if none does."""
     size = len(worth)
     groups = [group for n in range(1, size + 1) for group in combinations(range(size), n)]
-    rows = np.array([[value_by_hand(worth, group, task) for task in range(size)] for group in groups])
+    rows = np.array([[value_by_hand(worth, group, task, trained) for task in range(size)] for group in groups])
     prices = np.array([price.fixed + sum(price.per_task[list(group)]) for group in groups])
 
     def best(start: int, left: float, served: FloatArray) -> float:
@@ -59,10 +70,10 @@ def exhaustive_two(worth: FloatArray) -> float:
     return float(max(np.maximum(row, rows).sum(axis=1).max() for row in rows))
 
 
-def checked_total(grouping: Grouping, worth: FloatArray) -> float:
+def checked_total(grouping: Grouping, worth: FloatArray, trained: Trained = NOTHING) -> float:
     """The sum of values by hand; every task is served by a group that trains on it."""
     groups = [grouping.groups[group] for group in grouping.serves]
-    return sum(value_by_hand(worth, group, task) for task, group in enumerate(groups))
+    return sum(value_by_hand(worth, group, task, trained) for task, group in enumerate(groups))
 
 
 @pytest.mark.parametrize(("size", "models"), [(2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 1), (4, 2), (4, 3), (5, 2)])
@@ -81,6 +92,53 @@ def test_the_exact_choice_is_that_of_the_exhaustive_search(size: int, models: in
         assert checked_total(found, worth) == pytest.approx(best)
         assert len(found.groups) <= models
         assert checked_total(good_grouping(worth, budget), worth) == pytest.approx(best)
+
+
+@pytest.mark.parametrize(("size", "models"), [(3, 1), (3, 2), (4, 1), (4, 2), (4, 3), (5, 2)])
+def test_trained_groups_count_with_their_gains_in_every_search(size: int, models: int) -> None:
+    chosen = 0
+    for seed in range(6):
+        pairs, rng = random_gains(size, seed), np.random.default_rng([size, models, seed])
+        trained = {group: np.full(size, np.nan) for group in (tuple(range(size)), (0, 1, 2))}
+        for group, gains in trained.items():
+            gains[list(group)] = rng.normal(2, 4, len(group))
+        trained[0, 1, 2][1] = np.nan  # not tested: the pairs count
+        worth, budget = Worth(pairs, trained), Budget.of_models(models, size)
+        best = exhaustive(pairs, budget.price, models, trained)
+        for search in (best_grouping, good_grouping):
+            found = search(worth, budget)
+            assert checked_total(found, pairs, trained) == pytest.approx(best)
+            assert float(found.values(worth).sum()) == pytest.approx(best)
+            chosen += any(group in trained for group in found.groups)
+    assert chosen
+
+
+def test_a_worth_without_trained_groups_is_its_pairs() -> None:
+    pairs, budget = random_gains(6, 2), Budget.of_models(3, 6)
+    for choose in (
+        lambda one: best_grouping(one, budget),
+        lambda one: good_grouping(one, budget),
+        all_in_one,
+        by_partner,
+    ):
+        assert choose(Worth(pairs, {})) == choose(pairs)
+
+
+def test_draws_draw_the_gain_of_a_trained_group() -> None:
+    """Two models of three tasks, of which the trained one is as good as the others on average."""
+    gain = np.zeros((3, 3))
+    np.fill_diagonal(gain, np.nan)
+    for level, share in ((10.0, 1.0), (-10.0, 0.0)):
+        whole = MeasuredGains(*(np.full(3, value) for value in (level, level, 1.0, 10.0)))
+        gains = replace(gains_of(gain, 0.1), groups={(0, 1, 2): whole})
+        one = shares_of(all_in_one(gains.worth), gains, Budget.of_models(2, 3), draws=50)
+        assert one is not None
+        assert one.groups == (share,)
+    loose = MeasuredGains(*(np.full(3, value) for value in (0.0, 0.0, 5.0, 10.0)))
+    gains = replace(gains_of(gain, 0.001), groups={(0, 1, 2): loose})
+    drawn = shares_of(all_in_one(gains.worth), gains, Budget.of_models(2, 3), draws=200)
+    assert drawn is not None
+    assert 0.5 < drawn.groups[0] < 1  # in the best grouping unless all three draws are negative, or served otherwise
 
 
 @pytest.mark.parametrize("size", [6, 7, 8])

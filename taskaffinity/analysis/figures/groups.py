@@ -184,5 +184,5 @@ def _model(chosen: ChosenGroups) -> list[str]:
         )
     if "measured" in bases:
         measured = [n + 1 for n, group in enumerate(chosen.grouping.groups) if group in chosen.predictor.measured]
-        lines.append(f"The study trained model {', '.join(map(str, measured))}: its gains are measured.")
+        lines.append(f"The study trained model {' and '.join(map(str, measured))}: the gains are measured.")
     return lines

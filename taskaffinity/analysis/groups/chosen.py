@@ -10,28 +10,24 @@ from typing import Literal
 import numpy as np
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.groups.measured import Group, MeasuredGroup, model_of
+from taskaffinity.analysis.groups.measured import WIDEST, MeasuredGroup, model_of
 from taskaffinity.analysis.groups.predictions import Prediction, Predictor
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.errors import InputError
 from taskaffinity.grouping.budget import Budget, Price, fitted_price
 from taskaffinity.grouping.choose import all_in_one, choose_groups, pairs, single_task
 from taskaffinity.grouping.draws import Shares, shares_of
-from taskaffinity.grouping.gains import GroupGains
+from taskaffinity.grouping.gains import AnyWorth, Group, GroupGains, MeasuredGains
 from taskaffinity.grouping.grouping import Grouping, NoGrouping
 from taskaffinity.runs.store import RunStore
 
 Alternative = Literal["all-in-one", "single-task", "pairs"]
-ALTERNATIVES: Mapping[Alternative, Callable[[FloatArray], Grouping]] = {
+ALTERNATIVES: Mapping[Alternative, Callable[[AnyWorth], Grouping]] = {
     "all-in-one": all_in_one,
     "single-task": single_task,
     "pairs": pairs,
 }
 """Groupings that need no search: one model of all tasks, one per task, each task with its best partner."""
-
-
-_WIDEST = 1 - 1e-6
-"""Largest alpha of an interval; its width is 0 at 1, which no test computes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +69,11 @@ class ChosenGroups:
 
     @cached_property
     def bound(self) -> FloatArray:
-        """(n_tasks,), points, lower bound of ``pair_mean``: the mean of the bounds, whose sum the choice maximises."""
-        return self.grouping.values(self.gains.bound)
+        """(n_tasks,), points, lower bounds of what the choice counts, whose sum it maximises.
+
+        The mean of the bounds of the gains in pairs, or the bound of the measured gain of a trained group.
+        """
+        return self.grouping.values(self.gains.worth)
 
     @cached_property
     def estimated(self) -> tuple[bool, ...]:
@@ -99,7 +98,9 @@ class ChosenGroups:
         return tuple(self.tasks[task] for task in group)
 
 
-def group_gains(matrix: AffinityMatrix, risk: float | None) -> GroupGains:
+def group_gains(
+    matrix: AffinityMatrix, risk: float | None, measured: Mapping[Group, MeasuredGroup] | None = None
+) -> GroupGains:
     """Return the gains from which groups are chosen.
 
     They are the measured gains; an estimate replaces a gain without a bound.
@@ -109,12 +110,17 @@ def group_gains(matrix: AffinityMatrix, risk: float | None) -> GroupGains:
     risk : float or None
         The bound of a gain is the lower end of its ``1 - 2 * risk`` interval, by the test of the study's rule. None:
         the gain itself, also of arrows without an interval. For estimates see ``StoredEstimates.bound``.
+    measured : mapping, optional
+        Of ``measured_groups``. Default: the study trained no group.
     """
     half = (
-        0.0 if risk is None else POINTS * np.asarray(matrix.error.half_width(min(2 * risk, _WIDEST)), dtype=np.float64)
+        0.0 if risk is None else POINTS * np.asarray(matrix.error.half_width(min(2 * risk, WIDEST)), dtype=np.float64)
     )
     none = np.zeros(matrix.gain.shape, dtype=np.bool_)
-    gains, found = GroupGains(matrix.gain, matrix.gain - half, matrix.se, matrix.df, none), matrix.estimates
+    groups = {
+        group: MeasuredGains(one.gain, one.bound(risk), one.se, one.df) for group, one in (measured or {}).items()
+    }
+    gains, found = GroupGains(matrix.gain, matrix.gain - half, matrix.se, matrix.df, none, groups), matrix.estimates
     return gains if found is None else gains.filled(found.probe, found.bound(risk), found.se, found.df)
 
 
@@ -147,7 +153,8 @@ def chosen_groups(
 ) -> ChosenGroups:
     """Choose the groups that a number of models, or hours of training, allow.
 
-    The choice counts the means of the gains in pairs, whatever model predicts the gain in a group.
+    The choice counts the mean of the gains in pairs, whatever model predicts the gain in a group; of a trained group it
+    counts the measured gain.
 
     Parameters
     ----------
@@ -165,15 +172,15 @@ def chosen_groups(
     InputError
         If no grouping serves every task within the budget.
     """
-    gains = group_gains(matrix, risk)
+    measured = measured or {}
+    gains = group_gains(matrix, risk, measured)
     budget = _budget(len(matrix.tasks), price, models, hours)
     try:
-        grouping = choose_groups(gains.bound, budget)
+        grouping = choose_groups(gains.worth, budget)
     except NoGrouping as error:
         raise _too_little(gains, price, models, hours) from error
-    others = {name: choose(gains.bound) for name, choose in ALTERNATIVES.items() if name in compare}
+    others = {name: choose(gains.worth) for name, choose in ALTERNATIVES.items() if name in compare}
     shares = shares_of(grouping, gains, budget, draws=draws)
-    measured = measured or {}
     predictor = Predictor(matrix, gains, measured, model_of(matrix, measured))
     return ChosenGroups(matrix, gains, budget, risk, grouping, price, shares, others, predictor)
 

@@ -9,15 +9,16 @@ import numpy as np
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.group_arrows import measure_group_arrows
-from taskaffinity.analysis.statistics.gain_error import FloatArray
+from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
+from taskaffinity.grouping.gains import Group
 from taskaffinity.grouping.group_model import GroupModel, SeedVariances, fitted_model
 from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.plan import Plan, multitask_runs, without_unused_settings
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
-Group = tuple[int, ...]
-"""Tasks by their place in the suite, sorted."""
+WIDEST = 1 - 1e-6
+"""Largest alpha of an interval; its width is 0 at 1, which no test computes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +31,20 @@ class MeasuredGroup:
     high: FloatArray
     se: FloatArray
     df: FloatArray
+    error: GainError
+    """Of the members in their order, in score units."""
     variance: FloatArray
     """Of the mean score of the group's runs over seeds, in squared points."""
     variance_single: FloatArray
     """Of the mean single-task score."""
+
+    def bound(self, risk: float | None) -> FloatArray:
+        """Return the lower bounds of the gains, as ``group_gains`` has them for pairs; the gains if risk is None."""
+        if risk is None:
+            return self.gain
+        found = self.gain.copy()
+        found[~np.isnan(self.gain)] -= POINTS * _tested(self.error.half_width(min(2 * risk, WIDEST)))
+        return found
 
 
 def measured_groups(matrix: AffinityMatrix, store: RunStore) -> Mapping[Group, MeasuredGroup]:
@@ -86,7 +97,15 @@ def _measure(matrix: AffinityMatrix, store: RunStore, groups: list[Group]) -> di
     for place, (group, task) in enumerate(cells):
         for name, values in columns.items():
             tables[group, name][task] = values[place]
-    return {group: MeasuredGroup(**{name: tables[group, name] for name in columns}) for group in groups}
+    at = {group: [place for place, cell in enumerate(cells) if cell[0] == group] for group in groups}
+    return {
+        group: MeasuredGroup(**{name: tables[group, name] for name in columns}, error=error.at(at[group]))
+        for group in groups
+    }
+
+
+def _tested(values: FloatArray) -> FloatArray:
+    return values[~np.isnan(values)]
 
 
 def model_of(matrix: AffinityMatrix, measured: Mapping[Group, MeasuredGroup]) -> GroupModel:

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
-from taskaffinity.analysis.groups.measured import Group, MeasuredGroup
+from taskaffinity.analysis.groups.measured import MeasuredGroup
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.grouping.gains import GroupGains
+from taskaffinity.grouping.gains import Group, GroupGains
 from taskaffinity.grouping.group_model import GroupModel
 from taskaffinity.grouping.grouping import Grouping
 

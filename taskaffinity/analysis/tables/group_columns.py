@@ -69,9 +69,10 @@ GROUPS = {
     "alpha": _ALPHA,
     "pair_mean": "Mean of the task's gains in pairs with the other tasks of the model, in points. Empty if it is not "
     "served here.",
-    "bound": "Lower confidence bound of pair_mean, in points: the mean of the bounds of those gains. The choice "
-    "maximises the sum of the bounds. It covers the errors of the gains; a group can still differ from their mean. "
-    "Empty if it is not served here, and with --risk none.",
+    "bound": "Lower confidence bound of what the choice counts, in points; the choice maximises the sum of the bounds. "
+    "It is the mean of the bounds of the gains in pairs: it covers their errors, and a group can still differ from "
+    "their mean. If the basis is measured, it is the bound of the measured gain. Empty if the task is not served here, "
+    "and with --risk none.",
     "estimated": "Whether the predicted gain includes an estimate of estimates.csv, because a pair was not "
     "measured: true or false.",
     "share": "Share of draws in which this model is part of the best grouping, 0 to 1; empty if a gain has no "

@@ -27,8 +27,6 @@ from taskaffinity.grouping.helpers import Helper
 ESTIMATE_MARK = "~"
 """Mark after a predicted gain that includes an estimate."""
 GROUPS_COLUMNS = tuple(COLUMNS["groups.csv"])
-BOUND_OF_MEAN = "bound of mean"
-"""Title of the column with the lower bound of the mean of the gains in pairs."""
 HELPERS_COLUMNS = tuple(PRINTED_COLUMNS["helpers"])
 
 
@@ -73,7 +71,7 @@ def groups_table(chosen: ChosenGroups) -> Table:
     table.add_column("task", overflow="fold")
     has_model = chosen.predictor.model.is_fitted
     level = [f"{100 * (1 - chosen.matrix.rule.alpha):g}% interval"] if has_model else []
-    bound = [BOUND_OF_MEAN if has_model else "lower bound"] if chosen.risk is not None else []
+    bound = ["lower bound"] if chosen.risk is not None else []
     for name in ("gain", *level, *bound, "best in", "training"):
         table.add_column(name, justify="right", no_wrap=True)
     grouping, hours = chosen.grouping, chosen.hours(chosen.grouping)
@@ -126,7 +124,7 @@ def describe_evidence(chosen: ChosenGroups) -> list[str]:
         (source, task)
         for task, group in enumerate(groups)
         for source in group
-        if source != task and not chosen.gains.estimated[source, task]
+        if source != task and not chosen.gains.estimated[source, task] and chosen.predictions[task].basis != "measured"
     ]
     if not arrows:
         return []
@@ -233,13 +231,12 @@ def describe_helpers(gains: GroupGains, target: int, helpers: Sequence[Helper], 
 
 def _worth(chosen: ChosenGroups, grouping: Grouping) -> str:
     """Return the value and cost of a grouping: ``3 models, +8.9 points per task, 1.2 h of training``."""
-    predicted, bound = chosen.predictor.of(grouping), grouping.values(chosen.gains.bound)
+    predicted, bound = chosen.predictor.of(grouping), grouping.values(chosen.gains.worth)
     words = [plural(len(grouping.groups), "model")]
     if np.isnan(bound).any():
         words.append("gain not known")
     else:
-        of = BOUND_OF_MEAN if chosen.predictor.model.is_fitted else "lower bound"
-        low = "" if chosen.risk is None else f" ({of} {signed_plainly(float(bound.mean()))})"
+        low = "" if chosen.risk is None else f" (lower bound {signed_plainly(float(bound.mean()))})"
         words.append(f"{signed_plainly(float(np.mean([one.gain for one in predicted])))} points per task{low}")
     if measured := sum(one.basis == "measured" for one in predicted):
         words.append(f"{plural(measured, 'task')} with a measured gain")

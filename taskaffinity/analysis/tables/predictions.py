@@ -32,11 +32,15 @@ def describe_predictions(chosen: ChosenGroups) -> list[str]:
         f"which still differ by {model.error:.2g} points (standard deviation); the intervals include this error."
     ]
     if chosen.risk is not None:
-        lines.append("Bound of mean: lower bound of the mean of the gains in pairs, which the choice counts.")
+        lines.append(
+            "Lower bound: of what the choice counts, which is the mean of the gains in pairs without the power, or the "
+            "measured gain in a group that the study trained."
+        )
     measured = [str(number + 1) for number, group in enumerate(groups) if group in chosen.predictor.measured]
     if measured:
-        lines.append(f"The study trained model {', '.join(measured)}, so its gains are measured.")
-    return [*lines, f"The study did not train the {'other ' if measured else ''}groups: {check}"]
+        lines.append(f"The study trained model {' and '.join(measured)}: the gains are measured.")
+    other = "other " if measured else ""
+    return [*lines, *([f"The study did not train the {other}groups: {check}"] if len(measured) < len(groups) else [])]
 
 
 def _unknown_error(chosen: ChosenGroups) -> str:

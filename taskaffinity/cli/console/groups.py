@@ -53,7 +53,7 @@ def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
             "groups": [list(chosen.names(group)) for group in other.groups],
             "gain": sum(one.gain for one in chosen.predictor.of(other)) / len(chosen.tasks),
             "pair_mean": float(other.values(chosen.gains.gain).mean()),
-            "bound": float(other.values(chosen.gains.bound).mean()),
+            "bound": float(other.values(chosen.gains.worth).mean()),
             "estimated_tasks": sum(chosen.estimated_in(other)),
             "hours": float(chosen.hours(other).sum()),
         }
