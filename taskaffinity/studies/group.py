@@ -33,8 +33,8 @@ def group(
     The choice counts the mean of the measured gains of a task in pairs with the other members of its group; in a
     single-task model it is 0. This mean is the predicted gain. If the study also trained all tasks together
     (``pairwise`` with ``full``), the prediction is the mean times a power of the number of other members that fits the
-    gains of all tasks together, and it has an interval. A task may be trained in several groups and is served by one.
-    Nothing is trained.
+    gains of all tasks together, and it has an interval. A group that the study trained counts with its measured gains.
+    A task may be trained in several groups and is served by one. Nothing is trained.
 
     Parameters
     ----------
