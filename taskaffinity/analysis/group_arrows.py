@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms, Key
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.read_arms import arm_of, read_arms
+from taskaffinity.analysis.statistics.same_examples import SameExamples
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error, variance_components
 from taskaffinity.analysis.statistics.verdicts import Decision, decide_each
 from taskaffinity.analysis.tables.columns import COLUMNS
@@ -86,12 +88,17 @@ def _with_groups(study: Study, store: RunStore, arms: Arms) -> Arms:
     seeds: dict[Key, tuple[int, ...]] = {}
     official = {card.name: card.metric for card in study.tasks}
     needed = {_key(arrow.target, names) for arrow in study.groups for names in _sides(arrow)} - arms.by_key.keys()
-    specs = [spec for spec in study.plan if spec.variant == "plain" and spec.stage == "refine" and len(spec.tasks) > 2]
+    plain = [spec for spec in study.plan if spec.variant == "plain" and spec.stage == "refine"]
+    singles, groups = ([spec for spec in plain if (len(spec.tasks) > 2) is is_group] for is_group in (False, True))
+    examples = SameExamples()
+    for name in {key[0] for key in needed}:
+        beside = (run for spec in singles if name in spec.task_names and (run := store.get(spec)))
+        examples.check([*islice(beside, 1)], f"{name}/test", official[name])  # all others are as this one: read_arms
     for key in needed:
         names = frozenset((key[0], *key[2].split("+")))
-        runs = [run for spec in specs if frozenset(spec.task_names) == names and (run := store.get(spec))]
+        runs = [run for spec in groups if frozenset(spec.task_names) == names and (run := store.get(spec))]
         if runs:
-            by_key[key] = arm_of(runs, f"{key[0]}/test", official[key[0]])
+            by_key[key] = arm_of(runs, f"{key[0]}/test", official[key[0]], examples)
             seeds[key] = tuple(run.spec.seed for run in runs)
     return dataclasses.replace(arms, by_key={**arms.by_key, **by_key}, seeds={**arms.seeds, **seeds})
 

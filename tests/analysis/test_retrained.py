@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts
+from fake_studies import Counts, fill, latent_counts
 
 from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
 from taskaffinity.analysis.groups.retrained import RETRAINED_COLUMNS, describe_retrained, retrain_plan, retrained
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish_retrained
+from taskaffinity.errors import InputError
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -77,6 +78,17 @@ def test_the_sum_of_gains_in_pairs_stands_beside_their_mean(chosen: ChosenGroups
     assert f"closer than their mean to {closer} of 3 realised gains" in describe_retrained(found)[1]
     pairs = tuple(replace(one, group=one.group[:2]) for one in found)
     assert not any("sum of the gains" in line for line in describe_retrained(pairs))
+
+
+def test_a_model_with_other_examples_than_its_baseline_is_named(chosen: ChosenGroups, tmp_path: Path) -> None:
+    study = SimpleNamespace(tasks=chosen.matrix.study.tasks, plan=retrain_plan(chosen, 2))
+
+    def fewer(target: str, partners: str, seed: int) -> Counts:
+        counts = COUNTS(target, partners, seed)
+        return counts[: len(counts) - bool(partners)]
+
+    with pytest.raises(InputError, match=r"its test examples of \w are not those of"):
+        retrained(chosen, fill(cast("Study", study), tmp_path, fewer), 2)
 
 
 def test_what_was_not_trained_has_no_gain_and_says_why(chosen: ChosenGroups, tmp_path: Path) -> None:

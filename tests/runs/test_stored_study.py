@@ -114,6 +114,13 @@ def test_a_refusal_says_what_was_found(key: str, value: Any, said: str, tmp_path
     assert said in str(caught.value)
 
 
+def test_a_kind_that_is_none_is_named_with_its_place(tmp_path: Path) -> None:
+    content = json.loads(json.dumps(dataclasses.asdict(PAIRS)))
+    (tmp_path / "study.json").write_text(json.dumps(changed(content, ("tasks", 0, "kind"), "nothing")))
+    with pytest.raises(ValueError, match=r": tasks\.0\.kind is 'nothing'; expected 'similarity'"):
+        Study.load(tmp_path)
+
+
 @pytest.mark.parametrize("name", ["../../x", "/x", "a/b", "", ".x", "x" * 300, "a\nb", "a b"])
 def test_a_name_that_leaves_its_folder_is_refused(name: str, tmp_path: Path) -> None:
     content = dataclasses.asdict(PAIRS)

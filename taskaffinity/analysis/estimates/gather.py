@@ -38,13 +38,12 @@ class Gathered:
 
         The text has a placeholder for the role of the task.
         """
-        metrics = {task.name: task.metric for task in self.study.tasks}
         faults = {}
         for (name, _), spec in self.singles.items():
             result = self.store.get(spec)
             if result is None:
                 faults[name] = NO_SINGLE
-            elif is_constant(result, name, metrics[name]):
+            elif is_constant(result, name, result.outcomes[name].metric):
                 faults[name] = NOT_LEARNED
         return faults
 

@@ -15,6 +15,7 @@ from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Key
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.read_arms import arm_of
+from taskaffinity.analysis.statistics.same_examples import SameExamples
 from taskaffinity.grouping.helper_race import Helpers, Race, RaceRule
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan, multitask_runs, without_unused_settings
@@ -130,7 +131,8 @@ def final_gain(matrix: AffinityMatrix, runs: HelperRuns, helpers: Helpers, store
     name, metric = matrix.tasks[runs.target], matrix.metrics[runs.target]
     done = [run for spec in runs.final_plan(helpers) if (run := store.get(spec))]
     arms: dict[Key, Arm] = {}
+    examples = SameExamples()
     for key, is_single in (((name, "single", ""), True), ((name, "pair", "group"), False)):
         if found := [run for run in done if (len(run.spec.tasks) == 1) is is_single]:
-            arms[key] = arm_of(found, f"{name}/test", metric)
+            arms[key] = arm_of(found, f"{name}/test", metric, examples)
     return realised_gain(arms, name, matrix.rule)

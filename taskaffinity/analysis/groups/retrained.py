@@ -18,13 +18,13 @@ from taskaffinity.analysis.groups.predictions import Basis
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Key, arms_of
 from taskaffinity.analysis.statistics.read_arms import arm_of
+from taskaffinity.analysis.statistics.same_examples import SameExamples
 from taskaffinity.analysis.statistics.standard_errors import standard_error, variance_components
 from taskaffinity.analysis.style import plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.analysis.tables.groups import ESTIMATE_MARK
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan, single_task_runs, without_unused_settings
-from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -93,16 +93,14 @@ def retrained(chosen: ChosenGroups, store: RunStore, n_seeds: int) -> tuple[Retr
     runs = [run for spec in retrain_plan(chosen, n_seeds) if (run := store.get(spec))]
     metrics = dict(zip(chosen.tasks, chosen.matrix.metrics, strict=True))
     arms: dict[Key, Arm] = {}
+    examples = SameExamples()
     for task, group in _served_together(chosen):
         name = chosen.tasks[task]
         for label, members in (("single", (name,)), ("pair", chosen.names(group))):
             if found := [run for run in runs if set(run.spec.task_names) == set(members)]:
-                arms[name, label, "" if label == "single" else "group"] = _arm(found, name, metrics[name])
+                key = (name, label, "" if label == "single" else "group")
+                arms[key] = arm_of(found, f"{name}/test", metrics[name], examples)
     return tuple(_compared(chosen, arms, task, group) for task, group in _served_together(chosen))
-
-
-def _arm(runs: list[RunResult], name: str, metric: str) -> Arm:
-    return arm_of(runs, f"{name}/test", metric)
 
 
 def _served_together(chosen: ChosenGroups) -> Iterator[tuple[int, tuple[int, ...]]]:

@@ -162,8 +162,7 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
         key = f"{name}/test" + ("" if by[name] == official[name] else f"/{by[name]}")
         runs = [run for run in map(store.get, specs) if run and key in run.counts]
         if runs:
-            examples.check(runs, key, by[name])
-            arms[name, stage] = arm_of(runs, key, by[name])
+            arms[name, stage] = arm_of(runs, key, by[name], examples)
     return arms
 
 

@@ -64,8 +64,7 @@ def read_arms(
             if not runs:
                 continue
             key = (target, arm, partner or "".join(name for name in names if name != target))
-            examples.check(runs, of_test, by[target])
-            arm_found = arm_of(runs, of_test, by[target])
+            arm_found = arm_of(runs, of_test, by[target], examples)
             sizes = sizes_of.setdefault(target, arm_found.document_sizes)  # gold, so all arms have the same
             by_key[key] = dataclasses.replace(arm_found, document_sizes=sizes)
             seeds[key] = tuple(run.spec.seed for run in runs)
@@ -75,8 +74,20 @@ def read_arms(
     return Arms(names, by_key, seeds, baseline, rule.test, rule.estimand)
 
 
-def arm_of(runs: Sequence[RunResult], key: str, metric: str) -> Arm:
-    """Return the arm of runs of one condition, from their counts under a key of ``RunResult.counts``."""
+def arm_of(runs: Sequence[RunResult], key: str, metric: str, examples: SameExamples) -> Arm:
+    """Return the arm of runs of one condition, from their counts under a key of ``RunResult.counts``.
+
+    Parameters
+    ----------
+    examples : SameExamples
+        One for all arms that are compared.
+
+    Raises
+    ------
+    InputError
+        If the runs differ from those that ``examples`` knows.
+    """
+    examples.check(runs, key, metric)
     arm = Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
     by_class = "/".join([*key.split("/")[:2], "macro_f1"])
     if not any(by_class in run.counts for run in runs):

@@ -1,4 +1,4 @@
-"""Check that all runs of a task have the same test examples with the same gold labels.
+"""Check that all runs of a task have the same test examples, gold labels and metric.
 
 Otherwise a gain means nothing.
 """
@@ -30,12 +30,14 @@ class SameExamples:
         Raises
         ------
         InputError
-            If their test examples, gold labels or documents differ: one line with the run that differs from most.
+            If their test examples, gold labels or documents differ: one line with the run that differs from most. Also
+            if a run is scored by another metric than the study.
         """
+        _check_metric(runs, key, metric)
         groups = self._names.setdefault(key, {})
         for run in runs:
             groups.setdefault(_digest(run, key, metric), []).append(run.spec.run_id)
-        if len(groups) == 1:
+        if len(groups) <= 1:
             return
         sizes = [size for size, _ in groups]
         (odd, *_), (usual, *_) = min(groups.values(), key=len), max(groups.values(), key=len)
@@ -46,6 +48,18 @@ class SameExamples:
             f"({' and '.join(map(str, sizes[:2]))} examples); delete the folder of the run that is wrong, and the same "
             "command trains it again"
         )
+
+
+def _check_metric(runs: Sequence[RunResult], key: str, metric: str) -> None:
+    task, _, others = key.partition("/")
+    if "/" in others:  # a secondary metric, which the key names
+        return
+    for run in runs:
+        if (found := run.outcomes[task].metric) != metric:
+            raise InputError(
+                f"run {run.spec.run_id}: scored by {found} for {task}, but the study says {metric}; delete the run's "
+                "folder if it is wrong, or move the study's file away, and repeat the command that made it"
+            )
 
 
 def _digest(run: RunResult, key: str, metric: str) -> tuple[int, bytes]:

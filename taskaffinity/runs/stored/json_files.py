@@ -22,6 +22,8 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 _LONGEST = 160
 _LINE = re.compile(r"at line (\d+)")
+_IS_TYPE = re.compile(r"[a-z-]+\[")
+"""What pydantic adds to a place where several types are possible, such as ``literal['a','b']``."""
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _MISSING = ("missing", "missing_argument")
 
@@ -63,7 +65,7 @@ def fault_line(error: ValidationError) -> str:
     """Return pydantic's first fault in one short line; long values are shown by their size."""
     fault = error.errors(include_url=False)[0]
     kind, given = fault["type"], fault["input"]
-    place = ".".join(_part(part) for part in fault["loc"])
+    place = ".".join(_part(part) for part in fault["loc"] if not _IS_TYPE.match(str(part)))
     if kind == "json_invalid":
         line = _LINE.search(fault["msg"])
         return f"line {line[1]}: not JSON" if line else "not JSON"
