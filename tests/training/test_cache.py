@@ -176,6 +176,25 @@ def test_an_entry_is_hashed_once_by_a_process(encoder: Encoder, cache: Path, mon
     assert sorted(hashed) == sorted(map(str, files))
 
 
+def test_the_hashes_of_an_entry_are_written_last_and_flushed(
+    encoder: Encoder, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = entry("nli", encoder, cache)
+    files = {path.name for path in folder.rglob("*") if path.is_file()}
+    shutil.rmtree(folder)
+    first: list[tuple[str, set[str]]] = []
+    flush = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        first.append((path.name, {other.name for other in path.parent.rglob("*") if other.is_file()}))
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    prepare([TASKS["nli"]], encoder, RECIPE, cache)
+    assert first[0] == (SEAL, files)  # before the folder gets its name
+
+
 def test_a_sealed_folder_has_one_name(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").write_text("x")

@@ -31,6 +31,7 @@ from taskaffinity.training.encoders.load import (
 )
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.pretraining import pretrain as module
+from taskaffinity.training.pretraining.folder import write_encoder
 from taskaffinity.training.pretraining.pretrain import Pretrained, Pretraining, blocks_of, masked_loss, pretrain
 
 SETTINGS = Pretraining(learning_rate=3e-3, num_train_epochs=6, batch_size=8, max_length=24, held_out=0.2)
@@ -167,6 +168,44 @@ def test_an_interrupted_one_gives_the_same_bytes(
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == {
         path.name: path.read_bytes() for path in twice.folder.iterdir()
     }
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_checkpoints_of_one_that_was_killed_at_its_end_are_removed_by_the_same_command(
+    trained_before: Encoder, passages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed after the output was written, and before the checkpoints were removed."""
+    settings = replace(SETTINGS, num_train_epochs=1)
+    child = os.fork()
+    if not child:
+        monkeypatch.setattr(module, "write_encoder", lambda *a, **k: (write_encoder(*a, **k), os._exit(0)))
+        pretrain(passages, trained_before, tmp_path / "a", settings, checkpoint_minutes=1e-9)
+    assert os.waitpid(child, 0)[1] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "a.unfinished"]
+    with pytest.raises(InputError, match="not empty"):
+        pretrain(passages, trained_before, tmp_path / "a", settings, checkpoint_minutes=1e-9)
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_second_process_does_not_pre_train_into_the_same_folder(
+    trained_before: Encoder, passages: list[str], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, num_train_epochs=1)
+    refused: list[str] = []
+
+    def another(step: int, steps: int, loss: float) -> None:
+        if step == 3:  # after a checkpoint
+            before = sorted((tmp_path / "a.unfinished").rglob("*"))
+            with pytest.raises(InputError, match="another process pre-trains into it") as caught:
+                pretrain(passages, trained_before, tmp_path / "a", replace(settings, seed=1))
+            refused.append(str(caught.value))
+            assert sorted((tmp_path / "a.unfinished").rglob("*")) == before
+
+    random_state = torch.get_rng_state()
+    found = pretrain(passages, trained_before, tmp_path / "a", settings, on_progress=another, checkpoint_minutes=1e-9)
+    torch.set_rng_state(random_state)
+    assert len(refused) == 1
+    assert found.steps > 3
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 

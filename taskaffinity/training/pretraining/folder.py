@@ -22,6 +22,9 @@ from taskaffinity.training.encoders.files import NO_CODE
 from taskaffinity.training.encoders.load import load_config
 from taskaffinity.training.encoders.load_errors import as_input_error
 
+RESULT = "pretraining.json"
+"""File with the settings of a pre-training, in its folder."""
+
 
 def load_with_language_head(folder: Path) -> PreTrainedModel:
     """Return the encoder in ``folder`` with its head for masked tokens, in fp32.
@@ -67,7 +70,7 @@ def write_encoder(
     with atomic_folder(out, mode=0o700) as beside:
         bare.save_pretrained(beside)
         tokenizer.save_pretrained(beside)
-        write_json(beside / "pretraining.json", about)
+        write_json(beside / RESULT, about)
         protect(beside, share_with_group=share_with_group)
 
 

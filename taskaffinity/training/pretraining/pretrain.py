@@ -34,7 +34,7 @@ from taskaffinity.training.inputs.batches import seed_of
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.pretraining.folder import load_with_language_head, write_encoder
-from taskaffinity.training.pretraining.resume import PretrainCheckpoints, identity_of
+from taskaffinity.training.pretraining.resume import PretrainCheckpoints, identity_of, only_writer, refuse_used
 
 Blocks = list[list[int]]
 
@@ -114,14 +114,14 @@ def pretrain(
     ------
     InputError
         If ``out`` is not empty, there are fewer than two passages, ``max_length`` exceeds the encoder's positions, the
-        tokenizer has no mask token, or the encoder has no head for masked tokens or is not bidirectional.
+        tokenizer has no mask token, the encoder has no head for masked tokens or is not bidirectional, or another
+        process pre-trains into ``out``.
     Diverged
         If a loss is infinite or not a number.
     """
     out = out.resolve()
     remove_litter(out.parent)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"--out {out}: not empty; give the name of a new folder")
+    refuse_used(out)
     if len(passages) < 2:
         raise InputError(f"{len(passages)} passage(s) of text; expected at least 2, because some are held out")
     tokenizer = _tokenizer(encoder)
@@ -144,19 +144,19 @@ def pretrain(
     nn.Module.to(model, settings.device)
     checkpoints = PretrainCheckpoints(out, checkpoint_minutes, identity_of(encoder.ref, settings, passages))
     blocks = blocks_of(trained, tokenizer, settings.max_length)
-    with checkpoints:
-        steps, losses = _train(model, blocks, dev, tokenizer, settings, on_progress, checkpoints)
-    result = Pretrained(out, len(trained), n_held, steps, losses)
-    about = {
-        "encoder": asdict(encoder.ref),
-        "settings": asdict(settings),
-        "passages": result.passages,
-        "held_out": result.held_out,
-        "steps": result.steps,
-        "held_out_losses": list(result.losses),
-    }
-    write_encoder(model, pooler, tokenizer, out, about, share_with_group=share_with_group)
-    checkpoints.remove()
+    with only_writer(out):
+        with checkpoints:
+            steps, losses = _train(model, blocks, dev, tokenizer, settings, on_progress, checkpoints)
+        result = Pretrained(out, len(trained), n_held, steps, losses)
+        about = {
+            "encoder": asdict(encoder.ref),
+            "settings": asdict(settings),
+            "passages": result.passages,
+            "held_out": result.held_out,
+            "steps": result.steps,
+            "held_out_losses": list(result.losses),
+        }
+        write_encoder(model, pooler, tokenizer, out, about, share_with_group=share_with_group)
     return result
 
 

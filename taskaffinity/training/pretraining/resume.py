@@ -8,23 +8,75 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 import transformers
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
 import taskaffinity
+from taskaffinity.atomic import LOCK
+from taskaffinity.errors import InputError
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, TrainingState
+from taskaffinity.runs.stored.run_files import is_locked
 from taskaffinity.training.optim.optimizer import Stepper
+from taskaffinity.training.pretraining.folder import RESULT
 from taskaffinity.training.resume import below, read_tensors, weights_of
 from taskaffinity.training.sigterm import Terminated, Termination
+
+
+def unfinished_folder(out: Path) -> Path:
+    """Return the folder of the lock and the checkpoints of a pre-training into ``out``."""
+    return out.with_name(f"{out.name}.unfinished")
+
+
+def refuse_used(out: Path) -> None:
+    """Raise ``InputError`` if ``out`` is not empty.
+
+    If a pre-training was killed after it wrote ``out``, its checkpoints are removed.
+    """
+    if not _is_used(out):
+        return
+    folder = unfinished_folder(out)
+    if (out / RESULT).is_file() and not is_locked(folder / LOCK):
+        shutil.rmtree(folder, ignore_errors=True)
+    raise InputError(f"--out {out}: not empty; give the name of a new folder")
+
+
+@contextmanager
+def only_writer(out: Path) -> Iterator[None]:
+    """Hold the lock of the pre-training into ``out``; at the end, remove its checkpoints if ``out`` is written.
+
+    Raises
+    ------
+    InputError
+        If another process holds it, or ``out`` is not empty.
+    """
+    folder = unfinished_folder(out)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"--out {out}: another process pre-trains into it; wait, or give another name") from None
+    try:
+        refuse_used(out)
+        yield
+    finally:
+        if _is_used(out) or not any(path.name != LOCK for path in folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
+
+
+def _is_used(out: Path) -> bool:
+    return out.exists() and (not out.is_dir() or any(out.iterdir()))
 
 
 @dataclass
@@ -55,7 +107,7 @@ class PretrainCheckpoints:
     """
 
     def __init__(self, out: Path, minutes: float, identity: Any) -> None:
-        self._folder = out.with_name(f"{out.name}.unfinished")
+        self._folder = unfinished_folder(out)
         self._files = CheckpointFolder(self._folder, minutes) if minutes else None
         self._identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
         self._versions = {
@@ -111,10 +163,6 @@ class PretrainCheckpoints:
         """Return a block that SIGTERM interrupts at once; the last checkpoint stays."""
         return nullcontext() if self._files is None else self._termination.interruptible()
 
-    def remove(self) -> None:
-        """Remove the checkpoints."""
-        shutil.rmtree(self._folder, ignore_errors=True)
-
     def _write(self, files: CheckpointFolder) -> None:
         self._termination.begin_writing()
         at = self.position
@@ -136,7 +184,6 @@ class PretrainCheckpoints:
         if next(self._model.parameters()).device.type == "cuda":
             tensors["generator/cuda"] = torch.cuda.get_rng_state()
         whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        self._folder.mkdir(mode=0o700, exist_ok=True)
         files.write(state, lambda path, about: save_file(whole, path, dict(about)))
 
 
