@@ -17,6 +17,7 @@ import platform
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -27,7 +28,7 @@ from typing import IO
 
 from filelock import FileLock, Timeout
 
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, input_error
 
 LOCK = ".lock"
 """File in a folder whose lock is held while several of its files are written."""
@@ -61,7 +62,10 @@ def atomic_write(path: Path, mode: int | None = None, *, durable: bool = True) -
     ------
     OSError
         With the name of ``path``, if the disk is full or the like.
+    InputError
+        If ``path`` is a device or a pipe.
     """
+    _check_replaceable(path)
     remove_litter(path.parent)
     with named_errors(path):
         beside, descriptor = _new_name(path, "tmp", 0o666 if mode is None else mode)
@@ -174,6 +178,13 @@ def exclusive(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise ``InputError`` for a device or a pipe, in whose place there would be a file."""
+    with suppress(OSError):
+        if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
+            raise input_error(path, "a device or a pipe", "a name where a file can be written")
 
 
 @contextmanager

@@ -287,6 +287,21 @@ def test_a_folder_that_is_not_empty_is_not_replaced(tmp_path: Path) -> None:
     assert hidden(tmp_path) == []
 
 
+def test_a_pipe_a_device_or_a_link_to_one_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to(os.devnull)
+    for name in ("pipe", "link", "null"):
+        with pytest.raises(InputError, match=f"{name}: found a device or a pipe; expected a name"):
+            write_atomic(tmp_path / name, NEW)
+    assert (tmp_path / "pipe").is_fifo()
+    assert (tmp_path / "null").is_symlink()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_atomic(tmp_path / "folder", NEW)
+    assert hidden(tmp_path) == []
+
+
 def test_a_lock_that_is_held_too_long_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(atomic, "LONGEST_WAIT", 0.0)
     with exclusive(tmp_path), pytest.raises(InputError, match="another process"), exclusive(tmp_path):
