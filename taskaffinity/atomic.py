@@ -60,10 +60,8 @@ def atomic_write(path: Path, mode: int | None = None, *, durable: bool = True) -
 
     Raises
     ------
-    OSError
-        With the name of ``path``, if the disk is full or the like.
-    InputError
-        If ``path`` is a device or a pipe.
+    OSError, InputError
+        With the name of ``path``: the disk is full or the like, or ``path`` is a device or a pipe.
     """
     _check_replaceable(path)
     remove_litter(path.parent)
