@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 from transformers import (
     AutoModel,
     BertConfig,
+    BertForMaskedLM,
     BertModel,
     CanineTokenizer,
     MPNetConfig,
@@ -16,6 +18,7 @@ from transformers import (
     RobertaConfig,
     XLNetConfig,
 )
+from transformers.utils import logging as transformers_logging
 
 from taskaffinity.errors import InputError
 from taskaffinity.training.encoders import load as encoders
@@ -90,6 +93,23 @@ def test_a_folder_without_weights_needs_from_scratch(old_bert: Path, tmp_path: P
         find_encoder(str(old_bert))
     tiny = tiny_encoder(["dose"], tmp_path)
     assert find_encoder(str(tiny.folder)).ref == tiny.ref
+
+
+def test_a_language_head_and_a_missing_pooler_are_loaded_without_warnings(tmp_path: Path) -> None:
+    config = BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    BertForMaskedLM(config).save_pretrained(tmp_path)
+    warnings: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: warnings.append(record.getMessage())  # type: ignore[method-assign]
+    transformers_logging.add_handler(handler)
+    try:
+        BertModel.from_pretrained(tmp_path)
+        assert len(warnings) == 1  # what transformers says by itself
+        load_encoder(tmp_path)
+        BertModel.from_pretrained(tmp_path)
+    finally:
+        transformers_logging.remove_handler(handler)
+    assert len(warnings) == 2
 
 
 def test_weights_without_a_layer_are_refused(make_encoder: Callable[..., Path]) -> None:

@@ -28,7 +28,7 @@ from taskaffinity.regular_file import open_regular, read_regular_text
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.training.checksums import SEAL, is_intact, seal
 from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files, check_size, read_settings
-from taskaffinity.training.encoders.load_errors import as_input_error
+from taskaffinity.training.encoders.load_errors import as_input_error, quietly
 
 logging.disable_progress_bar()
 
@@ -218,7 +218,7 @@ def load_encoder(folder: Path, dropout: float | None = None) -> tuple[PreTrained
         with as_input_error(f"{folder / 'config.json'}: not the configuration of an encoder"):
             model, missing = AutoModel.from_config(config, trust_remote_code=False), {"pooler"}
     else:
-        with as_input_error(f"{folder}: its weights cannot be loaded"):
+        with as_input_error(f"{folder}: its weights cannot be loaded"), quietly():
             model, info = AutoModel.from_pretrained(
                 folder, config=config, dtype=torch.float32, output_loading_info=True, weights_only=True, **NO_CODE
             )

@@ -1,4 +1,4 @@
-"""Convert errors of transformers and its loaders to one-line ``InputError``s.
+"""Convert errors of transformers and its loaders to one-line ``InputError``s, and silence its expected warnings.
 
 The loaders raise a dozen exception types for a damaged file.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from transformers.utils import logging
 
 from taskaffinity.errors import InputError
 
@@ -28,6 +29,20 @@ def as_input_error(message: str) -> Iterator[None]:
             raise
         reason = str(error).strip().partition("\n")[0] if isinstance(error, ImportError) else type(error).__name__
         raise InputError(f"{message} ({reason})") from error
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Silence the warnings of transformers inside the block.
+
+    Checkpoints with a language head, and without a pooler, are expected.
+    """
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def is_lack_of_memory(error: BaseException) -> bool:

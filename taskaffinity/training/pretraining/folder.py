@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ from transformers import (
     AutoModelForMaskedLM,
     PreTrainedModel,
 )
-from transformers.utils import logging
 
 from taskaffinity.atomic import atomic_folder
 from taskaffinity.private import protect
 from taskaffinity.runs.files import write_json
 from taskaffinity.training.encoders.files import NO_CODE
 from taskaffinity.training.encoders.load import load_config
-from taskaffinity.training.encoders.load_errors import as_input_error
+from taskaffinity.training.encoders.load_errors import as_input_error, quietly
 
 RESULT = "pretraining.json"
 """File with the settings of a pre-training, in its folder."""
@@ -41,8 +39,7 @@ def load_with_language_head(folder: Path) -> PreTrainedModel:
     if getattr(config, "from_scratch", False):
         model = AutoModelForMaskedLM.from_config(config, trust_remote_code=False)
     else:
-        # warnings about an unused pooler and a new head are expected
-        with as_input_error(f"{folder}: its weights cannot be loaded"), _quietly():
+        with as_input_error(f"{folder}: its weights cannot be loaded"), quietly():
             model = AutoModelForMaskedLM.from_pretrained(
                 folder, config=config, dtype=torch.float32, weights_only=True, **NO_CODE
             )
@@ -72,14 +69,3 @@ def write_encoder(
         tokenizer.save_pretrained(beside)
         write_json(beside / RESULT, about)
         protect(beside, share_with_group=share_with_group)
-
-
-@contextmanager
-def _quietly() -> Any:
-    """Silence the warnings of transformers inside the block."""
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
