@@ -153,7 +153,8 @@ def _json(content: bytes, rng: random.Random) -> bytes:
     elif choice == 2 and isinstance(node[key], int | float) and not isinstance(node[key], bool):
         node[key] = node[key] + rng.choice((1, -1, 0.1, 1e-6))
     elif choice == 3:
-        other_node, other_key = rng.choice(places)
+        alike = [place for place in places if place[1] == key and place[0] is not node]  # such as another task's metric
+        other_node, other_key = rng.choice(alike if alike and rng.random() < 0.5 else places)
         node[key] = json.loads(json.dumps(other_node[other_key])) if _has(other_node, other_key) else None
     else:
         node[key] = rng.choice(_VALUES)

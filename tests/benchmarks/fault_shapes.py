@@ -1,4 +1,4 @@
-"""Readers of data in further shapes: mentions at offsets, parquet, JSON by id, more kinds, tables without labels."""
+"""Readers of data in further shapes: mentions at offsets, parquet, JSON by id, more kinds, data without labels."""
 
 from __future__ import annotations
 
@@ -24,9 +24,13 @@ tasks:
   packed: {kind: classification, path: data/packed}
   keyed: {kind: classification, path: data/keyed}
   signs: {kind: multilabel, path: data/signs}
-  burden: {kind: regression, path: data/burden}
   whole: {kind: classification, path: data/whole.json}
-  answers: {kind: choice, path: data/answers, columns: {group: of}}
+  candidates: {kind: choice, path: data/candidates, columns: {group: of}}
+  burden: {kind: regression, path: data/burden, tests: {more: data/more.csv}}
+  lists: {kind: choice, path: data/kinds/lists}
+  letters: {kind: choice, path: data/kinds/letters, options: [a, b, c]}
+  answers: {kind: spans, path: data/kinds/answers}
+  articles: {kind: spans, path: data/kinds/articles}
 """
 
 
@@ -36,6 +40,8 @@ def shape_readers() -> list[Any]:
 
     return [
         Reader("other shapes of data", "shapes", "data/**/*.*", _read_shapes, False, 500),
+        Reader("options and answers", "shapes", "data/kinds/*/*.*", _read_shapes, False, 200),
+        Reader("unlabelled options and answers", "shapes", "asked.jsonl", _read_unlabelled_answers, False, 200),
         Reader("shapes.yaml", "shapes", "shapes.yaml", _read_shapes, False, 200),
         Reader("unlabelled tables", "shapes", "text.*", _read_unlabelled_table, False, 200),
     ]
@@ -80,10 +86,48 @@ def fill_shapes(root: Path) -> None:
         of_groups = [
             (f"{split}{n}", f"which {n}", " ".join(_words(rng, 2)), int(k == n % 3)) for n in range(4) for k in range(3)
         ]
-        write_csv(folder / "answers" / f"{split}.csv", ("of", "text", "options", "label"), of_groups)
+        write_csv(folder / "candidates" / f"{split}.csv", ("of", "text", "options", "label"), of_groups)
         numbers = [(name, text, n / 2) for n, (name, text, _) in enumerate(rows)]
         write_csv(folder / "burden" / f"{split}.csv", ("id", "text", "label"), numbers)
+        write_csv(
+            folder / "more.csv", ("id", "text", "label"), [(f"more{n}", *row[1:]) for n, row in enumerate(numbers)]
+        )
+        _write_choices(folder / "kinds", split, [(name, text) for name, text, _ in rows], rng)
+        _write_answers(folder / "kinds", split, [(name, text) for name, text, _ in rows], rng)
     (folder / "whole.json").write_text(json.dumps(whole))
+    asked = [
+        {"id": f"a{n}", "text": f"{text}?", "text_pair": other, "options": [text, other]} for n, text, other, _ in texts
+    ]
+    (root / "asked.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in asked))
+
+
+def _write_choices(folder: Path, split: str, rows: Sequence[tuple[str, str]], rng: random.Random) -> None:
+    """Options in a list, with the place of the right one; and in columns, with its letter."""
+    options = [[" ".join(_words(rng, 2)) for _ in range(3)] for _ in rows]
+    lists = [
+        {"id": name, "text": text, "options": given, "label": n % 3}
+        for n, ((name, text), given) in enumerate(zip(rows, options, strict=True))
+    ]
+    (folder / "lists").mkdir(parents=True, exist_ok=True)
+    (folder / "lists" / f"{split}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in lists))
+    columns = [(*row, *given, "ABC"[n % 3]) for n, (row, given) in enumerate(zip(rows, options, strict=True))]
+    write_csv(folder / "letters" / f"{split}.csv", ("id", "text", "a", "b", "c", "label"), columns)
+
+
+def _write_answers(folder: Path, split: str, rows: Sequence[tuple[str, str]], rng: random.Random) -> None:
+    """Answers in rows, every third question without one; and in SQuAD's articles."""
+    flat, paragraphs = [], []
+    for n, (name, text) in enumerate(rows):
+        question, word = f"{' '.join(_words(rng, 3))}?", text.split()[n % 5]
+        answers = [{"text": word, "answer_start": text.index(word)}] if n % 3 else []
+        flat.append({"id": name, "text": question, "text_pair": text, "label": [one["text"] for one in answers]})
+        asked = {"id": name, "question": question, "answers": answers, "is_impossible": not answers}
+        paragraphs.append({"context": text, "qas": [asked]})
+    for place in ("answers", "articles"):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    (folder / "answers" / f"{split}.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in flat))
+    articles = [{"title": f"{split}{n}", "paragraphs": paragraphs[n::3]} for n in range(3)]
+    (folder / "articles" / f"{split}.json").write_text(json.dumps({"version": "2", "data": articles}))
 
 
 def _document(name: str, rng: random.Random) -> tuple[str, str, list[dict[str, Any]]]:
@@ -164,6 +208,23 @@ def _read_shapes(place: Path, path: Path) -> Any:
 
     suite = list(load_suite(place / "shapes" / "shapes.yaml"))
     return [(task.fingerprint, sum(len(examples) for examples in task.examples.values())) for task in suite]
+
+
+def _read_unlabelled_answers(place: Path, path: Path) -> Any:
+    """Read the file as questions for answers, and as questions with options."""
+    from taskaffinity.errors import InputError
+    from taskaffinity.tasks.unlabelled import read_unlabelled
+
+    faults: list[InputError] = []
+    found = []
+    for kind in ("spans", "choice"):
+        try:
+            found.append(len(list(read_unlabelled(path, kind))))  # type: ignore[arg-type]
+        except InputError as error:
+            faults.append(error)
+    if faults:
+        raise faults[0]
+    return found
 
 
 def _read_unlabelled_table(place: Path, path: Path) -> Any:
