@@ -4,7 +4,8 @@
     python tests/benchmarks/fuzz.py READER [--seconds 600] [--out FOLDER]
 
 READER is json, csv, tsv, conll, brat, xml, yaml, lines (the corpora's other formats), mentions (at offsets),
-tables (scores, predictions, files of a results folder), or all. atheris mutates the small
+tables (scores, predictions, files of a results folder), suites (data files with the other keys of a suite
+file), or all. atheris mutates the small
 valid files of ``fuzz_readers.py``; ``fuzz_readers.check`` says what no input may do. A finding does not end the run:
 its input is kept in ``FOLDER/READER/found``, one for each place. Writes one row per reader into ``results/fuzz.csv``.
 """
@@ -24,7 +25,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "fuzz.csv"
-NAMES = ("json", "csv", "tsv", "conll", "brat", "xml", "yaml", "lines", "mentions", "tables")
+NAMES = ("json", "csv", "tsv", "conll", "brat", "xml", "yaml", "lines", "mentions", "tables", "suites")
 COLUMNS = ("reader", "seconds", "executions", "findings")
 _LONGEST_INPUT = 4096
 _CHILD = "import fuzz, pathlib, sys; fuzz.child(sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:])"
@@ -54,7 +55,7 @@ def child(reader: str, out: Path, arguments: Sequence[str]) -> None:
     """Fuzz in this process; ``outcome.json`` has the number of executions and the findings so far."""
     import atheris  # type: ignore[import-not-found]
 
-    with atheris.instrument_imports(include=["taskaffinity", "yaml", "fuzz_readers"]):
+    with atheris.instrument_imports(include=["taskaffinity", "yaml", "fuzz_readers", "fuzz_suites"]):
         import fuzz_readers
     work = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
     for seed in fuzz_readers.seeds(reader):

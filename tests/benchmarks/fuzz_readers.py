@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from fuzz_seeds import SEEDS
+from fuzz_suites import VARIANTS, brat_pairs, hallmarks, leaf_trial
+from fuzz_suites import seeds as suite_seeds
 
 from taskaffinity.analysis.encoder_folders import encoder_study_folders
 from taskaffinity.analysis.estimates.stored import read_estimates
@@ -298,12 +300,12 @@ READERS: dict[str, list[Variant]] = {
     "csv": [*_of_kinds("csv", _TEXTS), partial(_unlabelled, "classification", "csv"), _candidates],
     "tsv": [*_of_kinds("tsv", _TEXTS), *_of_kinds("blue", _IN_BLUE), *(partial(_blue, name) for name in BLUE_TASKS)],
     "conll": [partial(_task, "ner", "conll"), partial(_task, "ner", "blue"), partial(_blue, "bc5cdr-disease")],
-    "brat": [_brat],
+    "brat": [_brat, brat_pairs, leaf_trial],
     "xml": [_ddi, _rqe, _knowtator],
     "yaml": [_suite, _recipe],
     "lines": [
         _pubtator, _chemprot, _clinicalsts, _ehr_rel, _i2b2, _pipe, _ids, partial(_unlabelled, "ner", "txt"),
-        partial(_passages, "txt"),
+        partial(_passages, "txt"), hallmarks,
     ],
     "mentions": [
         *(partial(_marked, form) for form in ("jsonl", "pubtator", "bioc", "conllu")),
@@ -321,6 +323,7 @@ READERS: dict[str, list[Variant]] = {
         _sharing,
         _encoders,
     ],
+    "suites": VARIANTS,
 }  # fmt: skip
 """Reader -> its variants."""
 
@@ -333,4 +336,6 @@ _TABLE = b"text,label\n" + b"".join(b"row %d,%c\n" % (n, b"ab"[n % 2]) for n in 
 
 def seeds(reader: str) -> list[bytes]:
     """Each seed for each variant of a reader."""
+    if reader == "suites":
+        return suite_seeds()
     return [bytes([number]) + text.encode() for number in range(len(READERS[reader])) for text in SEEDS[reader]]

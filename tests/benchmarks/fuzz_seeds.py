@@ -120,7 +120,8 @@ SEEDS: dict[str, list[str]] = {
     ],
     "brat": [
         "red horse and blue cake\n\0T1\tAnimal 4 9\thorse\nT2\tCake 14 18;19 23\tblue cake\n"
-        "E1\tAnimal:T1\nR1\tHas Arg1:E1 Arg2:T2\n"
+        "E1\tAnimal:T1\nR1\tHas Arg1:E1 Arg2:T2\n",
+        "red horse and blue cake\n\0T1\tAnimal 4 9\thorse\nT2\tColour 14 18\tblue\nR1\tUsing Arg1:T1 Arg2:T2\n",
     ],
     "xml": [
         _DDI,
@@ -150,6 +151,7 @@ SEEDS: dict[str, list[str]] = {
         '\0c="horse" 1:1 1:1||r="TeRP"||c="red" 1:0 1:0\n',
         "n||Disease_Disorder||C1||4||9\n",
         "a\nb\n",
+        "red horse runs.\nblue cake.\n\0 < Inducing angiogenesis--x AND Cellular energetics < NULL ",
     ],
     "mentions": [
         _lines([_MARKED]),
