@@ -170,6 +170,18 @@ def test_files_are_downloaded_once(mirror: Mirror, tmp_path: Path) -> None:
     assert len(mirror.asked) == 2
 
 
+def test_of_two_commands_that_fetch_at_once_one_downloads(mirror: Mirror, tmp_path: Path) -> None:
+    """The parts of a file have one name, so two writers would mix their bytes."""
+    pins = [mirror.pin(f"{n}.txt", A * (n + 1)) for n in range(8)]
+    threads = [threading.Thread(target=fetch_files, args=(pins, tmp_path, mirror.address)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(path for path, _ in mirror.asked) == sorted(mirror.path(pin) for pin in pins)
+    assert files_in(tmp_path) == {f"{n}.txt" for n in range(8)}
+
+
 def test_missing_or_changed_files_are_downloaded_again(mirror: Mirror, tmp_path: Path) -> None:
     pins = [mirror.pin("a.txt", A), mirror.pin("b.txt", B), mirror.pin("c.txt", A + B)]
     fetch_files(pins, tmp_path, mirror.address)
