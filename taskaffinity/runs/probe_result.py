@@ -17,12 +17,18 @@ from pydantic import ConfigDict, Field
 
 from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import STRICT, shown
-from taskaffinity.runs.files import write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.counts import COUNTS, archive, check_counts, check_documents, read_arrays
 from taskaffinity.runs.stored.json_files import Amount, FiniteScore, Words
-from taskaffinity.runs.stored.run_result import RESULT, DamagedRun, check_metric, check_spec, read_result_as
+from taskaffinity.runs.stored.run_result import (
+    RESULT,
+    DamagedRun,
+    check_metric,
+    check_spec,
+    read_result_as,
+    write_result,
+)
 from taskaffinity.tasks.count_checks import compact
 
 _LAST, _AVERAGED, _DOCUMENTS = "last", "averaged", "documents"
@@ -89,7 +95,7 @@ def write_probe(folder: Path, result: ProbeResult) -> None:
         name: getattr(result.scores, name)
         for name in ("run_id", "metric", "last", "averaged", "rounds", "source", "work", "versions")
     }
-    write_json(folder / RESULT, {**summary, "sha256": {COUNTS: hashlib.sha256(content).hexdigest()}})
+    write_result(folder, summary, {COUNTS: hashlib.sha256(content).hexdigest()})
 
 
 def read_probe(store: RunStore, spec: RunSpec) -> ProbeResult | None:

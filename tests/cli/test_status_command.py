@@ -55,7 +55,9 @@ def held(store: RunStore, spec: RunSpec) -> Iterator[None]:
 def take(store: RunStore, spec: RunSpec, seconds: float) -> None:
     """Have a finished run taken so long."""
     path = store.folder(spec) / "result.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"work": {"total_seconds": seconds}}))
+    content = json.loads(path.read_text()) | {"work": {"total_seconds": seconds}}
+    content["sha256"].pop("result.json", None)
+    path.write_text(json.dumps(content))
 
 
 def half_done(root: Path) -> tuple[Study, RunStore, list[RunSpec]]:

@@ -247,8 +247,38 @@ def test_a_result_without_a_key_is_refused(store: RunStore, key: str) -> None:
 
 @pytest.mark.parametrize("key", ["dev", "test"])
 def test_a_score_that_the_counts_do_not_give_is_refused(store: RunStore, key: str) -> None:
-    change_json(store.folder(SPEC) / "result.json", lambda content: set_in(content, f"outcomes.b.{key}", 0.987654))
-    assert "0.987654" in refused(store)
+    path = store.folder(SPEC) / "result.json"
+    is_new = b"sha256" in path.read_bytes()
+    change_json(path, lambda content: set_in(content, f"outcomes.b.{key}", 0.987654))
+    assert ("its own checksum differs" if is_new else "0.987654") in refused(store)
+
+
+POSSIBLE: Mapping[str, Callable[[Any], object]] = {
+    "a score in its 8th digit": lambda content: set_in(
+        content, "outcomes.b.test", content["outcomes"]["b"]["test"] + 1e-8
+    ),
+    "more steps": lambda content: set_in(content, "work.steps", 13),
+    "another version": lambda content: set_in(content, "versions.torch", "3"),
+    "no checksum of the history": lambda content: content["sha256"].pop("history.jsonl"),
+    "written again by another program": lambda content: None,
+}
+
+
+@pytest.mark.parametrize("what", POSSIBLE)
+def test_what_is_possible_and_was_not_written_is_seen_by_the_checksum_of_the_result(what: str, tmp_path: Path) -> None:
+    store = RunStore(tmp_path)
+    store.write(RESULT)
+    change_json(store.folder(SPEC) / "result.json", POSSIBLE[what])
+    assert "result.json: not the file that was written: its own checksum differs" in refused(store)
+
+
+def test_another_epoch_with_the_same_score_is_seen_by_the_checksum_of_the_result(tmp_path: Path) -> None:
+    rows = [{"epoch": epoch, "dev": {name: RESULT.outcomes[name].dev for name in "abc"}} for epoch in (1, 2)]
+    store = RunStore(tmp_path)
+    store.write(replace(RESULT, history=rows))
+    assert store.read(SPEC).outcomes["a"].epoch == 2
+    change_json(store.folder(SPEC) / "result.json", lambda content: set_in(content, "outcomes.a.epoch", 1))
+    refused(RunStore(tmp_path))
 
 
 SPEC_JSON = (

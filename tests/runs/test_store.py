@@ -113,9 +113,10 @@ def test_predictions_are_a_table_by_id(store: RunStore) -> None:
 def test_predictions_of_an_older_version_have_no_probabilities(store: RunStore) -> None:
     store.write(RESULT)
     path, result = store.folder(SPEC) / "predictions.parquet", store.folder(SPEC) / "result.json"
-    before = hashlib.sha256(path.read_bytes()).hexdigest()
     pq.write_table(pq.read_table(path).drop_columns("probabilities"), path)
-    result.write_text(result.read_text().replace(before, hashlib.sha256(path.read_bytes()).hexdigest()))
+    content = json.loads(result.read_text())
+    content["sha256"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+    result.write_text(json.dumps(content))
     read = store.predictions(SPEC)
     assert read is not None
     assert read["probabilities"].to_pylist() == [None, None]

@@ -119,7 +119,8 @@ def stored(result: RunResult, root: Path) -> dict[str, Any]:
     ]
     about = json.loads(files["result.json"])
     about["work"] = {name: about["work"][name] for name in ("steps", "pieces")}
-    del about["sha256"]["history.jsonl"]
+    for name in ("history.jsonl", "result.json"):
+        del about["sha256"][name]
     for name in [name for name in files if Path(name).stem.startswith("head-")]:  # its two texts have no order
         length = 8 + int.from_bytes(files[name][:8], "little")
         files[name] = json.loads(files[name][8:length]), files[name][length:]

@@ -1,22 +1,24 @@
 """Read ``result.json`` of a run, and report faults of the files beside it.
 
-Keys, types and ranges are checked. Every file with a checksum in ``result.json`` is compared with it. Folders of older
-versions have no checksums.
+Keys, types and ranges are checked. Every file with a checksum in ``result.json`` is compared with it, and so is
+``result.json`` itself. Folders of older versions have no checksums.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pydantic import ConfigDict
 
+from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import STRICT, InputError, shown
 from taskaffinity.regular_file import IrregularFile, open_regular, read_regular
 from taskaffinity.runs.result import Outcome
@@ -26,6 +28,7 @@ from taskaffinity.tasks.metrics import METRICS
 
 RESULT, SPEC = "result.json", "spec.json"
 _WAY_OUT = "delete its folder, and the same command trains it again"
+_BLANK = "0" * 64
 _ANOTHER = f"not the file that was written: its checksum is not that in {RESULT}"
 
 
@@ -50,12 +53,14 @@ class StoredResult:
     work: dict[str, Amount]
     versions: dict[str, Words]
     sha256: dict[str, str] = field(default_factory=dict)
-    """Checksum of each other file of the run, by its path in the folder; empty in older folders."""
+    """Checksum of each file of the run, by its path in the folder; empty in older folders."""
 
 
 class _Result(Protocol):
     @property
     def run_id(self) -> str: ...
+    @property
+    def sha256(self) -> Mapping[str, str]: ...
 
 
 ResultT = TypeVar("ResultT", bound=_Result)
@@ -84,10 +89,31 @@ def read_result(folder: Path, spec: RunSpec) -> StoredResult:
 def read_result_as(model: type[ResultT], folder: Path, spec: RunSpec) -> ResultT:
     """Read ``result.json`` of any kind of run through its model; raises as ``read_result``."""
     with damage(folder, RESULT):
-        stored: ResultT = parse_model(read_regular(f"{folder}/{RESULT}"), model)
+        content = read_regular(f"{folder}/{RESULT}")
+        stored: ResultT = parse_model(content, model)
     if stored.run_id != spec.run_id:
         raise DamagedRun(folder / RESULT, f"the result of run {shown(stored.run_id)}")
+    own = stored.sha256.get(RESULT)
+    if own is not None and hashlib.sha256(content.replace(_entry(own), _entry(_BLANK))).hexdigest() != own:
+        raise DamagedRun(folder / RESULT, "not the file that was written: its own checksum differs")
     return stored
+
+
+def write_result(folder: Path, summary: Mapping[str, Any], sha256: Mapping[str, str]) -> None:
+    """Write ``result.json`` with the checksums of the other files and its own.
+
+    Its own one is that of its bytes with zeros in the place of the checksum. It detects changes that other files do not
+    contradict, such as another epoch with the same score.
+    """
+    blank = {**summary, "sha256": {**sha256, RESULT: _BLANK}}
+    content = (json.dumps(blank, indent=1, ensure_ascii=False) + "\n").encode()
+    own = hashlib.sha256(content).hexdigest()
+    with atomic_write(folder / RESULT) as file:
+        file.write(content.replace(_entry(_BLANK), _entry(own)))
+
+
+def _entry(own: str) -> bytes:
+    return f'"{RESULT}": "{own}"'.encode()
 
 
 def check_metric(folder: Path, metric: str) -> None:

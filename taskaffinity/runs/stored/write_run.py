@@ -14,10 +14,10 @@ from safetensors.numpy import save
 
 from taskaffinity.atomic import atomic_write
 from taskaffinity.private import file_mode, folder_mode
-from taskaffinity.runs.files import write_json
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.stored.counts import COUNTS, DOCUMENTS, archive
 from taskaffinity.runs.stored.run_files import head_path, prediction_table, weights_path
+from taskaffinity.runs.stored.run_result import write_result
 
 
 def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> None:
@@ -50,9 +50,8 @@ def write_run(folder: Path, result: RunResult, *, share_with_group: bool) -> Non
         "outcomes": {name: _stored(outcome) for name, outcome in result.outcomes.items()},
         "work": dict(result.work),
         "versions": dict(result.versions),
-        "sha256": sums,
     }
-    write_json(folder / "result.json", summary)
+    write_result(folder, summary, sums)
 
 
 def _stored(outcome: Outcome) -> dict[str, Any]:
