@@ -177,7 +177,8 @@ FILES = {
     "runs/RUN/checkpoint/": "The state of a running run. A killed run resumes from it; it is removed when the run "
     "ends. Only you can read it.",
     "runs/RUN/error.txt": "Why a run failed, and where.",
-    "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each other file of the run. It is "
+    "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each file of the run. Its own one "
+    "is that of its bytes with zeros in its place. It is "
     "written last: its presence means that the run is done.",
     "runs/external.npz": "The runs that `verdicts` read from your tables: counts per example, or the scores; no text.",
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
