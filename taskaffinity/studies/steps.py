@@ -220,7 +220,7 @@ def train_estimates(planned: PlannedEstimate, listener: Listener, *, baselines: 
     if baselines:
         from taskaffinity.studies.estimates import estimators
 
-        estimators.write_scores(planned)
+        estimators.write_scores(planned, listener.notice)
     return found
 
 

@@ -63,7 +63,11 @@ def test_a_small_study_is_estimated_continued_and_validated(tmp_path: Path) -> N
     (tmp_path / "estimates.csv").unlink()
     basic = ["--domain", "clinical", "--tasks", ",".join(three), "--executor", "local", "--quiet"]
     given = ["estimate", *basic, "--budget", "90%"]
-    assert command(*given, "--baselines", "--results", str(tmp_path), cwd=tmp_path).returncode == 0
+    loudly = [word for word in given if word != "--quiet"]
+    done = command(*loudly, "--baselines", "--results", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 0
+    said = [line.split()[5] for line in done.stderr.splitlines() if line.endswith("which trains nothing")]
+    assert said == ["log", "vocabulary", "ridge", "gradient"]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/result.json")} == times
     assert (tmp_path / "estimates.csv").read_bytes() == before
     model = next(tmp_path.glob("runs/single-*/model"))

@@ -114,14 +114,18 @@ ESTIMATORS: Mapping[str, Estimator] = {
 """Every estimator that trains nothing, by name."""
 
 
-def write_scores(planned: PlannedStudy) -> pd.DataFrame:
+def write_scores(planned: PlannedStudy, notice: Callable[[str], object]) -> pd.DataFrame:
     """Score every arrow by every estimator, and write ``estimators.csv``: one row per estimator and arrow.
 
-    The single-task models are stored, as ``train_estimates`` leaves them.
+    The single-task models are stored, as ``train_estimates`` leaves them. ``notice`` gets a line before each estimator,
+    because the last two take minutes on a CPU.
     """
     study = planned.study
     material = Material(study, RunStore(planned.root), FrozenModels(planned.encoder.folder, cache_folder()))
-    scores = {name: estimator(material) for name, estimator in ESTIMATORS.items()}
+    scores = {}
+    for name, estimator in ESTIMATORS.items():
+        notice(f"every arrow is scored by {name}, which trains nothing")
+        scores[name] = estimator(material)
     frame = scores_of_estimators(scores, [task.name for task in study.tasks])
     write_csv(frame, planned.root / SCORES)
     return frame
