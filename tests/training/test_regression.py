@@ -73,7 +73,7 @@ def test_two_texts_are_of_another_kind(tmp_path: Path) -> None:
         "name: mine\ntasks:\n  burden: {kind: regression, path: {train: d.jsonl}, dev: 20%, test: 20%}\n"
         "  other: {kind: similarity, path: {train: d.jsonl}, dev: 20%, test: 20%}\n"
     )
-    with pytest.raises(InputError, match=r"column 'sentence2' for kind regression, .* kind: similarity for pairs"):
+    with pytest.raises(InputError, match=r"key 'sentence2' for kind regression, .* kind: similarity for pairs"):
         read_suite(tmp_path / "suite.yaml")
 
 
