@@ -21,7 +21,7 @@ from taskaffinity.runs.best_model import best_model
 from taskaffinity.tasks.unlabelled import read_unlabelled
 
 _REPORT_EVERY = 10_000
-_FIELDS = ("text", "text_pair", "options", "id")
+_FIELDS = ("text", "text_pair", "options", "group", "id")
 _DEVICE_NAMES = {"cuda": "GPU", "cpu": "CPU"}
 
 
@@ -41,7 +41,8 @@ def command(
     columns: Annotated[
         list[str] | None,
         typer.Option(
-            help="Name of a column, as text=NAME, text_pair=NAME, options=NAME,NAME,... or id=NAME; repeatable.",
+            help="Name of a column, as text=NAME, text_pair=NAME, options=NAME,NAME,..., id=NAME, or group=NAME if "
+            "each option has its own row; repeatable.",
             metavar="FIELD=NAME",
         ),
     ] = None,
@@ -89,7 +90,7 @@ def _columns(given: list[str]) -> dict[str, str]:
     for one in given:
         field, equals, column = one.partition("=")
         if not equals or not column or field not in _FIELDS or field in columns:
-            expected = "text=NAME, text_pair=NAME, options=NAME,NAME,... or id=NAME, each once"
+            expected = "text=NAME, text_pair=NAME, options=NAME,NAME,..., group=NAME or id=NAME, each once"
             raise input_error("--columns", quoted(one), expected)
         columns[field] = column
     return columns

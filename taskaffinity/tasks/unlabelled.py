@@ -1,9 +1,10 @@
 """Read unlabelled text for prediction, row by row.
 
 A ``.txt`` file has one text per line. A ``.jsonl`` file has one object per line with ``text`` (and ``text_pair``) or
-``words``, and optionally an ``id``; for choice it has ``options`` too. Other keys are ignored. A ``.csv`` or ``.tsv``
-file has these keys as columns of its header. Fields of ``.csv`` may be quoted; fields of ``.tsv`` are read literally. A
-file is read row by row, so it may have any size. A row has at most ``LARGEST_ROW`` bytes.
+``words``, and optionally an ``id``; for choice it has ``options`` too, or rows with one candidate each. Other keys are
+ignored. A ``.csv`` or ``.tsv`` file has these keys as columns of its header. Fields of ``.csv`` may be quoted; fields
+of ``.tsv`` are read literally. A file is read row by row, so it may have any size. A row has at most ``LARGEST_ROW``
+bytes.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import IO, Any
 from taskaffinity.errors import input_error, quoted, shown
 from taskaffinity.tasks.kinds import PAIR_KINDS, TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.lines import lone_return, lone_return_error, open_file, parse_line
+from taskaffinity.tasks.user.candidates import Numbered, joined_beside
 from taskaffinity.tasks.user.columns import Field, column_of
 from taskaffinity.tasks.user.options import options_of
 
@@ -52,8 +54,9 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
     Parameters
     ----------
     columns : mapping, optional
-        Names of columns: ``text``, ``text_pair``, ``options`` or ``id`` -> name in the file. Options may have several
-        columns, separated by commas.
+        Names of columns: ``text``, ``text_pair``, ``options``, ``group`` or ``id`` -> name in the file. Options may
+        have several columns, separated by commas. With ``group``, each row is one option, and the rows of a group are
+        beside each other.
 
     Raises
     ------
@@ -65,13 +68,22 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
         raise input_error(path, f"a file named {path.suffix or 'without suffix'}", expected)
     if columns and path.suffix == ".txt":
         raise input_error(path, "columns of a .txt file, which has none", "a file with columns")
-    if path.suffix in _DELIMITERS:
-        yield from _table(path, kind, columns or {})
-        return
     if path.suffix == ".txt" and (kind in PAIR_KINDS or "options" in TRAITS[kind].fields):
         others = "options, because this task chooses one"
         others = "text_pair, because this task compares two texts" if kind in PAIR_KINDS else others
         raise input_error(path, "one text per line", f"a .jsonl file with text and {others}")
+    columns = columns or {}
+    rows = _table(path, kind, columns) if path.suffix in _DELIMITERS else _without_header(path, kind, columns)
+    if "group" in columns:
+        if "options" not in TRAITS[kind].fields:
+            raise input_error(path, f"a column of groups for kind {kind}", "a task of kind choice")
+        rows = joined_beside(rows, has_ids=columns["group"] != columns.get("text"))
+    for row in rows:
+        yield _row(*row, kind)
+
+
+def _without_header(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Numbered]:
+    """Yield the rows of a file without a header."""
     with open_file(path) as file:
         end = 0
         for number, content in enumerate(iter(partial(file.readline, LARGEST_ROW + 1), b""), start=1):
@@ -80,11 +92,8 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
             line = _decoded(where, content, is_first=number == 1)
             if line.strip():
                 is_text = path.suffix == ".txt"
-                if is_text:
-                    yield Unlabelled(number, end, text=line)
-                else:
-                    renamed = _renamed(where, parse_line(where, line), columns or {}, kind)
-                    yield _row(where, renamed, number, end, kind)
+                row = {"text": line} if is_text else _renamed(where, parse_line(where, line), columns, kind)
+                yield where, row, number, end
 
 
 def _decoded(where: str, content: bytes, *, is_first: bool) -> str:
@@ -110,7 +119,7 @@ class _Lines:
             yield _decoded(f"{self.path}: line {self.number}", content, is_first=self.number == 1) + "\n"
 
 
-def _table(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Unlabelled]:
+def _table(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Numbered]:
     """Yield the rows of a file with a header."""
     names: list[str] = []
     with open_file(path) as file:
@@ -136,7 +145,7 @@ def _table(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Unlab
             if len(row) != len(names):
                 raise input_error(where, f"{len(row)} columns", f"{len(names)}, as in the header")
             renamed = _renamed(where, dict(zip(names, row, strict=True)), columns, kind)
-            yield _row(where, renamed, number, lines.end, kind)
+            yield where, renamed, number, lines.end
 
 
 def _renamed(where: str, row: object, columns: Mapping[str, str], kind: Kind) -> object:
@@ -152,7 +161,7 @@ def _renamed(where: str, row: object, columns: Mapping[str, str], kind: Kind) ->
     for name, column in columns.items():
         if column not in row:
             raise input_error(where, f"no column {quoted(column)} among {len(row)}", f"one of them as {name}=NAME")
-    fields: tuple[Field, ...] = ("text", "text_pair", "id", "options")
+    fields: tuple[Field, ...] = ("text", "text_pair", "id", "options", "group")
     found = {name: column_of(name, columns, row, kind) for name in fields}
     kept = {name: value for name, value in row.items() if name not in found.values()}
     return kept | {name: row[column] for name, column in found.items() if column is not None}

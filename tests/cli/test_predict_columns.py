@@ -15,6 +15,7 @@ def test_columns_are_read_by_field() -> None:
 @pytest.mark.parametrize("given", [["finding"], ["text="], ["label=x"], ["text=a", "text=b"]])
 def test_another_form_is_refused_with_the_right_one(given: list[str]) -> None:
     with pytest.raises(
-        InputError, match=r"--columns: found .*; expected text=NAME, text_pair=NAME, options=NAME,NAME,... or id=NAME"
+        InputError,
+        match=r"--columns: found .*; expected text=NAME, text_pair=NAME, options=NAME,NAME,..., group=NAME or id=NAME",
     ):
         _columns(given)

@@ -15,6 +15,7 @@ from one_task import read
 from taskaffinity.errors import InputError
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Task
+from taskaffinity.tasks.unlabelled import read_unlabelled
 
 SECRET = "frumious bandersnatch"
 BLOCK = "kind: choice, path: d, columns: {text: question, options: answer, group: qid"
@@ -134,6 +135,79 @@ def test_a_column_called_group_is_only_read_if_it_is_named(tmp_path: Path) -> No
     assert len(read(tmp_path, "kind: choice, path: d").examples["train"]) == 2
 
 
+def test_groups_that_are_no_examples_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows_of = {split: drawn(random.Random(split), split, 20) for split in SPLITS}
+    write(tmp_path, rows_of)
+    whole = read(tmp_path, f"{BLOCK}}}, groups: one-right")
+    assert whole.fingerprint == read(tmp_path, f"{BLOCK}}}").fingerprint
+    assert not any("left out" in note for note in whole.notes)
+    for rows in rows_of.values():  # as WikiQA: questions with no right candidate, with several, and with one candidate
+        names = list(dict.fromkeys(row[1] for row in rows))
+        for row in rows:
+            row[4] = {names[0]: "0", names[3]: "1"}.get(row[1], row[4])
+        alone = [row for row in rows if row[1] == names[5]]
+        rows[:] = [row for row in rows if row not in alone[1:]]
+        alone[0][4] = "1"
+    write(tmp_path, rows_of)
+    task = read(tmp_path, f"{BLOCK}}}, groups: one-right")
+    n_rows = 0
+    for split, rows in rows_of.items():
+        labels: dict[str, list[str]] = {}
+        for row in rows:
+            labels.setdefault(row[1], []).append(row[4])
+        good = [name for name, of in labels.items() if len(of) > 1 and sorted(of)[-2:] == ["0", "1"]]
+        assert len(good) == 17
+        n_rows += sum(len(labels[name]) for name in good)
+        assert [example.id for example in task.examples[split]] == good
+    said = "9 groups without exactly one right of two or more candidates, left out because groups: one-right"
+    assert set(task.notes) == {said, f"{n_rows} rows with one candidate each, joined by their group"}
+
+
+def test_predict_reads_the_options_that_training_reads(tmp_path: Path) -> None:
+    rows = sorted(drawn(random.Random(5), "test", 30), key=lambda row: int(row[1].split("-")[1]))
+    write(tmp_path, {"test": rows})
+    write(tmp_path, {"test": rows}, "jsonl")
+    write(tmp_path, {"test": rows}, "tsv")
+    expected = counted(tmp_path, "test")
+    lines: dict[str, int] = {}
+    for number, row in enumerate(rows, start=2):
+        lines.setdefault(row[1], number)
+    columns = {"text": "question", "options": "answer", "group": "qid"}
+    for form in ("csv", "jsonl", "tsv"):
+        path = tmp_path / f"d/test.{form}"
+        found = list(read_unlabelled(path, "choice", columns))
+        assert [(row.id, row.text, list(row.options)) for row in found] == [one[:3] for one in expected]
+        assert [row.line + (form == "jsonl") for row in found] == list(lines.values())
+        assert found[-1].end == path.stat().st_size
+        ends = [row.end for row in found]
+        assert ends == sorted(set(ends))
+        by_text = list(read_unlabelled(path, "choice", {**columns, "group": "question"}))
+        assert [(row.id, row.options) for row in by_text] == [(None, row.options) for row in found]
+
+
+UNLABELLED_FAULTS = {
+    "again": ("q1,who,x\nq1,who,y\nq2,why,a\nq2,why,b\nq1,who,z", "line 6: found group 'q1' again; expected the rows"),
+    "another text": (f"q1,who,x\nq1,{SECRET},y", "line 3: found another text than in the first row of its group"),
+    "one option": (f"q1,who,{SECRET}\nq2,why,a\nq2,why,b", "line 2: found 1 options; expected two or more"),
+    "no option": ("q1,who,x\nq1,who,", "line 3: found no text as candidate"),
+    "no group": (f"q1,who,x\nq1,who,y\n,{SECRET},y", "line 4: found an empty text as group"),
+}
+
+
+@pytest.mark.parametrize("fault", UNLABELLED_FAULTS)
+def test_a_fault_of_unlabelled_candidates_is_one_line_with_its_place(fault: str, tmp_path: Path) -> None:
+    content, said = UNLABELLED_FAULTS[fault]
+    (tmp_path / "a.csv").write_text(f"qid,text,answer\n{content}\n")
+    with pytest.raises(InputError) as caught:
+        list(read_unlabelled(tmp_path / "a.csv", "choice", {"options": "answer", "group": "qid"}))
+    assert said in str(caught.value)
+    assert SECRET not in str(caught.value)
+    with pytest.raises(
+        InputError, match="found a column of groups for kind regression; expected a task of kind choice"
+    ):
+        list(read_unlabelled(tmp_path / "a.csv", "regression", {"group": "qid"}))
+
+
 GOOD = ["q1,who,x y,0", "q1,who,y,1", "q2,why,a,1", "q2,why,b,0", "q2,why,c,0"]
 FAULTS = {
     "two right": (3, "q2,why,b,1", "line 4: found group 'q2' of 3 rows, 2 of them right; 1 of 2 groups are such"),
@@ -170,6 +244,8 @@ def test_a_fault_is_one_line_with_its_place(fault: str, tmp_path: Path) -> None:
     [
         (f"{BLOCK}}}, labels: [no, yes]", "found labels: and columns: {group: ...}; expected no labels:"),
         ("kind: choice, path: d, columns: {group: qid}, options: [a, b]", "found options: and columns: {group: ...}"),
+        ("kind: choice, path: d, groups: one-right", "found groups: without columns: {group: ...}"),
+        (f"{BLOCK}}}, groups: longest", "found groups 'longest'; expected one of one-right"),
         ("kind: inference, path: d, columns: {group: qid}", "found columns: group for kind inference"),
         (f"{BLOCK}, document: answer}}", "found column 'answer' as document and as options"),
         (

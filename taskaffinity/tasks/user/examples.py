@@ -150,7 +150,8 @@ def _parsed(
 def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], counted: Counter[str]) -> Located:
     """Yield the rows with an id, labels as text or numbers, and tags in IOB2."""
     if "group" in block.columns:
-        rows = joined(rows, counted, has_ids=block.columns["group"] != block.columns.get("text"))
+        has_ids = block.columns["group"] != block.columns.get("text")
+        rows = joined(rows, counted, has_ids=has_ids, leave_out=block.groups == "one-right")
     for number, (where, row) in enumerate(rows, start=1):
         if row.get("id") is not None:
             row["id"] = text_of(row["id"])

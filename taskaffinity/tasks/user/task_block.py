@@ -62,6 +62,8 @@ class UserTask(BaseModel):
     """Which pairs of mentions of brat folders are examples of relations."""
     overlaps: Literal["", "longest"] = ""
     """What to do with overlapping mentions. Empty: refuse them."""
+    groups: Literal["", "one-right"] = ""
+    """What to do with groups without exactly one right candidate. Empty: refuse them."""
     columns: dict[Field, str] = {}
     options: tuple[str, ...] = ()
     """Columns of the options of choice, if each has its own. Empty: one column has them all."""
@@ -220,6 +222,8 @@ def _check_each_column_once(block: UserTask, at: At) -> None:
         raise input_error(at("options"), "options: and columns: {options: ...}", "one of them")
     if "group" in block.columns and (key := "options" if block.options else "labels" if block.labels else ""):
         raise input_error(at(key), f"{key}: and columns: {{group: ...}}", f"no {key}:, because each row is a candidate")
+    if block.groups and "group" not in block.columns:
+        raise input_error(at("groups"), "groups: without columns: {group: ...}", "columns: {group: NAME} as well")
     fields: dict[str, str] = {}
     for name, column in block.columns.items():
         if (other := fields.setdefault(column, name)) != name and not {name, other} & {"group"}:
