@@ -143,3 +143,21 @@ def test_inspect_writes_the_ids_that_shares_drew(tmp_path: Path) -> None:
     assert rows == [(example.id, split) for split in SPLITS for example in task.examples[split]]
     refused = CliRunner().invoke(app, ["data", "inspect", str(file), f"--write-splits={file}"])
     assert "a file; expected a folder" in str(refused.exception)
+
+
+def test_texts_that_a_hash_draws_apart_are_counted_and_the_way_out_is_named(tmp_path: Path) -> None:
+    rows = "".join(f"text {i % 40},{'ab'[i % 2]}\n" for i in range(80))
+    (tmp_path / "d.csv").write_text(f"text,label\n{rows}")
+    file, block = tmp_path / "suite.yaml", "tasks:\n  a: {kind: classification, path: {train: d.csv}, %s}\n"
+    file.write_text(block % "dev: 20%, test: 25%")
+    [task] = read_suite(file, least=1)
+    split_of: dict[str, set[Split]] = {}
+    for split in SPLITS:
+        for example in task.examples[split]:
+            split_of.setdefault(example.text, set()).add(split)
+    n = sum(len(of) > 1 for of in split_of.values())
+    assert n > 5
+    assert task.notes == (f"{n} texts drawn into several splits; with train: 55%, equal texts stay together",)
+    file.write_text(block % "train: 55%, dev: 20%, test: 25%")
+    [task] = read_suite(file, least=1)
+    assert not task.notes

@@ -96,6 +96,11 @@ def test_documents_of_a_flat_folder_keep_their_names(tmp_path: Path) -> None:
             "kind: classification",
             "d: found an empty folder; expected train.jsonl (.jsonl, .json, .csv, .tsv, .parq",
         ),
+        (
+            ["train.txt", "test.txt"],
+            "kind: classification",
+            "or path: {train: FILE}; or format: csv, tsv or another, if train.txt is of this format",
+        ),
         (["x/train.csv"], "kind: classification", "d: found no train file among x; expected train.jsonl"),
         (
             ["1.txt", "1.ann"],

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
+from taskaffinity.tasks.compared_text import whole_input
 from taskaffinity.tasks.kinds import CLASS_KINDS, TAG_KINDS, Kind
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.splits import SPLITS, Split, is_test
@@ -56,8 +57,20 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
         task = replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
     if not (shares.dev or shares.test):
         return task
-    notes = (f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored)
-    return replace(task, notes=(*task.notes, *sorted(notes)))
+    notes = sorted(
+        f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored
+    )
+    if not shares.train and (n := _drawn_apart(task, shares)):
+        rest = f"train: {round(100 * (1 - shares.dev - shares.test))}%"
+        notes.append(f"{n:,} text{'s' * (n != 1)} drawn into several splits; with {rest}, equal texts stay together")
+    return replace(task, notes=(*task.notes, *notes))
+
+
+def _drawn_apart(task: Task, shares: SplitShares) -> int:
+    """Return the number of texts of which the shares took some, but not all."""
+    drawn: tuple[Split, ...] = ("train", *(part for part in shares if shares[part]))
+    texts = [{whole_input(example) for example in task.examples[split]} for split in drawn]
+    return sum(n > 1 for n in Counter(text for of_split in texts for text in of_split).values())
 
 
 def columns_of(block: UserTask) -> Columns:

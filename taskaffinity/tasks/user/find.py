@@ -98,7 +98,7 @@ def _several(split: Split, present: list[Path]) -> str:
     return f"{', '.join(names[:_LISTED])}{', ...' * (len(names) > _LISTED)} for {split}"
 
 
-def _no_file(folder: Path, split: Split, form: Format | None, kind: Kind, endings: Collection[str]) -> InputError:
+def _no_file(folder: Path, split: MainSplit, form: Format | None, kind: Kind, endings: Collection[str]) -> InputError:
     """Return the error for a split without a file; it names the files of the folder."""
     share = "; or test: 20% to take a share of the train file" if split == "test" else ""
     names = sorted(os.listdir(folder))
@@ -114,6 +114,11 @@ def _no_file(folder: Path, split: Split, form: Format | None, kind: Kind, ending
     read = endings if form else [end for end, of in GUESSED.items() if of in fitting]
     how = next((said for name in names if (said := CONVERTED.get(ending(Path(name))))), "")
     share += f"; of a file that is not read: {how}" if how else ""
+    other = next(
+        (name for name in names if Path(name).stem in STEMS[split] and ending(Path(name)) not in CONVERTED), ""
+    )
+    if other and not form:
+        share += f"; or format: csv, tsv or another, if {_as_name(other)} is of this format"
     example = f"{split}{ENDINGS[form or fitting[0]][0]} ({', '.join(read)} are read)"
     return input_error(folder, there, f"{example}, or path: {{{split}: FILE}}{share}")
 
