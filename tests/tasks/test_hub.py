@@ -109,6 +109,21 @@ def test_tags_are_read_by_their_names(mine: Callable[..., Task]) -> None:
     assert task.examples["test"] == (Example("test.0", ("B-Beast", "I-Beast", "O"), words=(SECRET, "Snatch", "x")),)
 
 
+def test_documents_in_bigbios_schema_are_read_by_sentence(mine: Callable[..., Task]) -> None:
+    def document(number: int) -> dict[str, Any]:
+        passage = {"type": "title", "text": ["A Snatch ran. It hid."], "offsets": [[10, 31]]}
+        entity = {"type": "Beast", "text": ["Snatch"], "offsets": [[12, 18]]}
+        return {"id": "0", "document_id": f"d{number}", "passages": [passage], "entities": [entity], "relations": []}
+
+    there = {name: Part([document(n)]) for n, name in enumerate(("train", "validation", "test"))}
+    task = mine("kind: ner\nhub: bigbio/beasts\nconfig: beasts_bigbio_kb", there)
+    assert [(e.words, e.label, e.document) for e in task.examples["dev"]] == [
+        (("A", "Snatch", "ran", "."), ("O", "B-Beast", "O", "O"), "d1"),
+        (("It", "hid", "."), ("O", "O", "O"), "d1"),
+    ]
+    assert there["train"].asked == ["document_id", "passages", "entities"]
+
+
 def test_splits_and_columns_may_have_other_names_and_dev_may_be_a_share(mine: Callable[..., Task]) -> None:
     rows = [{"review": f"{SECRET} {n}", "stars": str(n % 2)} for n in range(40)]
     block = "kind: classification\nhub: reviews\nsplits: {train: all, test: held_out}\ndev: 20%\n"
@@ -217,6 +232,22 @@ def test_datasets_itself_loads_a_folder_with_numbered_tags(tmp_path: Path, monke
     task = suite_of(tmp_path, "kind: ner\nhub: owner/beasts")["mine"]
     assert task.labels == ("Beast",)
     assert [example.label for example in task.examples["dev"]] == [("B-Beast", "I-Beast"), ("O",)]
+
+
+def test_datasets_itself_loads_documents_in_bigbios_schema(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = needs_datasets()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    (tmp_path / "owner/beasts/data").mkdir(parents=True)
+    for split in ("train", "validation", "test"):
+        entity = {"id": "1", "type": "Beast", "text": ["Snatch"], "offsets": [[2, 8]], "normalized": [{"db_id": "x"}]}
+        passage = {"id": "0", "type": "title", "text": ["A Snatch ran."], "offsets": [[0, 13]]}
+        row = {"id": "0", "document_id": split, "passages": [passage], "entities": [entity], "relations": []}
+        part = datasets.Dataset.from_list([row, {**row, "document_id": f"{split}2", "entities": []}])
+        part.to_parquet(tmp_path / f"owner/beasts/data/{split}-00000-of-00001.parquet")
+    task = suite_of(tmp_path, "kind: ner\nhub: owner/beasts")["mine"]
+    assert [e.label for e in task.examples["dev"]] == [("O", "B-Beast", "O", "O"), ("O",) * 4]
+    assert [e.document for e in task.examples["dev"]] == ["validation", "validation2"]
 
 
 def test_datasets_itself_loads_a_configuration_with_numbered_classes(

@@ -109,12 +109,29 @@ def brat(docs: Sequence[Text]) -> dict[str, str]:
     return files
 
 
+def bigbio(docs: Sequence[Text]) -> dict[str, str]:
+    return {".jsonl": "".join(json.dumps(bigbio_document(d)) + "\n" for d in docs)}
+
+
+def bigbio_document(d: Text) -> dict[str, object]:
+    passages = [
+        {"id": f"{d.name}-{at}", "type": "part", "text": [text], "offsets": [[at, at + len(text)]]}
+        for at, text in ((0, d.title), (len(d.title) + 1, d.body))
+    ]
+    entities = [
+        {"id": f"{d.name}-{n}", "type": k, "text": [d.whole[a:b]], "offsets": [[a, b]], "normalized": []}
+        for n, (a, b, k) in enumerate(d.mentions)
+    ]
+    return {"id": d.name, "document_id": d.name, "passages": passages, "entities": entities, "relations": []}
+
+
 SHAPES: dict[str, tuple[str, Callable[[Sequence[Text]], dict[str, str]]]] = {
     "JSONL with mentions": ("", jsonl),
     "PubTator": ("", pubtator),
     "BioC XML": ("", bioc),
     "BioC JSON": ("format: bioc", bioc_json),
     "brat": ("format: brat", brat),
+    "BigBIO": ("", bigbio),
 }
 
 
@@ -271,3 +288,57 @@ def test_a_mention_of_bioc_that_is_elsewhere_is_named_by_its_document(tmp_path: 
     moved = bioc_json([Text("7", "The", "frumious.", [(4, 12, "x")])])[".bioc"].replace('"offset": 4', '"offset": 3')
     with pytest.raises(InputError, match=r"train.bioc: document '7': found a mention of 8 characters that is not at"):
         read(tmp_path, "kind: ner, path: {train: train.bioc}, dev: 20%, test: 20%", {"train.bioc": moved})
+
+
+DOCUMENT = bigbio_document(Text("d", "The frumious act.", "A frumious bandersnatch ran.", [(4, 12, "Beast")]))
+BIGBIO_FAULTS = {
+    "another place": (
+        "entities",
+        [{"type": "x", "text": ["frumious"], "offsets": [[5, 13]]}],
+        "8 characters that is not",
+    ),
+    "no passage": (
+        "entities",
+        [{"type": "x", "text": ["frumious"], "offsets": [[90, 98]]}],
+        "of which passages hold 0",
+    ),
+    "no type": (
+        "entities",
+        [{"type": "", "text": ["frumious"], "offsets": [[4, 12]]}],
+        "entity 1: found an empty text as",
+    ),
+    "no offsets": ("entities", [{"type": "x", "text": ["frumious"], "offsets": []}], "found no text with offsets"),
+    "more texts": ("entities", [{"type": "x", "text": ["a", "b"], "offsets": [[0, 1]]}], "found 2 texts and 1 offsets"),
+    "a long passage": ("passages", [{"text": ["frumious"], "offsets": [[0, 9]]}], "passage 1: found a mention of 8"),
+    "a text": ("passages", "frumious", "found a text of 8 characters as passages"),
+    "no id": ("document_id", None, "as document_id; expected an id for each document"),
+}
+
+
+@pytest.mark.parametrize("fault", BIGBIO_FAULTS)
+def test_a_fault_of_bigbio_is_one_line_with_its_row(fault: str, tmp_path: Path) -> None:
+    key, value, said = BIGBIO_FAULTS[fault]
+    (tmp_path / "d").mkdir()
+    for split in SPLITS:
+        (tmp_path / f"d/{split}.jsonl").write_text(json.dumps({**DOCUMENT, key: value}) + "\n")
+    (tmp_path / "suite.yaml").write_text("tasks:\n  a: {kind: ner, path: d}\n")
+    with pytest.raises(InputError) as caught:
+        read_suite(tmp_path / "suite.yaml", least=1)
+    assert f"{tmp_path}/d/train.jsonl: line 1" in str(caught.value)
+    assert said in str(caught.value)
+    assert "frumious" not in str(caught.value)
+
+
+def test_a_bigbio_mention_in_parts_is_tagged_as_a_whole_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for split in SPLITS:
+        name, parts = f"{split}1", {"type": "Beast", "text": ["ran", "frumious"], "offsets": [[42, 45], [20, 28]]}
+        row = {**DOCUMENT, "document_id": name, "entities": [parts]}
+        pq.write_table(pa.Table.from_pylist([row, {**row, "document_id": f"{name}b"}]), tmp_path / f"d/{split}.parquet")
+    (tmp_path / "suite.yaml").write_text("tasks:\n  a: {kind: ner, path: d}\n")
+    [task] = read_suite(tmp_path / "suite.yaml", least=1)
+    first, second = task.examples["train"][:2]
+    assert first.label == ("O",) * 4
+    assert second.words[:4] == ("A", "frumious", "bandersnatch", "ran")
+    assert second.label[:4] == ("O", "B-Beast", "I-Beast", "I-Beast")
+    assert task.notes == ("6 mentions in several parts, tagged from the first character to the last",)

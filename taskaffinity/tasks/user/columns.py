@@ -16,6 +16,7 @@ from typing import Literal
 from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.kinds import Field as Field
+from taskaffinity.tasks.standoff.bigbio import is_bigbio
 from taskaffinity.tasks.user.other_names import like_field
 
 Located = Iterator[tuple[str, dict[str, object]]]
@@ -118,6 +119,10 @@ class Columns:
             if name != "group" or self.kind == "choice"
         }
         return {name: column for name, column in found.items() if column is not None}
+
+    def has_documents(self, names: Collection[str]) -> bool:
+        """Return whether the rows are documents in BigBIO's schema, and not examples."""
+        return self.kind in TAG_KINDS and not self.given and is_bigbio(names)
 
     def row(self, at: Mapping[Field, str], value_of: Callable[[str], object]) -> dict[str, object]:
         """Return the fields of a row.

@@ -49,7 +49,7 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     shares = shares_of(block, at, needs_test=needs_test)
     columns = columns_of(block)
     if block.hub:
-        return make_task(name, block, parts_from_hub(block, at, shares, columns), at)
+        return make_task(name, block, parts_from_hub(block, at, shares, columns), at, columns.notes)
     parts = parts_from_files(block, root, at, shares, columns)
     task = make_task(name, block, parts, at, columns.notes)
     if columns.missed:

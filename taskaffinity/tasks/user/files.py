@@ -14,7 +14,7 @@ from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, ending, formats_of, guessed
-from taskaffinity.tasks.user.mentions import MENTION_READERS
+from taskaffinity.tasks.user.mentions import MENTION_READERS, bigbio_rows
 from taskaffinity.tasks.user.pairs import pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
 
@@ -64,6 +64,9 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
         if not isinstance(row, Mapping):
             raise input_error(where, named(row, ()), expected)
         names = list(row)
+        if columns.has_documents(names):
+            yield from bigbio_rows(where, row, columns.notes)
+            continue
         if names != before:
             needed = (*NEEDED[columns.kind], *MENTION_FIELDS)
             if gone := [column for name, column in at.items() if name in needed and column not in names]:

@@ -1,6 +1,6 @@
 """Read texts with mentions at offsets, and make their words and tags.
 
-The formats are JSONL with mentions, PubTator, BioC and brat.
+The formats are JSONL with mentions, PubTator, BioC, brat and BigBIO's schema.
 
 A document is split into sentences, so that no sentence cuts a mention; each is a row with ``text`` and ``entities``.
 ``tagged`` then makes words and IOB2 tags of a row.
@@ -9,12 +9,13 @@ A document is split into sentences, so that no sentence cuts a mention; each is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.lines import read_lines
-from taskaffinity.tasks.standoff.bioc import read_bioc
+from taskaffinity.tasks.standoff.bigbio import bigbio_passages
+from taskaffinity.tasks.standoff.bioc import Passage, read_bioc
 from taskaffinity.tasks.standoff.brat import read_folder
 from taskaffinity.tasks.standoff.offsets import check_inside
 from taskaffinity.tasks.standoff.pubtator import read_pubtator
@@ -60,7 +61,22 @@ def bioc_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
     InputError
         As ``read_bioc``.
     """
-    for passage in read_bioc(path, encoding):
+    return _passage_rows(read_bioc(path, encoding), notes)
+
+
+def bigbio_rows(where: str, row: Mapping[str, object], notes: Counter[str]) -> Located:
+    """Yield the sentences of a document in BigBIO's schema.
+
+    Raises
+    ------
+    InputError
+        As ``bigbio_passages``.
+    """
+    return _passage_rows(bigbio_passages(where, row), notes)
+
+
+def _passage_rows(passages: Iterable[Passage], notes: Counter[str]) -> Located:
+    for passage in passages:
         mentions = [(kind, (parts[0][0], parts[-1][1])) for kind, parts in passage.mentions]
         notes[IN_PARTS] += sum(len(parts) > 1 for _, parts in passage.mentions)
         sentences = sentence_spans(passage.text)
