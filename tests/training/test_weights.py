@@ -140,6 +140,25 @@ def test_a_task_of_weight_0_gives_the_encoder_exactly_no_gradient(setup: Setup) 
     assert training.detached == set()
 
 
+def test_partners_of_weight_0_leave_the_target_as_it_is_alone(setup: Setup) -> None:
+    """Without dropout the target's weights are equal; with dropout, only the masks that are drawn differ."""
+    weights = []
+    for names, settings in (
+        ("a", {}),
+        ("ab", {"loss_weight": "{b: 0}"}),
+        ("ac", {"loss_weight": "{c: 0}"}),
+        ("ab", {}),
+    ):
+        model, training = setup(*names, **settings)
+        list(TrainingLoop(model, training.splits, RECIPE, seed=0).epochs())
+        weights.append({**model.encoder.state_dict(), **model.heads["a"].state_dict()})
+    alone, *others, trained_by_both = weights
+    for other in others:
+        assert other.keys() == alone.keys()
+        assert all(torch.equal(other[name], alone[name]) for name in alone)
+    assert not all(torch.equal(trained_by_both[name], alone[name]) for name in alone)
+
+
 def plain_formula(losses: torch.Tensor, log_variances: torch.Tensor) -> torch.Tensor:
     """Kendall et al. (2018), equation 7, with one noise for each loss: sigma squared is exp(s)."""
     sigma = log_variances.exp().sqrt()
