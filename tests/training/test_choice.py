@@ -249,6 +249,13 @@ def test_it_is_learned_scored_and_exported(task: Task, tmp_path: Path) -> None:
     unlabelled = read_unlabelled(tmp_path / "new.csv", "choice", {"options": ",".join(COLUMNS)})
     said = [one for _, one in Predictor(folder).predict(unlabelled)]
     assert [one["label"] for one in said] == found.predicted
+    with (tmp_path / "candidates.csv").open("w", newline="") as file:  # one row per option
+        lines = [(n, text, one) for n, (text, several, _) in enumerate(rows("test")) for one in several]
+        csv.writer(file).writerows([("number", "text", "answer"), *lines])
+    one_each = read_unlabelled(tmp_path / "candidates.csv", "choice", {"group": "number", "options": "answer"})
+    assert [(row.id, one) for row, one in Predictor(folder).predict(one_each)] == [
+        (str(n), one) for n, one in enumerate(said)
+    ]
     for (text, several, _), one, stored in zip(rows("test"), said, found.probabilities, strict=True):
         inputs = tokenizer([text] * len(several), several, return_tensors="pt", padding=True)
         with torch.inference_mode():
