@@ -85,6 +85,8 @@ def command(
         return
     console = Console(highlight=False, soft_wrap=True, markup=False)
     _print_sizes(console, tasks, tokenizer)
+    if tokenizer:
+        _print_sides(tasks, tokenizer)
     _print_pieces(tasks)
     console.print(_labels(tasks, most=None if all_labels else _MOST_LABELS))
     for task in tasks:
@@ -170,6 +172,22 @@ def _lengths(task: Task, split: Split, tokenizer: object) -> tuple[list[int], st
     longest = task.reading.max_length or REFINE.max_length
     room = longest - (3 if any(example.text_pair for example in task.examples[split]) else 2)
     return words, f">= {sum(n > room for n in words):,}"
+
+
+def _print_sides(tasks: Sequence[Task], tokenizer: object) -> None:
+    """Print the lengths of both sides of pairs, over all splits, and how often each side is cut."""
+    from taskaffinity.training.inputs.tokenize import side_counts
+
+    for task in tasks:
+        examples = [example for split in task.splits for example in task.examples[split]]
+        said = []
+        for side, (lengths, n_cut) in side_counts(
+            examples, tokenizer, task.reading.max_length or REFINE.max_length
+        ).items():
+            cut = f", cut in {0 if task.reading.has_windows else n_cut:,} pairs"
+            said.append(f"{side} {median(lengths):.0f} tokens (longest {max(lengths):,}){cut}")
+        if said:
+            print(f"{task.name}: {'; '.join(said)}")
 
 
 def _print_pieces(tasks: Sequence[Task]) -> None:

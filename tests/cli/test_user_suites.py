@@ -442,6 +442,7 @@ def test_inspect_counts(
     if with_encoder:  # a word is a piece here; [CLS] and [SEP]; tagged sentences go in rows of 30 words
         assert "reviews classification train 6 4 202 1" in said
         assert "mentions ner dev 1 0 32 32 0" in said
+        assert sum("text_pair" in line and line.startswith("pairs: text ") for line in said) == 1
     else:
         assert "task kind split examples empty median longest" in said
         assert "reviews classification train 6 2 200" in said

@@ -19,7 +19,7 @@ from taskaffinity.training.encoders.load import load_tokenizer
 from taskaffinity.training.inputs.encoded import EncodedSplit, task_meta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.inputs.sentence_rows import cut_sentence
-from taskaffinity.training.inputs.tokenize import encode_examples, encode_task, token_counts
+from taskaffinity.training.inputs.tokenize import encode_examples, encode_task, side_counts, token_counts
 
 MakeTask = Callable[..., Task]
 Encode = Callable[..., dict[Split, EncodedSplit]]
@@ -170,6 +170,22 @@ def test_two_long_texts_of_a_pair_are_truncated_equally(tokenizer: Any, encode: 
     encoded = encode(make_task("similarity", [example]), max_length=12)["train"]
     tokens = tokenizer.convert_ids_to_tokens(encoded.tokens.tolist())
     assert sorted((tokens.count("a"), tokens.count("b"))) == [4, 5]
+
+
+@pytest.mark.parametrize("max_length", [9, 16, 300])
+def test_both_sides_of_pairs_are_counted_with_their_cuts(max_length: int, tokenizer: Any) -> None:
+    rng = np.random.default_rng(0)
+    pairs = [tuple(" ".join(["fever"] * n) for n in rng.integers(1, 12, 2)) for _ in range(40)]
+    examples = [Example(str(n), "x", *pair) for n, pair in enumerate(pairs)] + [Example("alone", "x", "fever " * 50)]
+    lengths, n_cut = np.array([[len(tokenizer.tokenize(text)) for text in pair] for pair in pairs]), np.zeros(2)
+    for pair, whole in zip(pairs, lengths, strict=True):
+        types = np.array(tokenizer(*pair, truncation=True, max_length=max_length)["token_type_ids"])
+        n_cut += np.array([np.sum(types == 0) - 2, np.sum(types == 1) - 1]) < whole  # [CLS] and two [SEP]
+    found = side_counts(examples, tokenizer, max_length)
+    assert [of for of, _ in found.values()] == lengths.T.tolist()
+    assert [n for _, n in found.values()] == n_cut.tolist()
+    assert (n_cut > 0).all() == (max_length < 300)
+    assert side_counts(examples[-1:], tokenizer, max_length) == {}
 
 
 def test_classes_are_numbered_in_the_order_of_the_task(encode: Encode, make_task: MakeTask) -> None:

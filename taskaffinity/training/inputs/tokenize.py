@@ -218,6 +218,32 @@ def token_counts(task: Task, split: Split, tokenizer: Any, max_words: int) -> li
     return longest
 
 
+def side_counts(examples: Sequence[Example], tokenizer: Any, max_length: int) -> dict[Side, tuple[list[int], int]]:
+    """Return the number of tokens of each side of the pairs, untruncated, and of how many pairs the side is cut.
+
+    Special tokens do not count. The result is empty if no example is a pair; options are no second texts.
+    """
+    pairs = [(example.text, example.text_pair) for example in examples if example.text_pair and not example.options]
+    if not pairs:
+        return {}
+
+    def tokens(some: Sequence[tuple[str, str]], **options: Any) -> npt.NDArray[np.int64]:
+        encoded = tokenizer(*map(list, zip(*some, strict=True)), return_attention_mask=False, verbose=False, **options)
+        sides = (encoded.sequence_ids(i) for i in range(len(some)))
+        return np.array([[of.count(0), of.count(1), len(of)] for of in sides])
+
+    whole = tokens(pairs)
+    longer = np.flatnonzero(whole[:, 2] > max_length)
+    n_cut = np.zeros(2, dtype=int)
+    if len(longer):
+        kept = tokens([pairs[i] for i in longer], truncation="longest_first", max_length=max_length)
+        n_cut = (kept < whole[longer])[:, :2].sum(axis=0)
+    return {
+        "text": (whole[:, 0].tolist(), int(n_cut[0])),
+        "text_pair": (whole[:, 1].tolist(), int(n_cut[1])),
+    }
+
+
 def _without_empty_words(examples: Sequence[Example], tokenizer: Any) -> list[list[str]]:
     """Return the words of each example, with the unknown token for words without tokens."""
     distinct = sorted({word for example in examples for word in example.words})
