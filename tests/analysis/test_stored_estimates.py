@@ -50,6 +50,18 @@ def test_what_estimate_writes_is_read_and_the_bound_at_five_percent_is_the_end_o
     assert read_estimates(tmp_path / "elsewhere", NAMES) is None
 
 
+def test_an_interval_that_was_changed_within_rounding_is_computed_anew(tmp_path: Path) -> None:
+    path = tmp_path / "estimates.csv"
+    path.write_text(as_csv(estimates_frame([Estimate("a", "b", probe=3.0, se=1.0)], NAMES)))
+    before = read_estimates(tmp_path, NAMES)
+    low, high = path.read_text().splitlines()[1].split(",")[4:6]
+    path.write_text(path.read_text().replace(f",{low},{high},", f",{low}01,{high}001,"))
+    after = read_estimates(tmp_path, NAMES)
+    assert before is not None
+    assert after is not None
+    assert (after.low[0, 1], after.high[0, 1]) == (before.low[0, 1], before.high[0, 1])
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [

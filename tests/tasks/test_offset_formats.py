@@ -342,3 +342,25 @@ def test_a_bigbio_mention_in_parts_is_tagged_as_a_whole_and_counted(tmp_path: Pa
     assert second.words[:4] == ("A", "frumious", "bandersnatch", "ran")
     assert second.label[:4] == ("O", "B-Beast", "I-Beast", "I-Beast")
     assert task.notes == ("6 mentions in several parts, tagged from the first character to the last",)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train.jsonl", json.dumps({"text": "SPLIT", "entities": [{"start": 0, "end": 5, "label": "a\x00b"}]})),
+        ("train.pubtator", "1|t|SPLIT\n1|a|\n1\t0\t5\tSPLIT\ta\x00b\tD1\n"),
+        ("train/1.ann", "T1\ta\x00b 0 5\tSPLIT\n"),
+    ],
+)
+def test_a_type_with_a_control_character_is_one_line(name: str, content: str, tmp_path: Path) -> None:
+    path = tmp_path / "x" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(content)
+    form = "format: brat, " if path.suffix == ".ann" else ""
+    if form:
+        path.with_suffix(".txt").write_text("SPLIT")
+    block = f"{{kind: ner, {form}path: x, dev: 40%, test: 30%}}"
+    (tmp_path / "s.yaml").write_text(f"name: s\ntasks:\n  x: {block}\n  y: {block}\n")
+    with pytest.raises(InputError, match="with a control character in its label; expected printable") as caught:
+        read_suite(tmp_path / "s.yaml")
+    assert "\n" not in str(caught.value)

@@ -123,11 +123,19 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
             raise InputError(f"{path}: {fault}; {_AGAIN}")
         seen.add(arrow)
         place = places[row.source], places[row.target]
-        for name, array in numbers.items():
-            value = getattr(row, name)
-            array[place] = math.nan if value is None else value
+        if row.probe is not None:
+            values = [math.nan if value is None else value for value in (row.probe, row.se, *_interval(row))]
+            for array, value in zip(numbers.values(), values, strict=True):
+                array[place] = value
         sign[place], learned[place] = row.sign or "", bool(row.source_learned)
     return StoredEstimates(**numbers, sign=sign, source_learned=learned)
+
+
+def _interval(row: _Row) -> tuple[float | None, float | None]:
+    """Return the interval of the gain, computed anew: a change within rounding of the stored ends is without effect."""
+    if row.probe is None or row.se is None:
+        return None, None
+    return Estimate(row.source, row.target, row.probe, row.se).interval
 
 
 def _follows(row: _Row) -> bool:

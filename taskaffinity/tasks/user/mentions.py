@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from taskaffinity.errors import input_error, named, shown
+from taskaffinity.errors import has_controls, input_error, named, shown
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.standoff.bigbio import bigbio_passages
 from taskaffinity.tasks.standoff.bioc import Passage, read_bioc
@@ -191,6 +191,8 @@ def _entities(where: str, text: str, entities: object) -> Iterator[Mention]:
         check_inside(where, text, (start, end))
         if not isinstance(label, str) or not label.strip() or len(label) > _LONGEST_TYPE:
             raise input_error(where, f"entity {number} with {named(label, ())} as label", "the name of a type")
+        if has_controls(label):
+            raise input_error(where, f"entity {number} with a control character in its label", "printable characters")
         yield label.strip(), (start, end)
 
 
