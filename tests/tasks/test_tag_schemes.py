@@ -102,6 +102,12 @@ def test_conll_by_the_names_of_its_columns(tmp_path: Path) -> None:
         ("format: conllu", "{}.txt", PLUS + ROWS, "train.txt: found CoNLL-U, and no column of tags"),
         ("columns: {tags: NE}", "{}.conllup", PLUS + ROWS, "found no column 'NE'; expected columns: {tags: one of ID"),
         ("columns: {tags: UPOS}", "{}.conllu", ROWS, "train.conllu: line 1: found 3 columns; expected 10, as named"),
+        (
+            "columns: {tags: NER}",
+            "{}.conllup",
+            "# global.columns.= x O\n",
+            "line 1: found 4 columns; expected 10, as named",
+        ),
         ("header: [w, t], format: conll", "{}.x", "frumious O\n", "found header: and no column of words"),
         (
             "header: [w, t], columns: {words: w, tags: t}, format: conll",

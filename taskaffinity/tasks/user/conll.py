@@ -59,15 +59,15 @@ class TagColumns:
     header: tuple[str, ...] = ()
     """Names of the columns. Empty: the ten of CoNLL-U, or those of a line ``# global.columns = ...``."""
 
-    def places(self, path: Path, lines: Sequence[str]) -> tuple[int, int, str]:
-        """Return the numbers of both columns, from 0, and the key of the tag in ``MISC``.
+    def places(self, path: Path, lines: Sequence[str]) -> tuple[int, int, str, int]:
+        """Return the numbers of both columns, from 0, the key of the tag in ``MISC``, and the number of all columns.
 
         The key is empty unless the column of the tag is ``MISC``.
 
         Raises
         ------
         InputError
-            If a column does not exist, or the first line of words has another number of columns.
+            If a column does not exist.
         """
         given = next((found[1].split() for line in lines[:1] if (found := _GLOBAL.match(line))), _CONLLU)
         names = self.header or tuple(given)
@@ -77,13 +77,7 @@ class TagColumns:
                 raise input_error(
                     path, f"no column {quoted(name)}", f"columns: {{{field_name}: one of {', '.join(names)}}}"
                 )
-        for number, line in enumerate(lines, start=1):
-            columns = _columns(line)
-            if line.strip() and line[0] != "#" and columns[0] != _DOCUMENT:
-                if len(columns) != len(names):
-                    raise input_error(f"{path}: line {number}", f"{len(columns)} columns", f"{len(names)}, as named")
-                break
-        return names.index(self.word), names.index("MISC" if key else self.tag), key
+        return names.index(self.word), names.index("MISC" if key else self.tag), key, len(names)
 
 
 def _tag(columns: Sequence[str], at: int, key: str, *, is_named: bool) -> str:
@@ -111,10 +105,13 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
     """
     lines = read_lines(path, encoding=encoding)[0]
     is_numbered = _has_row_numbers(_sentences(path, lines))  # reads only one sentence if it is not
-    word, tag, key = named.places(path, lines) if named else (1 if is_numbered else 0, -1, "")
+    word, tag, key, width = named.places(path, lines) if named else (1 if is_numbered else 0, -1, "", 0)
     has_documents = sum(line.startswith(_DOCUMENT) and _columns(line)[0] == _DOCUMENT for line in lines) > 1
     n_begun, begins = 0, ""
     for sentence in _sentences(path, lines):
+        if width and len(sentence.columns[0]) != width:
+            found = f"{len(sentence.columns[0])} columns"
+            raise input_error(f"{path}: line {sentence.numbers[0]}", found, f"{width}, as named")
         if is_numbered and not named and len(sentence.columns[0]) == 2:
             place = f"{path}: line {sentence.numbers[0]}"
             raise input_error(place, "two columns, the first of which numbers the rows", "a word and its tag")
