@@ -201,7 +201,8 @@ def _or_named(encoding: str, may_be_named: bool) -> str:
     if not may_be_named:
         return ""
     western = " if the text is in a Western European language" * (encoding == "cp1252")
-    return f", or encoding: {encoding or 'NAME, such as cp1251 or gb18030'}{western}"
+    by_script = "NAME, such as cp949 (Korean), gb18030 (Chinese), cp932 (Japanese) or cp1251 (Cyrillic)"
+    return f", or encoding: {encoding or by_script}{western}"
 
 
 def _converted(path: Path, content: bytes, encoding: str) -> bytes:

@@ -155,9 +155,9 @@ def test_a_task_without_a_test_part_is_scored_on_dev_and_this_is_said(tmp_path: 
     assert "on dev, no test part" in exported.stdout, exported.stderr
     assert "so no score of this model is free of selection" in (tmp_path / "model/README.md").read_text()
     inspected = command("data", "inspect", "suite.yaml", cwd=tmp_path)
-    assert "note: mentions: no test part: `train` reports dev scores, and a study needs one" in inspected.stdout, (
-        inspected.stderr
-    )
+    assert (
+        "note: mentions: no test part: `pairwise` refuses this task, and `train` reports dev scores" in inspected.stdout
+    ), inspected.stderr
     assert "leak" not in inspected.stdout
     paper = command("train", *common, "--protocol=paper", "--out=paper", cwd=tmp_path)
     assert "--protocol paper: trains on the dev part, and entailment has no test part" in paper.stderr

@@ -74,7 +74,8 @@ def test_no_encoding_is_named_that_reads_other_letters(language: str, tmp_path: 
     text, encoding = OTHERS[language]
     block = write(tmp_path, text, encoding)
     message = message_of(tmp_path, block)
-    assert message.endswith("expected UTF-8 text, or encoding: NAME, such as cp1251 or gb18030")
+    by_script = "cp949 (Korean), gb18030 (Chinese), cp932 (Japanese) or cp1251 (Cyrillic)"
+    assert message.endswith(f"expected UTF-8 text, or encoding: NAME, such as {by_script}")
     assert read(tmp_path, f"{block}, encoding: {encoding}").examples["dev"][3].text == f"{text.replace(',', '')} 3"
 
 

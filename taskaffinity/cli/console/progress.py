@@ -91,7 +91,8 @@ class ProgressDisplay:
         done = [ended for ended in self._unreported if ended.reason is None]
         for runs, state in ((done, "done"), (failed, "failed")):
             if len(runs) > _NAMED:
-                self.console.print(f"{state}: {len(runs) - _NAMED} more runs")
+                more = len(runs) - _NAMED
+                self.console.print(f"{state}: {more} more run{'s' * (more != 1)}")
             for ended in runs[-_NAMED:]:
                 self.console.print(describe_ended(ended))
         self._unreported.clear()

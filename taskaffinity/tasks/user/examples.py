@@ -144,7 +144,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     )
     scheme = described_scheme(marks)
     changes = (f"{n:,} {what}" for what, n in counted.items() if n)
-    lacks = () if has_test else ("no test part: `train` reports dev scores, and a study needs one",)
+    lacks = () if has_test else ("no test part: `pairwise` refuses this task, and `train` reports dev scores",)
     return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *lacks), reading=reading)
 
 
