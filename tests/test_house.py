@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -148,6 +149,12 @@ def test_public_functions_have_few_parameters(path: Path) -> None:
             continue
         names = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
         assert len([name for name in names if name not in ("self", "cls")]) <= PARAMETERS, node.name
+
+
+def test_two_test_files_have_no_name_in_common() -> None:
+    """Pytest imports them by their names alone."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_no_module_has_an_old_name() -> None:
