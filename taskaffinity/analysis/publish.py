@@ -35,6 +35,7 @@ from taskaffinity.analysis.tables.frames import controls_frame, edges_frame, fra
 from taskaffinity.analysis.tables.group_arrows import describe_group_arrows
 from taskaffinity.analysis.tables.groups import groups_frame
 from taskaffinity.analysis.tables.helper_search import helper_search_frame
+from taskaffinity.analysis.tables.predictions import describe_all_together
 from taskaffinity.analysis.tables.trained import train_frame
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
@@ -129,6 +130,7 @@ def publish(
     described = describe(matrix)
     words = described + "".join(f"{line}\n" for line in describe_advice(matrix) if line not in described)  # not twice
     words += "".join(f"\n{describe(one)}" for one in further)
+    words += "".join(f"{line}\n" for line in describe_all_together(matrix, store))
     groups = pd.DataFrame()
     if study.groups:
         found = measure_group_arrows(study, store, matrix.rule)

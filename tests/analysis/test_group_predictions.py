@@ -14,6 +14,7 @@ from fake_studies import fill, latent_counts, make_study
 from scipy import stats
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.figures.groups import describe_figure
 from taskaffinity.analysis.group_arrows import measure_group_arrows
 from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
@@ -21,7 +22,10 @@ from taskaffinity.analysis.groups.measured import measured_groups, model_of
 from taskaffinity.analysis.groups.predictions import Predictor
 from taskaffinity.analysis.groups.retrained import describe_retrained, retrain_plan, retrained
 from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.publish import publish
+from taskaffinity.analysis.style import MINUS
 from taskaffinity.analysis.tables.groups import describe_groups, groups_frame, groups_table
+from taskaffinity.analysis.tables.predictions import describe_all_together
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.plan import multitask_runs
@@ -229,3 +233,16 @@ def test_the_difference_from_a_realised_gain_has_the_error_of_the_model(
         assert covers == (not any(math.isnan(value) for value in error))
     assert len(widths[0]) == 3
     assert all(more > less for less, more in zip(*widths, strict=True))
+
+
+def test_the_gains_of_all_tasks_together_are_said(
+    trained: tuple[Study, RunStore], matrix: AffinityMatrix, tmp_path: Path
+) -> None:
+    [line] = describe_all_together(matrix, trained[1])
+    for name in NAMES:
+        others = "+".join(other for other in NAMES if other != name)
+        assert f"{name} {gain_by_hand(name, others):+.1f} [".replace("-", MINUS) in line.replace("-", MINUS)
+    publish(trained[0], trained[1], tmp_path, figure_options=FigureOptions(("heatmap",), ("svg",)))
+    assert line in (tmp_path / "affinity.txt").read_text().splitlines()
+    of_pairs = make_study(NAMES[:3])
+    assert describe_all_together(measure(of_pairs, store := fill(of_pairs, tmp_path / "pairs", COUNTS)), store) == []

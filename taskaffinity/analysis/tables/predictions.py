@@ -1,18 +1,44 @@
-"""Say how gains of groups are predicted, and what their intervals cover."""
+"""Say how gains of groups are predicted, what their intervals cover, and what all tasks together gain."""
 
 from __future__ import annotations
 
 import math
 
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import describe_level
 from taskaffinity.analysis.groups.chosen import ChosenGroups
-from taskaffinity.analysis.groups.measured import can_measure
+from taskaffinity.analysis.groups.measured import can_measure, measured_groups
 from taskaffinity.analysis.groups.predictions import Prediction
 from taskaffinity.analysis.style import signed_plainly
+from taskaffinity.runs.store import RunStore
 
 
 def interval_in_words(found: Prediction) -> str:
     """Return ``[+1.0, +2.0]``; empty if it is unknown."""
     return "" if math.isnan(found.low) else f"[{signed_plainly(found.low)}, {signed_plainly(found.high)}]"
+
+
+def describe_all_together(matrix: AffinityMatrix, store: RunStore) -> list[str]:
+    """Return a line with the gain of each task from training all tasks together; none if the study did not do so.
+
+    Raises
+    ------
+    ValueError
+        If a file of the store is broken.
+    """
+    full = measured_groups(matrix, store).get(tuple(range(len(matrix.tasks))))
+    if full is None:
+        return []
+    found = ", ".join(
+        f"{title} {signed_plainly(gain)} [{signed_plainly(low)}, {signed_plainly(high)}]"
+        for title, gain, low, high in zip(matrix.titles, full.gain, full.low, full.high, strict=True)
+        if not math.isnan(low)
+    )
+    level = describe_level(matrix)
+    return [
+        f"All tasks together, compared with single-task training, in points: {found or 'no gain could be tested'} "
+        f"({level} intervals, not adjusted for the number of tasks)."
+    ]
 
 
 def describe_predictions(chosen: ChosenGroups) -> list[str]:

@@ -85,12 +85,15 @@ def print_matrix(matrix: AffinityMatrix, results: Path, figure_options: FigureOp
     from taskaffinity.analysis.cautions.advice import describe_advice
     from taskaffinity.analysis.decisions import cheapest_decisions
     from taskaffinity.analysis.measure import measure_further
+    from taskaffinity.analysis.tables.predictions import describe_all_together
     from taskaffinity.analysis.tables.printed import edge_table
 
-    console = Console(highlight=False, soft_wrap=True, markup=False)
+    console, store = Console(highlight=False, soft_wrap=True, markup=False), RunStore(results)
     console.print(edge_table(matrix))
-    for one in measure_further(matrix.study, RunStore(results), matrix.rule):
+    for one in measure_further(matrix.study, store, matrix.rule):
         console.print(edge_table(one))
+    for line in describe_all_together(matrix, store):
+        console.print(line)
     if matrix.study.groups:
         _print_group_arrows(console, matrix, results)
     designs = (*describe_controls(matrix), *describe_sequential(matrix))
