@@ -4,10 +4,10 @@
     python tests/benchmarks/fuzz.py READER [--seconds 600] [--out FOLDER]
 
 READER is json, csv, tsv, conll, brat, xml, yaml, lines (the corpora's other formats), mentions (at offsets),
-tables (scores, predictions, files of a results folder), suites (data files with the other keys of a suite
-file), or all. atheris mutates the small
-valid files of ``fuzz_readers.py``; ``fuzz_readers.check`` says what no input may do. A finding does not end the run:
-its input is kept in ``FOLDER/READER/found``, one for each place. Writes one row per reader into ``results/fuzz.csv``.
+tables (scores, predictions, files of a results folder), suites (data files with the other keys of a suite file), or
+all. atheris mutates the small valid files of ``fuzz_readers.py``; ``fuzz_readers.check`` says what no input may do. A
+finding does not end the run: its input is kept in ``FOLDER/READER/found``, one for each place. Writes one row per
+reader into ``results/fuzz.csv``.
 """
 
 from __future__ import annotations
