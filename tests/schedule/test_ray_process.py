@@ -293,14 +293,12 @@ class TestProcessOfRay:
         self, hangs: int, sessions: RaySessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "ray.py").write_text(RAY + HANGING.format(hangs=hangs))
-        monkeypatch.setattr(ray_process, "_LOCAL_SECONDS", 10.0)
+        monkeypatch.setattr(ray_process, "_LOCAL_SECONDS", 6.0)
         messages = sessions.call(stand_in("ids"))
         if hangs == 1:
             assert all(is_alive(pid) for pid in next(messages))
         else:
-            with pytest.raises(
-                InputError, match=r"Ray: its start timed out after 10 s; --executor local.*its logs are"
-            ):
+            with pytest.raises(InputError, match=r"Ray: its start timed out after 6 s; --executor local.*its logs are"):
                 next(messages)
             [kept] = tmp_path.glob("ta-ray-*")
             shutil.rmtree(kept)

@@ -19,15 +19,18 @@ def interval_in_words(found: Prediction) -> str:
 
 
 def describe_all_together(matrix: AffinityMatrix, store: RunStore) -> list[str]:
-    """Return a line with the gain of each task from training all tasks together; none if the study did not do so.
+    """Return a line with the gain of each task from training all tasks together; none if no such gain can be tested.
+
+    A sequential study has none: its arms grow at interim analyses.
 
     Raises
     ------
     ValueError
         If a file of the store is broken.
     """
-    full = measured_groups(matrix, store).get(tuple(range(len(matrix.tasks))))
-    if full is None:
+    groups = {} if matrix.sequential else measured_groups(matrix, store)
+    full = groups.get(tuple(range(len(matrix.tasks))))
+    if full is None or all(map(math.isnan, full.low)):
         return []
     found = ", ".join(
         f"{title} {signed_plainly(gain)} [{signed_plainly(low)}, {signed_plainly(high)}]"
@@ -36,7 +39,7 @@ def describe_all_together(matrix: AffinityMatrix, store: RunStore) -> list[str]:
     )
     level = describe_level(matrix)
     return [
-        f"All tasks together, compared with single-task training, in points: {found or 'no gain could be tested'} "
+        f"All tasks together, compared with single-task training, in points: {found} "
         f"({level} intervals, not adjusted for the number of tasks)."
     ]
 
