@@ -1,9 +1,11 @@
 """How much training does a study lose that is killed or terminated, with checkpoints?
 
     python tests/benchmarks/checkpoint_kills.py [--kills 30] [--only local,terminated,...] [--seed 0] [--out OUT.csv]
+        [--epochs 300] [--interval 1]
 
-Each way to end a study is one ``pairwise`` command with a tiny encoder and 6 runs of 300 epochs, which is given again
-until it is done:
+Each way to end a study is one ``pairwise`` command with a tiny encoder and 6 runs, which is given again until it is
+done. Runs of 300 epochs take seconds. With ``--epochs 6000 --interval 10`` they take minutes (``longest_run``, in
+seconds, when nothing ends the study), with a checkpoint every ten seconds:
 
 * ``local``: SIGKILL to the command with ``--executor local``, at random moments.
 * ``terminated``: SIGTERM to that command; timed until it has ended.
@@ -17,12 +19,13 @@ only if it ended less than the interval between two checkpoints before the end o
 more: ``oldest_repeated`` is the largest such age, ``allowed`` the limit, both in seconds. After SIGTERM no finished
 epoch may be trained again. The study must have the ``edges.csv`` of an undisturbed one, and leave no checkpoint, no
 process and no file of Ray. Writes ``results/checkpoint_kills.csv``, one row per way; ways that are left out keep their
-rows. ``--only "ray node"`` takes a few minutes.
+rows. ``--only "ray node"`` takes a few minutes with runs of seconds.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -43,12 +46,9 @@ from taskaffinity.tasks.user.template import example_files
 from taskaffinity.training.encoders.load import tiny_encoder
 
 RESULTS = Path(__file__).parent / "results"
-INTERVAL = 1.0
-"""Seconds between two checkpoints of a run, at least."""
-EPOCHS = 300
 STUDY = [
     *("pairwise", "--suite=suite.yaml", "--encoder=encoder", "--gpus-per-run=0", "--seeds=1", "--seeds-single=1"),
-    *("--no-predictions", "--quiet", "--set=precision=none", f"--set=num_train_epochs={EPOCHS}"),
+    *("--no-predictions", "--quiet", "--set=precision=none"),
 ]
 CLUSTER = """
 import os, sys, time
@@ -79,6 +79,10 @@ class Ways:
     n_ends: int
     temporary: Path
     rng: random.Random
+    n_epochs: int
+    """Epochs of a run."""
+    interval: float
+    """Seconds between two checkpoints of a run, at least."""
     address: str | None = None
     ended: list[float] = field(default_factory=list)
     """When it was ended, in seconds since 1970."""
@@ -97,7 +101,8 @@ class Ways:
     def start(self) -> subprocess.Popen[str]:
         executor = ["--cpus-per-run=1"] if self.name.startswith("ray") else ["--executor=local"]
         executor += [f"--address={self.address}"] if self.address else []
-        words = [*STUDY, *executor, f"--checkpoint-minutes={INTERVAL / 60}", "--results", self.mark]
+        words = [*STUDY, f"--set=num_train_epochs={self.n_epochs}", *executor]
+        words += [f"--checkpoint-minutes={self.interval / 60}", "--results", self.mark]
         return subprocess.Popen(
             [sys.executable, "-m", "taskaffinity", *words],
             cwd=self.home,
@@ -122,7 +127,7 @@ class Ways:
             if process.poll() is not None:
                 return False
             time.sleep(0.05)
-        time.sleep(self.rng.uniform(0, 3 * INTERVAL))
+        time.sleep(self.rng.uniform(0, 3 * self.interval))
         return process.poll() is None
 
     def expect(self, process: subprocess.Popen[str], codes: tuple[int, ...]) -> None:
@@ -205,6 +210,13 @@ def cluster(ways: Ways) -> Iterator[Callable[[Ways, subprocess.Popen[str]], None
             print("the cluster did not end", flush=True)
 
 
+def longest_run(results: Path) -> float:
+    """Return the seconds of the longest run of a finished study."""
+    return max(
+        float(json.loads(path.read_text())["work"]["total_seconds"]) for path in results.glob("runs/*/result.json")
+    )
+
+
 def row_of(ways: Ways, act: Callable[[Ways, subprocess.Popen[str]], None], expected: bytes) -> dict[str, object]:
     """End the study ``n_ends`` times, let it end, and say what became of it."""
     process = ways.start()
@@ -217,7 +229,7 @@ def row_of(ways: Ways, act: Callable[[Ways, subprocess.Popen[str]], None], expec
     row: dict[str, object] = {
         "way": ways.name,
         "ends": len(ways.ended),
-        **trained_twice(read_notes(ways.notes), ways.ended, INTERVAL),
+        **trained_twice(read_notes(ways.notes), ways.ended, ways.interval),
         "longest_end": round(max(ways.took), 2) if ways.took and ways.name != "local" else "",
         "same_edges": edges.exists() and edges.read_bytes() == expected,
         "checkpoints_left": len([*(ways.home / ways.mark).glob("runs/*/checkpoint")]),
@@ -252,7 +264,10 @@ def main() -> None:
     parser.add_argument("--only", default=",".join([*ACTS, "ray node"]))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=RESULTS / "checkpoint_kills.csv")
+    parser.add_argument("--epochs", type=int, default=300, help="epochs of a run")
+    parser.add_argument("--interval", type=float, default=1.0, help="seconds between two checkpoints")
     given = parser.parse_args()
+    lengths = given.epochs, given.interval
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         (home / "sitecustomize.py").write_text(NOTES)
@@ -260,19 +275,22 @@ def main() -> None:
             (home / name).parent.mkdir(parents=True, exist_ok=True)
             (home / name).write_text(content)
         tiny_encoder(["one", "two"], home / "made", layers=1, width=16).folder.rename(home / "encoder")
-        whole = Ways(home, "whole", 0, home, random.Random(0))
+        whole = Ways(home, "whole", 0, home, random.Random(0), *lengths)
         whole.expect(whole.start(), (0,))
         assert not whole.problems, whole.problems
         expected, rows = (home / "whole" / "edges.csv").read_bytes(), []
+        seconds = round(longest_run(home / "whole"), 1)
+        print(f"the longest run takes {seconds} s", flush=True)
         for name in given.only.split(","):
             n_ends = given.kills if name == "local" else max(1, given.kills // 10)
             with tempfile.TemporaryDirectory(prefix="tc", dir="/tmp", ignore_cleanup_errors=True) as temporary:
-                ways = Ways(home, name, n_ends, Path(temporary), random.Random(f"{name} {given.seed}"))
+                ways = Ways(home, name, n_ends, Path(temporary), random.Random(f"{name} {given.seed}"), *lengths)
                 if name == "ray node":
                     with cluster(ways) as remove:
-                        rows.append(row_of(ways, remove, expected))
+                        row = row_of(ways, remove, expected)
                 else:
-                    rows.append(row_of(ways, ACTS[name], expected))
+                    row = row_of(ways, ACTS[name], expected)
+                rows.append({**row, "longest_run": seconds})
             write_rows(rows, given.out)
 
 
