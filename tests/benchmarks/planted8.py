@@ -2,6 +2,9 @@
 
     python tests/benchmarks/planted8.py race OUT [SEEDS]              a sequential, then a fixed design of 12 seeds
                                                                       -> racing.csv, planted_eight_truth.csv
+    python tests/benchmarks/planted8.py by-estimates OUT [BASE_SEED ...]     a sequential design of the pairs that
+                                                      estimates admit, at 1 and 2 standard errors
+                                                      -> racing_by_estimates.csv
     python tests/benchmarks/planted8.py study OUT [BASE_SEED ...]     3 seeds per pair, with controls -> planted8.csv
 
 The sequential design comes first. It is compared with a fixed design of 12 seeds per pair and 32 per single task. No
@@ -38,12 +41,16 @@ LARGE, NULL = 5.0, 1.0
 TRUTH_SEED = 5000
 
 
-def pairwise(out: Path, *options: str) -> float:
-    """Run the command and return its seconds."""
+def run(name: str, out: Path, *options: str) -> float:
+    """Run a command of the toolkit and return its seconds."""
     began = time.monotonic()
-    command = [sys.executable, "-m", "taskaffinity", "pairwise", "--domain", "planted-8", "--results", str(out)]
-    subprocess.run([*command, *options, "--quiet", "--no-predictions"], check=True, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "taskaffinity", name, "--domain", "planted-8", "--results", str(out)]
+    subprocess.run([*command, *options, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     return round(time.monotonic() - began)
+
+
+def pairwise(out: Path, *options: str) -> float:
+    return run("pairwise", out, *options, "--no-predictions")
 
 
 def judge(edges: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
@@ -142,7 +149,50 @@ def sequential_design(out: Path, most: int = 12) -> None:
     print(*rows, sep="\n")
 
 
+def by_estimates(out: Path, seeds: list[int]) -> None:
+    truth, rows = pd.read_csv(TRUTH), []
+    raced = int(pd.read_csv(RESULTS / "racing.csv").set_index("design").pair_runs["race"])
+    for seed in seeds or [0]:
+        estimated = out / f"estimated-{seed}"
+        of_estimates = run("estimate", estimated, "--base-seed", str(seed), "--budget", "10%")
+        for least in ("2", "1"):  # the second design finds the runs of the first
+            folder = out / f"admitted-{least}-{seed}"
+            if not folder.exists():
+                shutil.copytree(out / f"admitted-2-{seed}" if least == "1" else estimated, folder)
+            again = ("--overwrite",) if least == "1" else ()
+            seconds = pairwise(
+                folder, "--sequential", "--by-estimates", "--admit", least, "--base-seed", str(seed), *again
+            )
+            found = pd.read_csv(folder / "edges.csv")
+            state = measure(Study.load(folder), RunStore(folder)).sequential
+            assert state is not None
+            large = truth[truth.gain.abs() >= LARGE].merge(found, on=["source", "target"], suffixes=("_true", ""))
+            right = np.where(large.gain_true > 0, "improves", "degrades")
+            rows.append(
+                {
+                    "base_seed": seed,
+                    "admit": least,
+                    "pair_runs": state.pair_runs,
+                    "of_the_plain_race": round(state.pair_runs / raced, 3),
+                    "large": len(large),
+                    "large_found": int((large.verdict == right).sum()),
+                    "large_not_measured": int((large.verdict == "not measured").sum()),
+                    "not_measured": int((found.verdict == "not measured").sum()),
+                    **{word: int((found.verdict == word).sum()) for word in VERDICTS},
+                    "seconds_of_estimates": of_estimates,
+                    "seconds": seconds,
+                }
+            )
+            print(rows[-1], flush=True)
+            pd.DataFrame(rows).to_csv(RESULTS / "racing_by_estimates.csv", index=False)
+
+
 if __name__ == "__main__":
     what, out = sys.argv[1], Path(sys.argv[2])
     rest = [int(value) for value in sys.argv[3:]]
-    {"study": lambda: study(out, rest), "race": lambda: sequential_design(out, *rest)}[what]()
+    modes = {
+        "study": lambda: study(out, rest),
+        "race": lambda: sequential_design(out, *rest),
+        "by-estimates": lambda: by_estimates(out, rest),
+    }
+    modes[what]()
