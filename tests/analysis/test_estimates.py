@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from fake_studies import make_study
 from scipy.linalg import helmert
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from taskaffinity.analysis.estimates.log_evidence import label_evidence, log_evidence
 from taskaffinity.analysis.estimates.probes import INFLATION, RATIO, Estimate, Probed, estimates, estimates_frame
@@ -174,6 +174,22 @@ def test_stored_scores_stand_beside_the_probes_and_the_sizes(tmp_path: Path) -> 
     (tmp_path / "estimators.csv").write_text("estimator,source,target,score\nx,s,t,much\n")
     with pytest.raises(InputError, match=r"row 1: score is 'much'; expected .*; run `taskaffinity estimate --base"):
         estimator_scores(frame, study, tmp_path)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+@pytest.mark.parametrize("left", [0.0, 1e-7, 1e-3])
+def test_features_that_say_nothing_leave_the_evidence_of_a_normal_density(scale: float, left: float) -> None:
+    """``left`` is the share of what the features explain by chance that stays in the targets."""
+    rng = np.random.default_rng(0)
+    for n_features in (0, 1, 5):
+        features, targets = scale * rng.normal(size=(40, n_features)), rng.normal(size=40)
+        features, targets = features - features.mean(axis=0), targets - targets.mean()
+        directions, _ = np.linalg.qr(features)
+        targets -= (1 - left) * directions @ (directions.T @ targets)
+        found, _, beta = log_evidence(features, targets)
+        variance = float(targets @ targets) / 39  # the mean is taken off
+        assert found == pytest.approx(norm.logpdf(0, scale=variance**0.5) - 0.5, abs=1e-6)
+        assert beta == pytest.approx(1 / variance, rel=1e-4)
 
 
 def test_the_log_evidence_is_the_largest_density_of_the_targets() -> None:

@@ -10,6 +10,9 @@ Array = npt.NDArray[np.float64]
 _MOST_STEPS = 200
 _LEAST_ERROR = 1e-6
 """Least share of the targets' squares that is error; more features than examples would leave none."""
+_LEAST_USED = 1e-6
+"""Share of every direction of the features that is used, below which the features say nothing."""
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 def log_evidence(features: Array, targets: Array) -> tuple[float, float, float]:
@@ -38,15 +41,20 @@ def log_evidence(features: Array, targets: Array) -> tuple[float, float, float]:
     least = _LEAST_ERROR * float(targets @ targets)
     rest = max(float(targets @ targets - along @ along), 0.0)
     alpha = beta = 1.0
-    for _ in range(_MOST_STEPS):
+    for step in range(_MOST_STEPS):
         shrunk = beta * power / (alpha + beta * power)
         weights = float(np.sum(shrunk**2 * along**2 / power))
         errors = rest + float(np.sum(((1 - shrunk) * along) ** 2))
         used = float(shrunk.sum())
         before = alpha, beta
-        alpha, beta = used / weights, max(n - used, _LEAST_ERROR * n) / max(errors, least)
+        alpha, beta = (
+            used / max(weights, _TINY) if used else alpha,
+            max(n - used, _LEAST_ERROR * n) / max(errors, least),
+        )
         if np.allclose(before, (alpha, beta), rtol=1e-8, atol=0):
             break
+        if step and shrunk.max(initial=0.0) < _LEAST_USED:
+            break  # the features say nothing, so alpha grows without end
     shrunk = beta * power / (alpha + beta * power)
     weights = float(np.sum(shrunk**2 * along**2 / power))
     errors = rest + float(np.sum(((1 - shrunk) * along) ** 2))
