@@ -21,16 +21,6 @@ def given_tally(gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[
     raise ValueError("a given score has no predictions")
 
 
-def given_score(sums: Counts) -> Counts:
-    """The score itself."""
-    return np.asarray(sums[..., 0] / sums[..., 1])
-
-
-def given_influence(counts: Counts) -> Counts:
-    """Return 0, because no example is known."""
-    return np.zeros(counts.shape[:-1])
-
-
 def no_items(counts: Counts) -> Counts:
     """Return 0, because no example is known."""
     return np.zeros(len(counts))

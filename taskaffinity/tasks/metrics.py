@@ -1,16 +1,15 @@
-"""Metrics: every score is a smooth function of a sum over examples.
+"""Metrics: every score is a function of a sum over examples.
 
-A metric is four functions.
+A metric is three functions.
 
 * ``tally(gold, predicted, labels)`` returns counts, ``(n_examples, n_counts)``.
 * ``score(counts.sum(axis=-2))`` turns summed counts ``(..., n_counts)`` into scores ``(...)`` in [0, 1]
   (Pearson: [-1, 1]).
-* ``influence(counts)`` returns how far each example moves the score, ``(..., n_examples)`` with mean zero, from counts
-  ``(..., n_examples, n_counts)``. The standard error of the score over examples is ``influence.std() /
-  sqrt(n_examples)``. If examples of one document are not independent, pass the influences through ``by_document``
-  first.
 * ``items(counts)`` returns how many gold items of each example the score counts, ``(n_examples,)``. An item is an
   example for accuracy and Pearson, and a positive example or a mention for F1.
+
+``Metric.influence`` follows from them: it leaves out one example at a time (the jackknife), or one document if the
+examples of a document are not independent. The sum without an example is a difference, so no example is visited twice.
 
 Conventions: ``labels`` are the scored classes; the caller removes a negative class. The unit of every count is an
 example. For a tagging task it is a sentence, because the tokens of a sentence are not independent. An undefined score
@@ -29,10 +28,10 @@ import numpy.typing as npt
 
 from taskaffinity.tasks.answers import answer_f1_tally, exact_match_tally
 from taskaffinity.tasks.given_score import GIVEN_SCORE as GIVEN_SCORE
-from taskaffinity.tasks.given_score import given_influence, given_score, given_tally, no_items
+from taskaffinity.tasks.given_score import given_tally, no_items
 from taskaffinity.tasks.mentions import lenient_mentions, strict_mentions
 from taskaffinity.tasks.pearson import Counts as Counts
-from taskaffinity.tasks.pearson import centred_moments, pearson_influence, pearson_score, pearson_tally
+from taskaffinity.tasks.pearson import centred_moments, pearson_score, pearson_tally
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Metric:
     """Full name for captions, with the average and the excluded classes."""
     tally: Callable[[Sequence[Any], Sequence[Any], Sequence[str]], Counts]
     score: Callable[[Counts], Counts]
-    influence: Callable[[Counts], Counts]
     items: Callable[[Counts], Counts]
 
     def score_examples(self, counts: Counts) -> Counts:
@@ -58,6 +56,40 @@ class Metric:
         if self.score is pearson_score:
             return self.score(centred_moments(counts).sum(axis=-2))
         return self.score(_ones(counts.shape[-2]) @ counts)
+
+    def influence(self, counts: Counts, documents: npt.NDArray[np.integer[Any]] | None = None) -> Counts:
+        """Return how far each example or document moves the score, with mean zero.
+
+        The value of an example is ``(n_examples - 1) (score - score without the example)``, less the mean. The
+        standard error of the score is ``std() / sqrt(n)``, with the n values of a run. A document of ``size`` examples
+        has the factor ``n_documents (1 - size / n_examples)``, so that a document counts by its size (the
+        pseudo-values of Busing et al. 1999). A score that is undefined without the example is 0, as always.
+
+        Parameters
+        ----------
+        counts : (..., n_examples, n_counts)
+        documents : (n_examples,), optional
+            Number of each example's document, from 0 without gaps. Default: all examples are independent.
+
+        Returns
+        -------
+        (..., n_examples) or (..., n_documents)
+
+        Examples
+        --------
+        >>> METRICS["accuracy"].influence(np.array([[1.0, 1], [1, 1], [0, 1], [0, 1]]))
+        array([ 0.5,  0.5, -0.5, -0.5])
+        """
+        if counts.ndim > 2:
+            return np.stack([self.influence(run, documents) for run in counts])
+        parts = centred_moments(counts) if self.score is pearson_score else counts
+        sizes = np.ones(len(counts))
+        if documents is not None:
+            sizes = np.bincount(documents).astype(np.float64)
+            parts = np.stack([np.bincount(documents, weights=column) for column in parts.T], axis=1)
+        total = parts.sum(axis=0)
+        moved = len(sizes) * (1 - sizes / len(counts)) * (self.score(total) - self.score(total - parts))
+        return np.asarray(moved - moved.mean())
 
 
 @lru_cache(maxsize=1024)
@@ -82,13 +114,8 @@ def accuracy_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
 
 
 def accuracy_score(sums: Counts) -> Counts:
-    """Return the share of correct predictions, or the mean F1 of answers."""
+    """Return the share of correct predictions, the mean F1 of answers, or the given score."""
     return _ratio(sums[..., 0], sums[..., 1])
-
-
-def accuracy_influence(counts: Counts) -> Counts:
-    """Return correct (0 or 1), or the F1 of an answer, minus its mean."""
-    return np.asarray(counts[..., 0] - counts[..., 0].mean(axis=-1, keepdims=True))
 
 
 def micro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
@@ -107,14 +134,6 @@ def micro_f1_score(sums: Counts) -> Counts:
     return _ratio(2 * sums[..., 0], 2 * sums[..., 0] + sums[..., 1] + sums[..., 2])
 
 
-def micro_f1_influence(counts: Counts) -> Counts:
-    """``(2 tp_i - F (2 tp_i + fp_i + fn_i)) / mean(2 tp + fp + fn)``."""
-    weight = 2 * counts[..., 0] + counts[..., 1] + counts[..., 2]
-    f = micro_f1_score(counts.sum(axis=-2))[..., None]
-    mean = weight.mean(axis=-1, keepdims=True)
-    return np.asarray(np.divide(2 * counts[..., 0] - f * weight, mean, out=np.zeros_like(weight), where=mean > 0))
-
-
 def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> Counts:
     """Return ``(n_examples, 3 n_classes)`` counts: tp, fp, fn of each scored class.
     An example has one class, or a sequence of classes.
@@ -127,12 +146,6 @@ def macro_f1_tally(gold: Sequence[str], predicted: Sequence[str], labels: Sequen
 def macro_f1_score(sums: Counts) -> Counts:
     """Return the mean F1 of the classes; a class without positives counts as 0."""
     return np.asarray(micro_f1_score(_by_class(sums)).mean(axis=-1))
-
-
-def macro_f1_influence(counts: Counts) -> Counts:
-    """Return the mean influence over the classes."""
-    classes = _by_class(counts)
-    return np.asarray(np.mean([micro_f1_influence(classes[..., c, :]) for c in range(classes.shape[-2])], axis=0))
 
 
 def document_f1_tally(
@@ -186,28 +199,6 @@ def _mention_tally(
     return counts
 
 
-def by_document(influence: Counts, documents: npt.NDArray[np.integer[Any]]) -> Counts:
-    """Return how far each document moves the score, ``(..., n_documents)``.
-
-    The influences of a document's examples are added and rescaled, so that the standard error of the score is again
-    ``std() / sqrt(n_documents)`` (the cluster-robust sandwich estimator; Liang & Zeger 1986).
-
-    Parameters
-    ----------
-    influence : (..., n_examples)
-    documents : (n_examples,)
-        Number of each example's document, from 0 without gaps.
-
-    Examples
-    --------
-    >>> by_document(np.array([0.5, 0.1, -0.6]), np.array([0, 1, 0]))
-    array([-0.06666667,  0.06666667])
-    """
-    order = np.argsort(documents, kind="stable")
-    first = np.flatnonzero(np.diff(documents[order], prepend=-1))
-    return np.asarray(np.add.reduceat(influence[..., order], first, axis=-1) * (len(first) / len(documents)))
-
-
 def _by_class(counts: Counts) -> Counts:
     return counts.reshape(*counts.shape[:-1], counts.shape[-1] // 3, 3)
 
@@ -222,23 +213,21 @@ def _ratio(top: Counts, bottom: Counts) -> Counts:
 METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "accuracy", accuracy_tally, accuracy_score, accuracy_influence, every_example),
+        Metric("accuracy", "accuracy", accuracy_tally, accuracy_score, every_example),
         Metric(
             "exact_match",
             "exact match of answers",
             exact_match_tally,
             accuracy_score,
-            accuracy_influence,
             every_example,
         ),
-        Metric("answer_f1", "word F1 of answers", answer_f1_tally, accuracy_score, accuracy_influence, every_example),
-        Metric("pearson", "Pearson's r", pearson_tally, pearson_score, pearson_influence, every_example),
+        Metric("answer_f1", "word F1 of answers", answer_f1_tally, accuracy_score, every_example),
+        Metric("pearson", "Pearson's r", pearson_tally, pearson_score, every_example),
         Metric(
             "micro_f1",
             "micro-F1 without the negative class",
             micro_f1_tally,
             micro_f1_score,
-            micro_f1_influence,
             gold_positives,
         ),
         Metric(
@@ -246,7 +235,6 @@ METRICS: dict[str, Metric] = {
             "macro-F1 without the negative class",
             macro_f1_tally,
             macro_f1_score,
-            macro_f1_influence,
             gold_positives,
         ),
         Metric(
@@ -254,7 +242,6 @@ METRICS: dict[str, Metric] = {
             "micro-F1 of documents' relations, those without a text missed",
             document_f1_tally,
             micro_f1_score,
-            micro_f1_influence,
             gold_positives,
         ),
         Metric(
@@ -262,18 +249,16 @@ METRICS: dict[str, Metric] = {
             "micro-F1 over all labels",
             document_f1_tally,
             micro_f1_score,
-            micro_f1_influence,
             gold_positives,
         ),
-        Metric("span_f1", "span F1, strict", span_f1_tally, micro_f1_score, micro_f1_influence, gold_positives),
+        Metric("span_f1", "span F1, strict", span_f1_tally, micro_f1_score, gold_positives),
         Metric(
             "span_f1_conlleval",
             "span F1 as conlleval reads tags",
             conlleval_tally,
             micro_f1_score,
-            micro_f1_influence,
             gold_positives,
         ),
-        Metric(GIVEN_SCORE, "score as given", given_tally, given_score, given_influence, no_items),
+        Metric(GIVEN_SCORE, "score as given", given_tally, accuracy_score, no_items),
     )
 }

@@ -68,16 +68,3 @@ def _is_far(scores: Counts, constant: float) -> npt.NDArray[np.bool_]:
         return np.zeros((*scores.shape[:-1], 1), dtype=bool)
     square, variance = scores.mean(axis=-1, keepdims=True) ** 2, scores.var(axis=-1, keepdims=True)
     return np.asarray((square > _FAR * variance) & (variance > constant * (square + variance)))
-
-
-def pearson_influence(counts: Counts) -> Counts:
-    """``zx zy - r (zx**2 + zy**2) / 2`` with standardised gold zx and prediction zy."""
-    if counts.ndim > 2:
-        return np.stack([pearson_influence(run) for run in counts])
-    counts = centred_moments(counts)
-    x, y = counts[:, 1], counts[:, 2]
-    r = float(pearson_score(counts.sum(axis=0)))
-    if x.std() ** 2 <= _CONSTANT * np.mean(x**2) or y.std() ** 2 <= _CONSTANT * np.mean(y**2):
-        return np.zeros(len(x))
-    zx, zy = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
-    return np.asarray(zx * zy - r * (zx**2 + zy**2) / 2)

@@ -159,7 +159,7 @@ def test_on_this_test_set_the_examples_are_no_error() -> None:
 
 @pytest.mark.parametrize("metric", ["accuracy", "span_f1", "pearson", "macro_f1"])
 def test_copies_of_an_example_in_one_document_tell_no_more_than_the_example(metric: str) -> None:
-    pair, single = example_arms(metric)
+    pair, single = example_arms(metric, n=600)
     n = pair.shape[1]
     once = standard_error(variance_components(*(Arm.from_counts(arm, METRICS[metric]) for arm in (pair, single))))
     copied, documents = [np.tile(arm, (1, 5, 1)) for arm in (pair, single)], np.tile(np.arange(n), 5)
@@ -169,7 +169,7 @@ def test_copies_of_an_example_in_one_document_tell_no_more_than_the_example(metr
     for name in ("gain", "se_seeds", "se_examples", "se", "df"):
         assert getattr(by_document, name) == pytest.approx(getattr(once, name), rel=1e-6), name
     as_if_apart = standard_error(variance_components(*(Arm.from_counts(arm, METRICS[metric]) for arm in copied)))
-    assert as_if_apart.se_examples == pytest.approx(once.se_examples / math.sqrt(5), rel=0.02)
+    assert as_if_apart.se_examples == pytest.approx(once.se_examples / math.sqrt(5), rel=0.01)
 
 
 def test_documents_of_one_example_each_are_none() -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from taskaffinity.analysis.statistics.collapse import predicts_nothing
 from taskaffinity.analysis.statistics.documents import effective_number, unit_of
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.tasks.metrics import GIVEN_SCORE, Metric, by_document
+from taskaffinity.tasks.metrics import GIVEN_SCORE, Metric
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +52,7 @@ class Arm:
         spread = influence.var(axis=1)
         sizes = metric.items(counts[0])  # gold, so all runs have the same
         if documents is not None:
-            influence = by_document(influence, documents)
+            influence = metric.influence(counts, documents)
             sizes = np.bincount(documents, weights=sizes).astype(np.float64)
         constant = np.array([predicts_nothing(run, metric) for run in counts])
         counting = np.logical_or.reduce([counts[..., column] != 0 for column in range(counts.shape[2])])

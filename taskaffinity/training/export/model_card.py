@@ -18,7 +18,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
 from taskaffinity.tasks.kinds import TAG_KINDS
 from taskaffinity.tasks.metric_titles import title_of
-from taskaffinity.tasks.metrics import METRICS, by_document
+from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.reading import MOST_LENGTH
 from taskaffinity.training.export.stock import STOCK
@@ -121,9 +121,7 @@ def _scores(best: BestModel, kind: str) -> Iterator[str]:
 
 def _standard_error(best: BestModel) -> float:
     run, key = RunStore(best.root).read(best.spec), f"{best.task}/test"
-    influence = METRICS[best.outcome.metric].influence(run.counts[key])
-    if key in run.documents:
-        influence = by_document(influence, run.documents[key])
+    influence = METRICS[best.outcome.metric].influence(run.counts[key], run.documents.get(key))
     return float(influence.std() / np.sqrt(len(influence)))
 
 
