@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from error_rates import RESULTS
+from fresh_test_sets import PLANNED, measure_fresh
 from null_kinds import KINDS, SIMULATED, PlannedKind, describe_kind, measure_kind, planned
 from simulated_kinds import FORMS, N_TEXTS, OPTIONS, Latent, count, members
 from simulated_worlds import World
@@ -76,7 +77,29 @@ def test_null_arrows_are_called_at_the_stated_rate(form: tuple[str, str]) -> Non
     assert 0.005 <= found["type1"] <= 0.12  # 180 arrows, two to a single arm
 
 
+@pytest.mark.parametrize(
+    ("form", "metric", "n_test", "most"),
+    [
+        (("regression", "skewed numbers"), "pearson", 100, 0.08),  # a linear approximation errs in 11%
+        (("multilabel", "6 labels"), "macro_f1", 30, 0.05),  # and here, too
+        (("classification", "4 classes"), "accuracy", 100, 0.08),
+    ],
+    ids=str,
+)
+def test_intervals_over_examples_hold_the_truth(form: tuple[str, str], metric: str, n_test: int, most: float) -> None:
+    assert 0.005 <= measure_fresh(form, metric, n_test, 500)["outside"] <= most
+
+
 # The committed figures
+
+
+def test_intervals_over_examples_are_committed_and_hold_the_truth() -> None:
+    found = pd.read_csv(Path(RESULTS) / "fresh_test_sets.csv")
+    wanted = [(*form, metric, n) for form, metric, sizes in PLANNED for n in sizes]
+    assert list(found[["kind", "labels", "metric", "n_test"]].itertuples(index=False, name=None)) == wanted
+    assert (found.test_sets >= 3000).all()
+    assert (found.outside <= 0.06).all()
+    assert (found.variance_ratio >= 0.95).all()
 
 
 @pytest.fixture(scope="module")

@@ -67,7 +67,7 @@ class AffinityMatrix:
     """Collapsed runs (``collapse``) of the pair, for the target, and of the baseline."""
     collapsed_single: npt.NDArray[np.int64]
     rare_classes: tuple[RareClass, ...]
-    """Classes whose few test examples make the errors of macro-F1 too small."""
+    """Classes whose few test examples decide macro-F1."""
     collapsed_runs: tuple[CollapsedRun, ...]
     """Every collapsed run, also those of which no gain is made."""
     undertrained: tuple[Undertrained, ...]

@@ -14,7 +14,8 @@ writes to ``results/``, nearly every row for the default test and for ``--test s
   significant arrows and false "no effect" of whole verdict procedures (``verdict_procedures.py``);
 * ``by_estimates.csv`` (by-estimates): sequential designs whose pairs estimates admit (``admitted_designs.py``);
 * ``collapsed_runs.csv`` (collapsed-runs): what "no effect" is worth if some runs collapse;
-* ``normal_runs.csv`` (normal-runs): how often a normal run is flagged as collapsed.
+* ``normal_runs.csv`` (normal-runs): how often a normal run is flagged as collapsed;
+* ``fresh_test_sets.csv`` (fresh-test-sets): how well the error from test examples is known, without seeds.
 
 Each part replaces its rows when it ends. ``--studies N`` draws N studies per row for a quick check and writes only with
 ``--out``.
@@ -35,6 +36,7 @@ import numpy as np
 import pandas as pd
 from admitted_designs import admitted_designs
 from compared_tests import TESTS, error_of, evidence_of, rule_of
+from fresh_test_sets import fresh_test_sets
 from normal_runs import normal_runs
 from null_cells import CELLS, rates, seed_of
 from null_kinds import KINDS, kind_rates
@@ -123,6 +125,7 @@ PARTS = {
         for cell in NULL_WORLDS
     },
     "normal-runs": Part("normal_runs", {}, normal_runs),
+    "fresh-test-sets": Part("fresh_test_sets", {}, fresh_test_sets),
     "collapsed-runs": Part("collapsed_runs", {}, collapsed_runs),
     "by-estimates": Part("by_estimates", {}, admitted_designs),
 }

@@ -69,6 +69,12 @@ def of_kind(kind: str, metric: str) -> str:
     return percents(found.type1) + (f" ({percents(tail, 2)})" if len(tail) else "")
 
 
+def outside(n_test: int, **wanted: str) -> str:
+    """Return how often an interval over examples does not hold the true gain, and the ratio of the variances."""
+    [found] = rows("fresh_test_sets", n_test=n_test, **wanted).itertuples()
+    return f"{percents([found.outside])} ({found.variance_ratio:.2f})"
+
+
 def normal_flagged(times: float) -> str:
     return percents(rows("normal_runs", times=times).flagged, 2)
 
@@ -188,6 +194,15 @@ TABLES: dict[str, dict[str, Figure]] = {
                 ("spans", "answer_f1", "word F1"),
                 ("spans", "exact_match", "exact match"),
             )
+        },
+        **{
+            f"`{wanted['kind']}`, {words}, {n_test:,} examples": partial(outside, n_test, **wanted)
+            for wanted, words, sizes in (
+                ({"kind": "classification", "metric": "micro_f1"}, "micro-F1", (30, 100)),
+                ({"kind": "regression", "labels": "skewed numbers"}, "Pearson's r of skewed numbers", (100, 300, 1000)),
+                ({"kind": "multilabel", "metric": "macro_f1"}, "macro-F1", (30, 60, 100, 300)),
+            )
+            for n_test in sizes
         },
         "How often does a null arrow have p < .001?": partial(rate, "type1_001", "far tail", 2),
         **{

@@ -129,8 +129,8 @@ def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str
             named = ", ".join(f"{one.label} {one.examples}".strip() for one in rare)
             where = "" if official else " (other_metrics.csv)"
             lines.append(
-                f"Macro-F1 of {title}{where} has classes with fewer than {FEWEST_EXAMPLES} test examples: {named}. Its "
-                "intervals and p-values are too small."
+                f"Macro-F1 of {title}{where} has classes with fewer than {FEWEST_EXAMPLES} test examples: {named}. A "
+                "few examples decide it, and its intervals tend to be too wide."
             )
     return lines
 

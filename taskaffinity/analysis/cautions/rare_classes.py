@@ -1,4 +1,4 @@
-"""Scored classes with so few test examples that the intervals of macro-F1 are too narrow."""
+"""Scored classes with so few test examples that the intervals of macro-F1 tend to be too wide."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from taskaffinity.runs.study import Study
 from taskaffinity.tasks.splits import Split, split_of
 
 FEWEST_EXAMPLES = 10
-"""Test examples of a class below which the intervals of macro-F1 are too narrow."""
+"""Test examples of a class below which the intervals of macro-F1 tend to be too wide."""
 _METRIC = "macro_f1"
 
 
