@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun
 from taskaffinity.analysis.cautions.rare_classes import RareClass
-from taskaffinity.analysis.cautions.undertrained import Undertrained
 from taskaffinity.analysis.estimates.stored import StoredEstimates
 from taskaffinity.analysis.statistics.controls import Control
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
@@ -27,6 +26,7 @@ from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRate
 from taskaffinity.analysis.statistics.standard_errors import Words
 from taskaffinity.analysis.statistics.verdicts import NONE_BESIDE, Beside, Verdict
 from taskaffinity.runs.rule import Rule
+from taskaffinity.runs.studied_task import Undertrained
 from taskaffinity.runs.study import Study
 
 POINTS = 100.0

@@ -59,6 +59,7 @@ class PairwiseResults(Results):
         metric: str | Mapping[str, str] | None = None,
         negative: Mapping[str, str] | None = None,
         scale: Scale | None = None,
+        facts: Any = None,
         rule: Rule | None = None,
         name: str = "scores",
     ) -> Self:
@@ -66,7 +67,7 @@ class PairwiseResults(Results):
 
         Parameters
         ----------
-        scores, predictions, metric, negative, scale, rule, name
+        scores, predictions, metric, negative, scale, facts, rule, name
             As in ``taskaffinity.verdicts``, which writes a results folder.
 
         Raises
@@ -86,7 +87,7 @@ class PairwiseResults(Results):
         from taskaffinity.runs.external.study import write_external
         from taskaffinity.runs.external.tables import read_tables
 
-        tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale)
+        tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, facts)
         study = tables.study(rule, name)
         root = Path(mkdtemp(prefix="taskaffinity-"))
         write_external(study, tables.targets, root)
@@ -97,8 +98,8 @@ class PairwiseResults(Results):
     def to_tables(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return the scores and the predictions of the runs, as ``taskaffinity.verdicts`` reads them.
 
-        A target of which a run stores no predictions has scores only. Notes on the training and the data, and the label
-        of a negative class, are not in the tables.
+        If a run of a target stores no predictions, or its counts do not follow from them, the rows have counts in the
+        place of labels.
 
         Raises
         ------
@@ -109,6 +110,21 @@ class PairwiseResults(Results):
 
         with as_user_error():
             return run_tables(self.study, self.store)
+
+    def to_facts(self) -> pd.DataFrame:
+        """Return what is known of the tasks besides the runs, as ``taskaffinity.verdicts`` reads it with ``facts``.
+
+        Metrics, negative classes, sizes, long rows, leaks, and tasks that were not trained to their end.
+
+        Raises
+        ------
+        InputError
+            As for ``to_tables``.
+        """
+        from taskaffinity.analysis.tables.run_tables import facts_frame
+
+        with as_user_error():
+            return facts_frame(self.study, self.store)
 
     @cached_property
     def matrix(self) -> AffinityMatrix:

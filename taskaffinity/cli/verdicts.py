@@ -6,6 +6,7 @@ from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import print_pairwise
 from taskaffinity.cli.options.external import (
+    FactsFile,
     MetricOption,
     Negative,
     OverwriteTables,
@@ -27,6 +28,7 @@ def command(
     metric: MetricOption = None,
     negative: Negative = None,
     scale: ScaleOption = None,
+    facts: FactsFile = None,
     name: StudyName = None,
     alpha: Alpha = None,
     margin: Margin = None,
@@ -48,7 +50,7 @@ def command(
     from taskaffinity.runs.external.tables import read_tables  # numpy and pyarrow: not for --help
 
     check_options(name, scale)
-    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale)
+    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, facts)
     rule = make_rule(alpha, margin, correction, estimand, test, default=Rule(estimand=tables.estimand))
     with ConsoleListener(quiet=quiet) as listener:
         found = publish_tables(tables, name, rule, results, overwrite=overwrite, listener=listener)

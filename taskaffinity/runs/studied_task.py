@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field
 from taskaffinity.errors import STRICT
 from taskaffinity.runs.limits import MOST_EXAMPLES
 from taskaffinity.runs.spec import TaskName, TaskRef
-from taskaffinity.runs.stored.json_files import Words
+from taskaffinity.runs.stored.json_files import Finite, Words
 from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.reading import DEFAULT, Reading
 from taskaffinity.tasks.splits import test_sets_of
@@ -65,6 +65,32 @@ class StudiedTask:
     @property
     def ref(self) -> TaskRef:
         return (self.name, self.fingerprint)
+
+
+Fault = Literal["zero", "hardly", "climbing"]
+
+
+@dataclass(frozen=True)
+class Undertrained:
+    """A task that is not trained to its end in single-task runs; values are means over seeds."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    task: TaskName
+    fault: Fault
+    """``zero``: every run scores 0 on test; ``hardly``: the training loss hardly fell; ``climbing``: the dev score
+    still rose at the end."""
+    value: Finite
+    """Test score, fall of the training loss in percent, or rise of the dev score in points."""
+
+    @property
+    def words(self) -> str:
+        """``hardly learned in single-task training (training loss fell by 5%)``."""
+        return {
+            "zero": "scored 0 in single-task training",
+            "hardly": f"hardly learned in single-task training (training loss fell by {self.value:.0f}%)",
+            "climbing": f"still improved when single-task training ended (+{self.value:.1f} dev points)",
+        }[self.fault]
 
 
 @dataclass(frozen=True)

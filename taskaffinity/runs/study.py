@@ -40,7 +40,7 @@ from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.spec import EXTERNAL, EncoderRef, RunSpec, Seed, TaskRef
 from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.runs.stored.study_file import read_study
-from taskaffinity.runs.studied_task import Leak, StudiedTask
+from taskaffinity.runs.studied_task import Leak, StudiedTask, Undertrained
 
 Baseline = Literal["single", "compute-matched", "paper-single"]
 
@@ -109,6 +109,8 @@ class Study:
     stated: Mapping[str, Words] = field(default_factory=dict)
     """What a table says of the training of external runs (``evaluated_after``, ``init_from``, ``synthetic``); else
     empty."""
+    undertrained: tuple[Undertrained, ...] = field(default=(), compare=False)
+    """Tasks of external runs that were not trained to their end, as a table says; else empty."""
     keep_models: bool = field(default=False, compare=False)
     """Whether every run must keep its models; a run without them counts as not finished. It follows the latest
     command."""
@@ -188,8 +190,9 @@ class Study:
         """Write the study file of the design, such as ``root/study.json``."""
         root.mkdir(parents=True, exist_ok=True)
         content = dataclasses.asdict(self)
-        if not self.stated:
-            del content["stated"]  # as in studies of runs that were trained here
+        for name in ("stated", "undertrained"):
+            if not content[name]:
+                del content[name]  # as in studies of runs that were trained here
         write_json(root / FILES[self.design], content)
 
     @classmethod

@@ -26,6 +26,7 @@ def verdicts(
     metric: str | Mapping[str, str] | Sequence[str] | None = None,
     negative: Mapping[str, str] | Sequence[str] | None = None,
     scale: Scale | None = None,
+    facts: Any = None,
     name: str | None = None,
     rule: Rule | None = None,
     output_dir: str | Path | None = None,
@@ -41,8 +42,7 @@ def verdicts(
     ----------
     scores : path or DataFrame, optional
         CSV or parquet file, or data frame, with the columns ``target``, ``source`` (empty: single-task), ``seed`` and
-        ``score``. ``test_set`` may name the test set: the first one of a target is the split ``test``, and the others
-        are further test sets. Optional with predictions of every target.
+        ``score``. ``test_set`` may name the test set: the first one of a target is its split ``test``.
     predictions : path or DataFrame, optional
         Table with the columns ``target``, ``source``, ``seed``, ``id``, ``gold`` and ``predicted``, one row per test
         example of each run. ``document`` may name the group of an example, and ``test_set`` its test set.
@@ -51,9 +51,11 @@ def verdicts(
         ``multilabel_f1`` (classes joined by ``|``), ``span_f1`` or ``span_f1_conlleval`` (tags joined by spaces),
         ``answer_f1`` or ``exact_match`` (texts; several gold ones joined by ``|``).
     negative : mapping, optional
-        By target, the class that F1 does not score.
+        Class that F1 does not score, by target.
     scale : {"fraction", "point"}, optional
         Unit of the scores. Default: fractions if no score is above 1, else points.
+    facts : path or DataFrame, optional
+        Table that ``PairwiseResults.to_facts`` returns of a study of this toolkit. No other runs need it.
     name : str, optional
         Name of the study in captions. Default: that of the file, or ``scores``.
     rule : Rule, optional
@@ -85,7 +87,7 @@ def verdicts(
     from taskaffinity.runs.external.tables import read_tables
 
     check_options(name, scale)
-    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale)
+    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, facts)
     return publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=listener)
 
 

@@ -249,6 +249,11 @@ def _predictions(metric: str, folder: Path, content: bytes) -> None:
     read_tables(None, path, Scoring.of(metric)).study()
 
 
+def _facts(folder: Path, content: bytes) -> None:
+    path = _file(folder, "facts.csv", content)
+    read_tables(_file(folder, "scores.csv", _SCORES), facts=path).study()
+
+
 def _labelled_table(ending: str, folder: Path, content: bytes) -> None:
     list(read_unlabelled(_file(folder, f"a.{ending}", content), "inference", {"text": "said"}))
 
@@ -315,6 +320,7 @@ READERS: dict[str, list[Variant]] = {
     "tables": [
         _scores,
         *(partial(_predictions, metric) for metric in ("accuracy", "span_f1", "pearson", "multilabel_f1")),
+        _facts,
         partial(_labelled_table, "csv"),
         partial(_labelled_table, "tsv"),
         _estimates,
@@ -331,6 +337,7 @@ _DEV = b'{"id": "other", "words": ["red", "horse"], "tags": ["O", "O"]}\n'
 _DEV_OPTIONS = b"".join(
     b'{"of": "dev", "text": "red", "options": "%s", "label": %d}\n' % row for row in ((b"cake", 1), (b"horse", 0))
 )
+_SCORES = b"target,source,seed,score\na,,0,0.5\na,b,0,0.75\nb,,0,1\n"
 _TABLE = b"text,label\n" + b"".join(b"row %d,%c\n" % (n, b"ab"[n % 2]) for n in range(40))
 
 

@@ -169,6 +169,12 @@ SEEDS: dict[str, list[str]] = {
         "target,source,seed,score\na,,0,0.5\na,b,0,0.75\na,,1,0.5\na,b,1,0.25\nb,,0,1\n",
         "target,source,seed,score,test_set,synthetic\na,,0,50,x,true\na,b,0,75.5,x,true\n",
         *(_predictions(labels) for labels in ("xy", ("B-a O", "O O"), "12", ("x|y", ""))),
+        "target,source,seed,id,gold,predicted,counts\n"
+        + "".join(
+            f"a,{source},0,i{n},,,accuracy={n} 1;macro_f1=0 0 0 1 0 0\n" for source in ("", "b") for n in range(2)
+        ),
+        "task,fact,of,value\na,title,,A\na,kind,,ner\na,size,train,9\na,used,train,5\na,long,train,0.5\n"
+        "a,max_length,,128\na,undertrained,zero,0\na,leak,b,leak: 5 texts of a test also in b train\n",
         "id\tsaid\ttext_pair\ni\tred\tblue\n",
         'id,said,text_pair\ni,red,"bl\nue"\n',
         "source,target,probe,se,low,high,sign,source_learned\na,b,8,1,6.355,57.87,positive,true\n"

@@ -11,12 +11,74 @@ import pandas as pd
 import pytest
 
 import taskaffinity as ta
+from taskaffinity.analysis.cautions.of_data import describe_data
+from taskaffinity.runs.studied_task import Leak
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.tasks.planted import CLINICAL
+from taskaffinity.tasks.reading import Reading
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 ALL = ("clinicalsts", "i2b2-2010-re", "shareclefe", "mednli")
+
+
+def with_notes(study: Any) -> Any:
+    """The same runs of a study that has every note on its data."""
+    first, second, *more = study.study.tasks
+    sampled = {"used": {"train": 64, "test": 50}, "long_rows": {"train": 0.255, "test": 0.049}}
+    cards = (replace(first, **sampled), replace(second, reading=Reading(max_length=64), long_rows={"test": 0.1}), *more)
+    leaks = [
+        Leak(task, other, f"leak: {words} of {task} test {is_also} {other} train")
+        for task, other, words, is_also in (
+            (second.name, second.name, "1,200 texts", "also in"),
+            (first.name, second.name, "1 text", "also in"),
+            (second.name, second.name, "1 row", "whose document is also in"),
+        )
+    ]
+    return replace(study, study=replace(study.study, tasks=cards, leaks=tuple(leaks)))
+
+
+def check_read_back(trained: ta.PairwiseResults, tmp_path: Path, expected: bytes) -> None:
+    """Write the three tables as CSV, read them with no further option, and compare ``edges.csv``."""
+    (tables := tmp_path / "tables").mkdir()
+    for name, table in zip(("scores", "predictions"), trained.to_tables(), strict=True):
+        table.to_csv(tables / f"{name}.csv", index=False)
+    trained.to_facts().to_csv(tables / "facts.csv", index=False)
+    ta.verdicts(
+        tables / "scores.csv",
+        predictions=tables / "predictions.csv",
+        facts=tables / "facts.csv",
+        output_dir=tmp_path / "read",
+        rule=trained.study.rule,
+    )
+    assert (tmp_path / "read/edges.csv").read_bytes() == expected
+
+
+def test_notes_are_read_back_too(tiny_study: Callable[..., Any], tmp_path: Path) -> None:
+    study = with_notes(tiny_study(num_train_epochs=3))
+    study.train(tmp_path / "trained", resources=Resources("local"))
+    expected = study.edges(tmp_path / "trained")
+    trained = ta.PairwiseResults.load(tmp_path / "trained")
+    notes = " ".join(trained.to_frame().notes)
+    for note in ("is sampled (64 of 1,000 train", "long rows (26% of train)", "leak: 1,200 texts", "learned in single"):
+        assert note in notes
+    check_read_back(trained, tmp_path, expected)
+    read = ta.PairwiseResults.load(tmp_path / "read")
+    assert describe_data(read.study) == describe_data(trained.study)
+    again = tmp_path / "again"
+    again.mkdir()
+    check_read_back(read, again, expected)  # what was read can be exported in its turn
+
+
+def test_a_study_without_predictions_is_read_back_from_its_counts(
+    tiny_study: Callable[..., Any], tmp_path: Path
+) -> None:
+    study = with_notes(tiny_study(tasks=("mednli", "shareclefe", "i2b2-2010-re")))
+    study.train(tmp_path / "trained", resources=Resources("local"))
+    expected = study.edges(tmp_path / "trained")
+    for path in (tmp_path / "trained").glob("runs/*/predictions.parquet"):
+        path.unlink()
+    check_read_back(ta.PairwiseResults.load(tmp_path / "trained"), tmp_path, expected)
 
 
 def check_round_trip(study: Any, tmp_path: Path, ending: str) -> None:
@@ -60,14 +122,13 @@ def test_a_design_with_other_arms_is_refused(tiny_study: Callable[..., Any], tmp
         ta.PairwiseResults(tmp_path, study).to_tables()
 
 
-def test_without_predictions_a_study_gives_its_scores() -> None:
-    example = ta.PairwiseResults.load(Path(__file__).parents[2] / "notebooks/example_results")
+def test_the_committed_results_are_read_back(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "notebooks/example_results"
+    example = ta.PairwiseResults.load(folder)
     scores, predictions = example.to_tables()
-    assert predictions.empty
     assert set(scores.groupby(["target", "source"]).size()) == {3, 6}
-    read = ta.PairwiseResults.from_scores(scores).to_frame()
-    same = ["source", "target", "evaluated_after", "init_from", "synthetic", "seeds_pair", "seeds_single"]
-    pd.testing.assert_frame_equal(read[same], example.to_frame()[same], check_dtype=False)
+    assert (predictions[["gold", "predicted"]] == "").all(axis=None)  # they store none
+    check_read_back(example, tmp_path, (folder / "edges.csv").read_bytes())
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,11 @@ More seeds cannot repair a baseline that is not trained to its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from statistics import fmean
-from typing import Literal
 
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.studied_task import Fault, Undertrained
 from taskaffinity.runs.study import Study
 
 MIN_LOSS_DROP = 0.1
@@ -21,47 +20,27 @@ MIN_CLIMB = 2.0
 
 ADVICE = "more epochs, a higher learning_rate or a smaller batch_size (--set) help more than more seeds"
 
-Fault = Literal["zero", "hardly", "climbing"]
-
-
-@dataclass(frozen=True)
-class Undertrained:
-    """A task that is not trained to its end in single-task runs; values are means over seeds."""
-
-    task: str
-    fault: Fault
-    """``zero``: every run scores 0 on test; ``hardly``: the training loss hardly fell; ``climbing``: the dev score
-    still rose at the end."""
-    value: float
-    """Test score, fall of the training loss in percent, or rise of the dev score in points."""
-
-    @property
-    def words(self) -> str:
-        """``hardly learned in single-task training (training loss fell by 5%)``."""
-        return {
-            "zero": "scored 0 in single-task training",
-            "hardly": f"hardly learned in single-task training (training loss fell by {self.value:.0f}%)",
-            "climbing": f"still improved when single-task training ended (+{self.value:.1f} dev points)",
-        }[self.fault]
-
 
 def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]:
     """Return the tasks whose single-task runs score 0, hardly learned, or still improved.
 
-    Studies that evaluate after fine-tuning or start from multi-task weights give none: they train in two parts.
+    Studies that evaluate after fine-tuning or start from multi-task weights give none: they train in two parts. Runs
+    that were trained elsewhere have no history; a table of facts may say it instead.
 
     Raises
     ------
     ValueError
         If a file of the store is broken.
     """
-    if study.evaluate_after == "finetune" or study.init_from != "encoder":
+    after = study.stated.get("evaluated_after", study.evaluate_after)
+    if after == "finetune" or study.stated.get("init_from", study.init_from) != "encoder":
         return ()
     runs: dict[str, list[RunResult]] = {card.name: [] for card in study.tasks}
     for spec in study.plan:
         if spec.arm == "single" and (run := store.get(spec)):
             runs[spec.task_names[0]].append(run)
-    return tuple(fault for name, of_task in runs.items() if (fault := _fault(name, of_task)))
+    said = {one.task: one for one in study.undertrained}
+    return tuple(fault for name, of_task in runs.items() if (fault := said.get(name) or _fault(name, of_task)))
 
 
 def _fault(name: str, runs: Sequence[RunResult]) -> Undertrained | None:

@@ -43,6 +43,14 @@ ScaleOption = Annotated[
         help="Unit of the scores (default: fraction if no score is above 1, else point).", rich_help_panel=DATA
     ),
 ]
+FactsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--facts",
+        help="CSV or parquet file with the facts of a study that was exported (columns task, fact, of and value).",
+        rich_help_panel=DATA,
+    ),
+]
 StudyName = Annotated[
     str | None,
     typer.Option("--name", help="Name of the study in captions (default: that of the file).", rich_help_panel=OUTPUT),

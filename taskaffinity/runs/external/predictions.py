@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from taskaffinity.errors import input_error, shown
+from taskaffinity.runs.external.example_counts import Cell, check_like, parse_cell, stack_counts
 from taskaffinity.runs.external.keys import (
     Key,
     describe_key,
@@ -28,7 +30,7 @@ from taskaffinity.tasks.count_checks import compact
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.secondary_metrics import documents_of, secondary_metrics
 from taskaffinity.tasks.splits import split_of
-from taskaffinity.tasks.task import SCORE_KINDS, Label
+from taskaffinity.tasks.task import SCORE_KINDS, Kind, Label
 
 COLUMNS = ("target", "source", "seed", "id", "gold", "predicted")
 
@@ -40,6 +42,7 @@ class TargetRows:
     name: str
     """Of the target; on a further test set such as ``rte@notes``."""
     metric: str
+    """Empty if the rows have counts, which name it."""
     numbers: dict[str, int] = field(default_factory=dict)
     """Number of each example, by id, in the order of the table."""
     gold: list[Label] = field(default_factory=list)
@@ -49,10 +52,18 @@ class TargetRows:
     """By run, by number of the example."""
     places: dict[Key, str] = field(default_factory=dict)
     """The first row of each run, for messages."""
+    counted: dict[Key, dict[int, Cell]] = field(default_factory=dict)
+    """Counts in the place of labels: by run, by number of the example."""
     _labels: dict[str, Label] = field(default_factory=dict)
+    _cells: dict[str, Cell] = field(default_factory=dict)
+
+    @property
+    def runs(self) -> Mapping[Key, Mapping[int, object]]:
+        """What is known of each run, by number of the example: its labels or its counts."""
+        return self.predicted if self.metric else self.counted
 
     def add(self, where: str, key: Key, cells: Sequence[str]) -> None:
-        """Add a row: id, gold, predicted and document.
+        """Add a row: id, gold, predicted, document and counts.
 
         Raises
         ------
@@ -60,23 +71,28 @@ class TargetRows:
             If a label cannot be read, the run has the id already, or another row of the id has another gold label or
             document.
         """
-        name, gold, predicted, document = cells
+        name, gold, predicted, document, counts = cells
+        if bool(counts) == bool(self.metric):
+            found, form = ("counts", "labels") if counts else ("labels", "counts")
+            raise input_error(where, found, f"{form}, as in the first row of {self.name}")
         number = self.numbers.get(name)
         if number is None:
             if not name:
                 raise input_error(f"{where}: id", "nothing", "an id of the example, equal in all runs")
             number = self.numbers[name] = len(self.gold)
-            self.gold.append(self._label(f"{where}: gold", gold))
+            self.gold.append(self._label(f"{where}: gold", gold) if self.metric else "")
             self.gold_texts.append(gold)
             self.documents.append(document)
         for what, found, known in (("gold label", gold, self.gold_texts), ("document", document, self.documents)):
             if found != known[number]:
                 raise input_error(where, f"another {what} of {shown(name)} than before", f"one for all of {self.name}")
-        of_run = self.predicted.setdefault(key, {})
-        if number in of_run:
+        if number in self.runs.get(key, ()):
             raise input_error(where, f"id {shown(name)} again", f"one row of {describe_key(key)} for each id")
-        if not of_run:
-            self.places[key] = where
+        self.places.setdefault(key, where)
+        if counts:
+            self._add_counts(where, self.counted.setdefault(key, {}), number, counts)
+            return
+        of_run = self.predicted.setdefault(key, {})
         if self.metric in ANSWERS:  # one text, which may contain the sign between gold answers
             of_run[number] = (predicted.strip(),) if predicted.strip() else ()
             return
@@ -84,12 +100,20 @@ class TargetRows:
         if self.metric in TAGGED and (n_tags := _n_tags(label)) != (n_gold := _n_tags(self.gold[number])):
             raise input_error(f"{where}: predicted", f"{n_tags} tags", f"{n_gold}, as in gold")
 
+    def _add_counts(self, where: str, of_run: dict[int, Cell], number: int, text: str) -> None:
+        cell = self._cells.get(text)  # equal texts share one, which saves memory and time
+        if cell is None:
+            cell = self._cells[text] = parse_cell(where, text)
+            check_like(where, cell, next(iter(self._cells.values())))
+        of_run[number] = cell
+
     def renamed(self, first: Mapping[str, str]) -> TargetRows:
         """Return the rows under the name of the target alone if they are of its first test set."""
         name = renamed((self.name, "", 0), first)[0]
         predicted = {renamed(key, first): of_run for key, of_run in self.predicted.items()}
+        counted = {renamed(key, first): of_run for key, of_run in self.counted.items()}
         places = {renamed(key, first): where for key, where in self.places.items()}
-        return replace(self, name=name, predicted=predicted, places=places)
+        return replace(self, name=name, predicted=predicted, counted=counted, places=places)
 
     def _label(self, where: str, text: str) -> Label:
         """Return a label; equal texts share one, which saves memory."""
@@ -102,7 +126,7 @@ class TargetRows:
 
     def check(self) -> None:
         """Raise ``InputError`` if a run lacks examples, or no prediction is a gold label."""
-        for key, of_run in self.predicted.items():
+        for key, of_run in self.runs.items():
             if len(of_run) < len(self.gold):
                 found = f"{len(of_run)} predictions of {describe_key(key)}, from this row on"
                 raise input_error(self.places[key], found, f"{len(self.gold)}, one for each id of {self.name}")
@@ -141,12 +165,14 @@ def read_predictions(
     """
     targets: dict[str, TargetRows] = {}
     keys: dict[tuple[str, ...], Key] = {}
-    for where, (target, source, seed, *cells, test_set) in read_rows(table, COLUMNS, ("document", "test_set")):
+    for where, (target, source, seed, *cells, test_set) in read_rows(
+        table, COLUMNS, ("document", "counts", "test_set")
+    ):
         key = keys.get((target, source, seed, test_set))
         if key is None:
             key = keys[target, source, seed, test_set] = key_of(where, target, source, seed, test_set)
             if key[0] not in targets:
-                targets[key[0]] = TargetRows(key[0], scoring.metric_of(target))
+                targets[key[0]] = TargetRows(key[0], "" if cells[-1] else scoring.metric_of(target))
         targets[key[0]].add(where, key, cells)
     scoring.check_tasks({target_of(name) for name in targets})
     for rows in targets.values():
@@ -172,8 +198,10 @@ def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, Targe
     InputError
         If the negative class does not occur.
     """
-    target = target_of(rows.name)
-    kind, negative = scoring.kind_of(target), scoring.negatives.get(target)
+    target, documents = target_of(rows.name), documents_of("", list(rows.numbers), rows.documents)
+    if not rows.metric:
+        return _runs_of_counts(rows, scoring, documents)
+    kind, negative = scoring.kind_of(target, rows.metric), scoring.negative_of(target)
     every = [*rows.gold, *(label for of_run in rows.predicted.values() for label in of_run.values())]
     classes = classes_of(every, rows.metric)
     if negative is not None and negative not in classes:
@@ -186,14 +214,32 @@ def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, Targe
         for metric in metrics:
             counts[metric].append(compact(METRICS[metric].tally(rows.gold, predicted, scored)))
     _, sources, seeds = zip(*rows.predicted, strict=True)
-    documents = documents_of(rows.metric, list(rows.numbers), rows.documents)
     stacked = {metric: np.stack(of_runs) for metric, of_runs in counts.items()}
-    card = StudiedTask(
-        *(target, target, kind, rows.metric, _fingerprint(rows, negative)),
+    card = _card(rows, kind, rows.metric, negative)
+    return card, TargetRuns(rows.metric, sources, seeds, stacked, documents)
+
+
+def _runs_of_counts(
+    rows: TargetRows, scoring: Scoring, documents: npt.NDArray[np.int64] | None
+) -> tuple[StudiedTask, TargetRuns]:
+    target = target_of(rows.name)
+    order = range(len(rows.gold))
+    counts = stack_counts({rows.places[key]: [of[number] for number in order] for key, of in rows.counted.items()})
+    metric = next(iter(counts))
+    if (given := scoring.given_metric(target)) not in (None, metric):
+        raise input_error(f"counts of {target}", f"{metric} first, as its metric", f"{given}, as said elsewhere")
+    _, sources, seeds = zip(*rows.counted, strict=True)
+    card = _card(rows, scoring.kind_of(target, metric), metric, scoring.negative_of(target))
+    return card, TargetRuns(metric, sources, seeds, counts, documents)
+
+
+def _card(rows: TargetRows, kind: Kind, metric: str, negative: str | None) -> StudiedTask:
+    target = target_of(rows.name)
+    return StudiedTask(
+        *(target, target, kind, metric, _fingerprint(rows, negative)),
         sizes={split_of(test_set_of(rows.name)): len(rows.gold)},
         has_negative=None if kind in ("ner", *SCORE_KINDS) else negative is not None,
     )
-    return card, TargetRuns(rows.metric, sources, seeds, stacked, documents)
 
 
 def scores_of(runs: TargetRuns, name: str) -> Mapping[Key, float]:

@@ -30,6 +30,10 @@ class Scoring:
     """By task; of the empty name, for all others."""
     negatives: Mapping[str, str] = field(default_factory=dict)
     """By task."""
+    known_metrics: Mapping[str, str] = field(default_factory=dict)
+    """Metrics, negative classes and kinds by task, as a table of facts has them; an option counts more."""
+    known_negatives: Mapping[str, str] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -67,19 +71,28 @@ class Scoring:
         InputError
             If none is given.
         """
-        found = self.metrics.get(task) or self.metrics.get(_EVERY)
+        found = self.given_metric(task)
         if found is None:
             raise InputError(f"--metric: none for {task}; expected {task}=METRIC, of {', '.join(SCORED_HERE)}")
         return found
 
-    def kind_of(self, task: str) -> Kind:
-        """The kind of task that the metric suggests; only secondary metrics and titles depend on it."""
-        metric = self.metric_of(task)
+    def given_metric(self, task: str) -> str | None:
+        """The metric of a task; None if none is given."""
+        return self.metrics.get(task) or self.metrics.get(_EVERY) or self.known_metrics.get(task)
+
+    def negative_of(self, task: str) -> str | None:
+        """The class of a task that F1 does not score; None if none is given."""
+        return self.negatives.get(task, self.known_negatives.get(task))
+
+    def kind_of(self, task: str, metric: str) -> Kind:
+        """The kind of task, or what the metric suggests; only secondary metrics and titles depend on it."""
+        if task in self.kinds:
+            return self.kinds[task]
         if metric in TAGGED or metric in ANSWERS:
             return "ner" if metric in TAGGED else "spans"
         if metric in ("pearson", "multilabel_f1"):
             return "regression" if metric == "pearson" else "multilabel"
-        return "relation" if task in self.negatives else "classification"
+        return "relation" if self.negative_of(task) is not None else "classification"
 
 
 def parse_label(where: str, text: str, metric: str) -> Label:

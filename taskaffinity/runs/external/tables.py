@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from taskaffinity.errors import InputError, input_error
+from taskaffinity.runs.external.facts import Facts, read_facts
 from taskaffinity.runs.external.keys import (
     Key,
     check_keys,
@@ -51,6 +52,8 @@ class Tables:
     """How the runs were trained, if the table of scores says it: ``scores.STATED``."""
     notices: tuple[str, ...]
     """Lines that say how the tables were read."""
+    facts: Facts = field(default_factory=Facts)
+    """Facts of a third table; those of single tasks are in ``tasks``."""
 
     @property
     def has_scores_alone(self) -> bool:
@@ -97,13 +100,19 @@ class Tables:
             rule=rule,
             synthetic=self.stated.get("synthetic") == "true",
             stated=self.stated,
+            leaks=tuple(self.facts.leaks),
+            undertrained=self.facts.undertrained(),
         )
 
 
 def read_tables(
-    scores: Any = None, predictions: Any = None, scoring: Scoring | None = None, scale: Scale | None = None
+    scores: Any = None,
+    predictions: Any = None,
+    scoring: Scoring | None = None,
+    scale: Scale | None = None,
+    facts: Any = None,
 ) -> Tables:
-    """Read a table of scores, one of predictions, or both.
+    """Read a table of scores, one of predictions, or both, and perhaps one of facts.
 
     Targets with predictions are scored by them, and their given scores are checked. Of other targets the given scores
     are all that is known.
@@ -115,13 +124,16 @@ def read_tables(
         The metrics of predictions.
     scale : {"fraction", "point"}, optional
         Unit of the scores. Default: fractions if no score is above 1, else points.
+    facts : path or DataFrame, optional
+        Facts of tasks, as ``external.facts`` reads them.
 
     Raises
     ------
     InputError
         If a row cannot be used, the tables contradict each other, or they make no study of pairs.
     """
-    scoring = scoring or Scoring()
+    known = Facts() if facts is None else read_facts(facts)
+    scoring = known.scoring(scoring or Scoring())
     if scores is None and predictions is None:
         raise InputError("scores: found none; expected a table of scores, or --predictions and --metric")
     given = None if scores is None else read_scores(scores, scale)
@@ -131,8 +143,9 @@ def read_tables(
     first = dict(given.first) if given else {}
     if predictions is not None:
         rows, first = read_predictions(predictions, scoring, first)
-    keys = [*(given.by_key if given else ()), *(key for of_target in rows.values() for key in of_target.predicted)]
+    keys = [*(given.by_key if given else ()), *(key for of_target in rows.values() for key in of_target.runs)]
     check_keys(dict.fromkeys(keys))
+    known.check_tasks(tasks_of(keys))
     targets: dict[str, TargetRuns] = {}
     cards: dict[str, StudiedTask] = {}
     for name, of_target in rows.items():
@@ -144,10 +157,10 @@ def read_tables(
     table = predictions if scores is None else scores
     name = Path(table).stem if isinstance(table, str | Path) else "scores"
     notices = [*([given.describe_scale()] if given else []), *_describe_test_sets(targets, first)]
-    tasks = tuple(_card(task, targets, cards) for task in tasks_of(keys))
+    tasks = tuple(known.card(_card(task, targets, cards)) for task in tasks_of(keys))
     if one := differ_in_case(name for card in tasks for name in card.test_sets):
         raise InputError(f"test_set: found {' and '.join(one)}; expected names that differ in more than case")
-    return Tables(name, tasks, targets, given.stated if given else {}, tuple(notices))
+    return Tables(name, tasks, targets, given.stated if given else {}, tuple(notices), known)
 
 
 def _card(task: str, targets: Mapping[str, TargetRuns], cards: Mapping[str, StudiedTask]) -> StudiedTask:
@@ -204,7 +217,7 @@ def _check_scores(given: Scores, computed: Mapping[Key, float], rows: TargetRows
         if key not in given.by_key:
             raise input_error(rows.places[key], f"predictions of {describe_key(key)}", "a row of its score, too")
         if abs(given.by_key[key] - score) > ROUNDING:
-            found = f"{given.by_key[key]:.4f}, but the predictions give {rows.metric} {score:.4f}"
+            found = f"{given.by_key[key]:.4f}, but the predictions give {rows.metric or 'counts of'} {score:.4f}"
             raise input_error(f"{given.places[key]}: score", found, "the score of the predictions")
     for key, where in given.places.items():
         if key[0] == rows.name and key not in computed:
