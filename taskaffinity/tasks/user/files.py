@@ -12,6 +12,7 @@ from taskaffinity.tasks.tsv import read_table, unquoted
 from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Columns, Field, Located
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
+from taskaffinity.tasks.user.fasttext import HINT, PREFIX, fasttext_rows, looks_like_fasttext
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, ending, formats_of, guessed
 from taskaffinity.tasks.user.mentions import MENTION_READERS, bigbio_rows
@@ -28,6 +29,8 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
         If the file does not exist, its format is unknown or does not fit the kind, or the file has a fault.
     """
     form = layout.form or guessed(path, columns.kind) or ("csv" if layout.separator else None)
+    if form is None and looks_like_fasttext(path):
+        raise input_error(path, "what looks like fastText", HINT)
     if form is None:
         how = CONVERTED.get(ending(path)) or f"format: one of {', '.join(FORMATS)}"
         raise input_error(path, f"a name that ends in {ending(path) or 'nothing'}", how)
@@ -96,6 +99,8 @@ def _table(
             f"the same name on columns {header.index(header[twice]) + 1} and {twice + 1}",
             "each name once; if the file has no header, header: [NAME, ...]",
         )
+    if not is_given and header[0].startswith(PREFIX):
+        raise input_error(where, "what looks like fastText", HINT)
     if not is_given:
         _check_separator(where, header, layout)
         columns.check_header(where, header, rows)
@@ -155,6 +160,10 @@ def _parquet(path: Path, layout: Layout, columns: Columns) -> Located:
     return object_rows(parquet_rows(path), columns, "a row with named columns")
 
 
+def _fasttext(path: Path, layout: Layout, columns: Columns) -> Located:
+    return fasttext_rows(path, layout.encoding, columns.kind)
+
+
 def _blue(path: Path, layout: Layout, columns: Columns) -> Located:
     if columns.kind not in TAG_KINDS:
         yield from _tsv(path, layout, columns)
@@ -173,5 +182,6 @@ _READERS: dict[Format, Callable[[Path, Layout, Columns], Located]] = {
     "bioc": _mentions,
     "brat": _mentions,
     "parquet": _parquet,
+    "fasttext": _fasttext,
     "blue": _blue,
 }

@@ -11,6 +11,7 @@ from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.tasks.kinds import Kind
 from taskaffinity.tasks.splits import MainSplit, Split
 from taskaffinity.tasks.standoff.brat import text_files
+from taskaffinity.tasks.user.fasttext import HINT, looks_like_fasttext
 from taskaffinity.tasks.user.layout import (
     CONVERTED,
     ENDINGS,
@@ -117,6 +118,8 @@ def _no_file(folder: Path, split: MainSplit, form: Format | None, kind: Kind, en
     other = next(
         (name for name in names if Path(name).stem in STEMS[split] and ending(Path(name)) not in CONVERTED), ""
     )
+    if other and not form and looks_like_fasttext(folder / other):
+        return input_error(folder, f"{_as_name(other)}, which looks like fastText", f"{HINT}{share}")
     if other and not form:
         share += f"; or format: csv, tsv or another, if {_as_name(other)} is of this format"
     example = f"{split}{ENDINGS[form or fitting[0]][0]} ({', '.join(read)} are read)"

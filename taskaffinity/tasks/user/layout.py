@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.user.pairs import Pairs
 
-Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue"]
+Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "fasttext", "blue"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 ENDINGS: dict[Format, tuple[str, ...]] = {
     "jsonl": (".jsonl", ".json"),
@@ -21,17 +21,23 @@ ENDINGS: dict[Format, tuple[str, ...]] = {
     "bioc": (".bioc", ".xml"),
     "brat": ("",),
     "parquet": (".parquet",),
+    "fasttext": (".ft", ".ft.txt", ".txt"),
     "blue": (".tsv",),
 }
 """Format -> endings of its files."""
 GUESSED: dict[str, Format] = {
-    ending: form for form in FORMATS if form != "blue" for ending in ENDINGS[form] if ending not in ("", ".txt")
+    ending: form
+    for form in FORMATS
+    if form != "blue"
+    for ending in ENDINGS[form]
+    if ending not in ("", ".txt", ".ft.txt")
 }
 """Ending -> format of a file for which no ``format:`` is given."""
 GUESSED_TAGGED: dict[str, Format] = {".txt": "conll", ".tsv": "conll"}
 """The same for ``ner``, whose words and tags are no table with a header."""
 _TAGGED: tuple[Format, ...] = ("jsonl", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "blue")
 _TABLES: tuple[Format, ...] = ("jsonl", "csv", "tsv", "parquet")
+_OF_ONE_TEXT: tuple[Kind, ...] = ("classification", "multilabel", "relation")
 PACKED = ".gz"
 CONVERTED = {
     ".xlsx": "save the sheet as CSV (UTF-8)",
@@ -40,6 +46,8 @@ CONVERTED = {
     ".zip": "unpack it",
     ".tar": "unpack it",
     ".tgz": "unpack it",
+    ".bz2": "unpack it",
+    ".xz": "unpack it",
     ".pkl": "write it as CSV, JSON Lines or parquet",
     ".arrow": "write it as parquet",
 }
@@ -76,7 +84,8 @@ def formats_of(kind: Kind) -> tuple[Format, ...]:
         return _TAGGED
     if TRAITS[kind].label in ("option", "answers"):  # BLUE has no such task
         return _TABLES
-    return (*_TABLES, "blue", "brat") if kind == "relation" else (*_TABLES, "blue")
+    of_labels: tuple[Format, ...] = ("fasttext",) if kind in _OF_ONE_TEXT else ()
+    return (*_TABLES, *of_labels, "blue", "brat") if kind == "relation" else (*_TABLES, *of_labels, "blue")
 
 
 def ending(path: Path) -> str:

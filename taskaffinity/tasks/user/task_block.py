@@ -185,6 +185,8 @@ def check(block: UserTask, at: At) -> None:
     if block.columns and block.format == "conll" and not block.header:
         expected = "none: the first is the word, the last the tag; or header: [NAME, ...] as well"
         raise input_error(at("columns"), "columns for format conll", expected)
+    if block.columns and block.format == "fasttext":
+        raise input_error(at("columns"), "columns for format fasttext", "none: a line has its labels and a text")
     _check_each_column_once(block, at)
     _check_layout(block, at)
     if (illegal := next((name for name in block.tests if not is_name(name)), None)) is not None:
