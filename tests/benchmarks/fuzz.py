@@ -4,10 +4,10 @@
     python tests/benchmarks/fuzz.py READER [--seconds 600] [--out FOLDER]
 
 READER is json, csv, tsv, conll, brat, xml, yaml, lines (the corpora's other formats), mentions (at offsets),
-tables (scores, predictions, files of a results folder), suites (data files with the other keys of a suite file), or
-all. atheris mutates the small valid files of ``fuzz_readers.py``; ``fuzz_readers.check`` says what no input may do. A
-finding does not end the run: its input is kept in ``FOLDER/READER/found``, one for each place. Writes one row per
-reader into ``results/fuzz.csv``.
+tables (scores, predictions, facts, files of a results folder), suites (data files with the other keys of a suite file),
+bigbio (documents with mentions and relations), fasttext, or all. atheris mutates the small valid files of
+``fuzz_readers.py``; ``fuzz_readers.check`` says what no input may do. A finding does not end the run: its input is kept
+in ``FOLDER/READER/found``, one for each place. Writes one row per reader into ``results/fuzz.csv``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,21 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "fuzz.csv"
-NAMES = ("json", "csv", "tsv", "conll", "brat", "xml", "yaml", "lines", "mentions", "tables", "suites")
+NAMES = (
+    "json",
+    "csv",
+    "tsv",
+    "conll",
+    "brat",
+    "xml",
+    "yaml",
+    "lines",
+    "mentions",
+    "tables",
+    "suites",
+    "bigbio",
+    "fasttext",
+)
 COLUMNS = ("reader", "seconds", "executions", "findings")
 _LONGEST_INPUT = 4096
 _CHILD = "import fuzz, pathlib, sys; fuzz.child(sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3:])"

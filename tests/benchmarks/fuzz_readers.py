@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fuzz_seeds import SEEDS
 from fuzz_suites import VARIANTS, brat_pairs, hallmarks, leaf_trial
@@ -51,9 +52,11 @@ from taskaffinity.tasks.standoff import brat
 from taskaffinity.tasks.task import KINDS, SPLITS, Kind, Split
 from taskaffinity.tasks.unlabelled import read_unlabelled
 from taskaffinity.tasks.user.columns import Columns, Field, Located
-from taskaffinity.tasks.user.examples import make_task, read_user_task
+from taskaffinity.tasks.user.examples import columns_of, make_task, read_user_task
+from taskaffinity.tasks.user.fasttext import looks_like_fasttext
 from taskaffinity.tasks.user.files import read_rows
 from taskaffinity.tasks.user.layout import Format, Layout, formats_of
+from taskaffinity.tasks.user.pair_rule import Pairs
 from taskaffinity.tasks.user.suitefile import read_suite
 from taskaffinity.tasks.user.task_block import Files, UserTask
 
@@ -127,6 +130,27 @@ def _marked(form: Format, folder: Path, content: bytes) -> None:
         "dev": (str(other), read_rows(other, Layout(), Columns("ner"))),
     }
     _ = make_task("a", UserTask(kind="ner"), parts, lambda key: "suite.yaml").fingerprint
+
+
+def _documents(kind: Kind, folder: Path, content: bytes, **block: Any) -> None:
+    """Read documents in BigBIO's schema as the training split of a task."""
+    path, other = _file(folder, "a.jsonl", content), _file(folder, "b.jsonl", _DEV if kind == "ner" else _DEV_PAIRS)
+    task = UserTask(kind=kind, **block)
+    columns = columns_of(task)
+    parts: dict[Split, tuple[str, Located]] = {
+        "train": (str(path), read_rows(path, Layout(), columns)),
+        "dev": (str(other), read_rows(other, Layout(), columns if kind == "relation" else Columns(kind))),
+    }
+    _ = make_task("a", task, parts, lambda key: "suite.yaml").fingerprint
+
+
+def _looked_at(folder: Path, content: bytes) -> None:
+    """Read a file of fastText without its format."""
+    path = _file(folder, "a.csv", content)
+    if looks_like_fasttext(path):
+        list(read_rows(path, Layout("fasttext"), Columns("multilabel")))
+    else:
+        list(read_rows(path, Layout(), Columns("classification")))
 
 
 def _all_splits(kind: Kind, folder: Path, content: bytes) -> None:
@@ -330,10 +354,22 @@ READERS: dict[str, list[Variant]] = {
         _encoders,
     ],
     "suites": VARIANTS,
+    "bigbio": [
+        partial(_documents, "ner"),
+        partial(_documents, "relation", pairs=Pairs(max_words="3", masks="markers")),
+        partial(_documents, "relation", pairs=Pairs(within="document"), negative="none", labels=("has", "none")),
+    ],
+    "fasttext": [*_of_kinds("fasttext", ("classification", "multilabel")), _looked_at],
 }  # fmt: skip
 """Reader -> its variants."""
 
 _DEV = b'{"id": "other", "words": ["red", "horse"], "tags": ["O", "O"]}\n'
+_DEV_PAIRS = (
+    b'{"document_id": "dev", "passages": [{"text": ["red horse"], "offsets": [[0, 9]]}], "entities": ['
+    b'{"id": "a", "type": "C", "text": ["red"], "offsets": [[0, 3]]}, '
+    b'{"id": "b", "type": "A", "text": ["horse"], "offsets": [[4, 9]]}], '
+    b'"relations": [{"type": "has", "arg1_id": "a", "arg2_id": "b"}]}\n'
+)
 _DEV_OPTIONS = b"".join(
     b'{"of": "dev", "text": "red", "options": "%s", "label": %d}\n' % row for row in ((b"cake", 1), (b"horse", 0))
 )

@@ -67,6 +67,28 @@ def _article(name: str) -> dict[str, object]:
     return {"title": name, "paragraphs": [{"context": "a horse", "qas": [{**_ASKED, "id": name}]}]}
 
 
+def _document(name: str, relation: str, *, apart: bool = False) -> dict[str, object]:
+    """A document in BigBIO's schema, with two mentions and a relation; perhaps in two passages."""
+    texts = ["red horse.", "Blue cake runs"] if apart else ["red horse. Blue cake runs"]
+    passages, at = [], 0
+    for text in texts:
+        passages.append({"id": "p", "type": "title", "text": [text], "offsets": [[at, at + len(text)]]})
+        at += len(text) + 1
+    return {
+        "document_id": name,
+        "passages": passages,
+        "entities": [
+            {"id": "a", "type": "Animal", "text": ["horse"], "offsets": [[4, 9]]},
+            {"id": "b", "type": "Colour", "text": ["red"], "offsets": [[0, 3]]},
+            {"id": "c", "type": "Cake", "text": ["Blue", "runs"], "offsets": [[11, 15], [21, 25]]},
+        ],
+        "relations": [
+            {"id": "r", "type": relation, "arg1_id": "b", "arg2_id": "a"},
+            {"id": "s", "type": "has", "arg1_id": "c", "arg2_id": "a"},
+        ],
+    }
+
+
 SEEDS: dict[str, list[str]] = {
     "json": [
         _lines([*_OBJECTS]),
@@ -183,6 +205,14 @@ SEEDS: dict[str, list[str]] = {
         json.dumps({**_STUDY, "design": "train"}),
         '{"gpu": "H", "trial": "0f", "sharing": {"rates": {"1": 100.0, "2": 180}, "mps": true}}',
         "encoder,task,score\n",
+    ],
+    "bigbio": [
+        _lines([_document(f"d{n}", "has", apart=n > 1) for n in range(4)]),
+        _lines([_document(f"d{n}", ("has", "likes")[n % 2], apart=n > 1) for n in range(4)]),
+    ],
+    "fasttext": [
+        "__label__a red horse\n__label__b blue cake\n__label__a green\n__label__b white\n",
+        "__label__a __label__b red horse\nblue cake\n\ngreen __label__a\n__label__b white\n",
     ],
 }
 """Reader -> its files. A NUL separates the files of a document."""

@@ -10,7 +10,8 @@ from typing import Any
 
 from taskaffinity.corpora import hoc, lct
 from taskaffinity.tasks.standoff import brat
-from taskaffinity.tasks.user.pairs import Pairs, pair_rows
+from taskaffinity.tasks.user.pair_rule import PairRule
+from taskaffinity.tasks.user.pairs import pair_rows
 from taskaffinity.tasks.user.suitefile import read_suite
 
 SHARES = "dev: 20%, test: 20%"
@@ -40,7 +41,7 @@ def _of_block(name: str, block: str, folder: Path, content: bytes) -> None:
 def brat_pairs(folder: Path, content: bytes) -> None:
     """Read the pairs of a brat folder."""
     _write_document(folder / "documents", content)
-    list(pair_rows(folder / "documents", Pairs(), "none", (), Counter(), {}))
+    list(pair_rows(folder / "documents", PairRule(negative="none"), Counter(), Counter()))
 
 
 def leaf_trial(folder: Path, content: bytes) -> None:

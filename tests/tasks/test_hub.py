@@ -124,6 +124,37 @@ def test_documents_in_bigbios_schema_are_read_by_sentence(mine: Callable[..., Ta
     assert there["train"].asked == ["document_id", "passages", "entities"]
 
 
+def test_relations_of_bigbios_schema_are_read_by_pairs_of_mentions(mine: Callable[..., Task]) -> None:
+    def document(number: int) -> dict[str, Any]:
+        passage = {"type": "title", "text": ["A Snatch ate cake and figs."], "offsets": [[10, 37]]}
+        entities = [
+            {"id": name, "type": kind, "text": [text], "offsets": [[start, start + len(text)]]}
+            for name, kind, text, start in (
+                ("a", "Beast", "Snatch", 12),
+                ("b", "Food", "cake", 23),
+                ("c", "Food", "figs", 32),
+            )
+        ]
+        relations = [{"id": "r", "type": "eats", "arg1_id": "a", "arg2_id": name} for name in "bc"[: 1 + number % 2]]
+        return {"document_id": f"d{number}", "passages": [passage], "entities": entities, "relations": relations}
+
+    there = {
+        name: Part([document(2 * n), document(2 * n + 1), document(2 * n + 90)])
+        for n, name in enumerate(("train", "validation", "test"))
+    }
+    task = mine("kind: relation\nhub: bigbio/beasts\nnegative: none\npairs: {types: [[Beast, Food]]}", there)
+    assert [(e.text, e.label, e.document) for e in task.examples["dev"]] == [
+        ("A @Beast$ ate @Food$ and figs.", "eats", "d2"),
+        ("A @Beast$ ate cake and @Food$.", "none", "d2"),
+        ("A @Beast$ ate @Food$ and figs.", "eats", "d3"),
+        ("A @Beast$ ate cake and @Food$.", "eats", "d3"),
+        ("A @Beast$ ate @Food$ and figs.", "eats", "d92"),
+        ("A @Beast$ ate cake and @Food$.", "none", "d92"),
+    ]
+    assert there["train"].asked == ["document_id", "passages", "entities", "relations"]
+    assert task.missed == dict.fromkeys(SPLITS, 0)
+
+
 def test_splits_and_columns_may_have_other_names_and_dev_may_be_a_share(mine: Callable[..., Task]) -> None:
     rows = [{"review": f"{SECRET} {n}", "stars": str(n % 2)} for n in range(40)]
     block = "kind: classification\nhub: reviews\nsplits: {train: all, test: held_out}\ndev: 20%\n"

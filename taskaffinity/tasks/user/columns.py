@@ -18,6 +18,7 @@ from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.kinds import Field as Field
 from taskaffinity.tasks.standoff.bigbio import is_bigbio
 from taskaffinity.tasks.user.other_names import like_field
+from taskaffinity.tasks.user.pair_rule import PairRule, Pairs
 
 Located = Iterator[tuple[str, dict[str, object]]]
 
@@ -80,12 +81,14 @@ class Columns:
     """Columns of the options of choice, if each has its own."""
     classes: tuple[str, ...] = ()
     """Classes of multilabel; without a column of labels, each may have its own, of 0 and 1."""
+    relations: PairRule = field(default_factory=PairRule)
+    """Which pairs of mentions of documents are examples of relations."""
     ignored: set[str] = field(default_factory=set, compare=False)
     """Ignored columns that may name the split of a row."""
     notes: Counter[str] = field(default_factory=Counter, compare=False)
     """Description of a reader's change -> number of changes."""
     missed: dict[str, Counter[str]] = field(default_factory=dict, compare=False)
-    """Folder -> document -> number of gold relations without an example."""
+    """Folder or file -> document -> number of gold relations without an example."""
 
     def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
         """Map each field to one of the columns ``names``.
@@ -95,6 +98,10 @@ class Columns:
         InputError
             If a needed column is missing, or two columns could be the same field.
         """
+        if self.relations.pairs != Pairs():
+            raise input_error(
+                where, "rows, and pairs: in the suite file", "format: brat, or documents in BigBIO's schema"
+            )
         needed = tuple(name for name in NEEDED[self.kind] if name != "options" or not self.options)
         if absent := [column for column in self.options if column not in names]:
             lacks = f"no {self._noun} {quoted(absent[0])} among {len(names)}{self._in_words(names)}"
@@ -122,7 +129,7 @@ class Columns:
 
     def has_documents(self, names: Collection[str]) -> bool:
         """Return whether the rows are documents in BigBIO's schema, and not examples."""
-        return self.kind in TAG_KINDS and not self.given and is_bigbio(names)
+        return self.kind in (*TAG_KINDS, "relation") and not self.given and is_bigbio(names, self.kind)
 
     def row(self, at: Mapping[Field, str], value_of: Callable[[str], object]) -> dict[str, object]:
         """Return the fields of a row.

@@ -23,6 +23,7 @@ from taskaffinity.tasks.user.labels import check_enough, check_known_labels, con
 from taskaffinity.tasks.user.long_texts import reading_of
 from taskaffinity.tasks.user.mentions import tagged
 from taskaffinity.tasks.user.numbered import named_tags, types_of
+from taskaffinity.tasks.user.pair_rule import PairRule
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
 from taskaffinity.tasks.user.shares import SplitShares, part_of_name, shares_of, split_off_shares
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
@@ -48,14 +49,13 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     check(block, at)
     shares = shares_of(block, at, needs_test=needs_test)
     columns = columns_of(block)
-    if block.hub:
-        return make_task(name, block, parts_from_hub(block, at, shares, columns), at, columns.notes)
-    parts = parts_from_files(block, root, at, shares, columns)
+    from_hub = parts_from_hub(block, at, shares, columns) if block.hub else None
+    parts = from_hub or parts_from_files(block, root, at, shares, columns)
     task = make_task(name, block, parts, at, columns.notes)
     if columns.missed:
         missed = _missed_by_split(columns, parts, shares, task)
         task = replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
-    if not (shares.dev or shares.test):
+    if block.hub or not (shares.dev or shares.test):
         return task
     notes = sorted(
         f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored
@@ -76,7 +76,8 @@ def _drawn_apart(task: Task, shares: SplitShares) -> int:
 def columns_of(block: UserTask) -> Columns:
     """Return the names of columns that a block gives."""
     classes = block.labels if block.kind == "multilabel" else ()
-    return Columns(block.kind, block.columns, options=block.options, classes=classes)
+    relations = PairRule(block.pairs, block.negative, block.labels)
+    return Columns(block.kind, block.columns, options=block.options, classes=classes, relations=relations)
 
 
 def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares, task: Task) -> dict[Split, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from taskaffinity.tasks.user.fasttext import HINT, PREFIX, fasttext_rows, looks_
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, ending, formats_of, guessed
 from taskaffinity.tasks.user.mentions import MENTION_READERS, bigbio_rows
-from taskaffinity.tasks.user.pairs import pair_rows
+from taskaffinity.tasks.user.pairs import bigbio_pairs, pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
 
 
@@ -50,11 +51,13 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
 
 
 def _jsonl(path: Path, layout: Layout, columns: Columns) -> Located:
-    return object_rows(read_json(path, layout.encoding), replace(columns, of="keys"), "a JSON object")
+    return object_rows(read_json(path, layout.encoding), replace(columns, of="keys"), "a JSON object", str(path))
 
 
-def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expected: str) -> Located:
+def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expected: str, place: str) -> Located:
     """Rename the columns of each row; the keys of the yielded rows are ``Field`` names.
+
+    A row may be a document, which gives several rows. ``place`` is the file or data set of all rows.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
             raise input_error(where, named(row, ()), expected)
         names = list(row)
         if columns.has_documents(names):
-            yield from bigbio_rows(where, row, columns.notes)
+            yield from document_rows(where, row, columns, place)
             continue
         if names != before:
             needed = (*NEEDED[columns.kind], *MENTION_FIELDS)
@@ -76,6 +79,20 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
                 raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "this key in every row")
             before, at = names, columns.place(where, names)
         yield where, columns.row(at, row.__getitem__)
+
+
+def document_rows(where: str, row: Mapping[str, object], columns: Columns, place: str) -> Located:
+    """Yield the sentences or the pairs of mentions of a document in BigBIO's schema.
+
+    Raises
+    ------
+    InputError
+        As ``bigbio_rows`` or ``bigbio_pairs``.
+    """
+    if columns.kind == "relation":
+        lost = columns.missed.setdefault(place, Counter())
+        return bigbio_pairs(where, row, columns.relations, columns.notes, lost)
+    return bigbio_rows(where, row, columns.notes)
 
 
 def _csv(path: Path, layout: Layout, columns: Columns) -> Located:
@@ -152,12 +169,12 @@ def _conllu(path: Path, layout: Layout, columns: Columns) -> Located:
 def _mentions(path: Path, layout: Layout, columns: Columns) -> Located:
     assert layout.form is not None
     if columns.kind == "relation":
-        return pair_rows(path, layout.pairs, layout.negative, layout.labels, columns.notes, columns.missed)
+        return pair_rows(path, columns.relations, columns.notes, columns.missed.setdefault(str(path), Counter()))
     return MENTION_READERS[layout.form](path, layout.encoding, columns.notes)
 
 
 def _parquet(path: Path, layout: Layout, columns: Columns) -> Located:
-    return object_rows(parquet_rows(path), columns, "a row with named columns")
+    return object_rows(parquet_rows(path), columns, "a row with named columns", str(path))
 
 
 def _fasttext(path: Path, layout: Layout, columns: Columns) -> Located:

@@ -13,10 +13,10 @@ from typing import Any
 
 from taskaffinity.errors import InputError, input_error, meant, shown
 from taskaffinity.tasks.splits import Split, split_of, test_sets_of
-from taskaffinity.tasks.standoff.bigbio import KEYS
+from taskaffinity.tasks.standoff.bigbio import keys_of
 from taskaffinity.tasks.user.columns import Columns, Located
+from taskaffinity.tasks.user.files import document_rows
 from taskaffinity.tasks.user.find import STEMS
-from taskaffinity.tasks.user.mentions import bigbio_rows
 from taskaffinity.tasks.user.shares import SplitShares
 from taskaffinity.tasks.user.task_block import At, UserTask
 
@@ -103,8 +103,8 @@ def hub_rows(part: Any, where: str, columns: Columns) -> Located:
         If a column is missing, or a row has no label.
     """
     if columns.has_documents(part.column_names):
-        for number, row in enumerate(part.select_columns(list(KEYS)), start=1):
-            yield from bigbio_rows(f"{where} row {number}", row, columns.notes)
+        for number, row in enumerate(part.select_columns(list(keys_of(columns.kind))), start=1):
+            yield from document_rows(f"{where} row {number}", row, columns, where)
         return
     at = columns.place(where, part.column_names)
     chosen = list(dict.fromkeys((*at.values(), *columns.options, *columns.classes_of(at))))

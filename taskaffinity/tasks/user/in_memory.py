@@ -110,7 +110,7 @@ def _rows_of(part: object, where: str, split: object) -> Rows:
 
 def _located(rows: Rows, place: str, columns: Columns) -> Located:
     plain = ((f"{place} row {number}", _plain(row)) for number, row in enumerate(rows, start=1))
-    return object_rows(plain, columns, _ROWS)
+    return object_rows(plain, columns, _ROWS, place)
 
 
 def _plain(row: object) -> object:

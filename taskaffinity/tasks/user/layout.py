@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
-from taskaffinity.tasks.user.pairs import Pairs
 
 Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "fasttext", "blue"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -70,12 +69,6 @@ class Layout:
     """Character between two columns of a ``csv`` file. Empty: a comma."""
     encoding: str = ""
     """Empty: UTF-8."""
-    pairs: Pairs = field(default_factory=Pairs)
-    """Which pairs of mentions are examples, for relations in brat folders."""
-    negative: str | None = None
-    """The label of a pair without a relation."""
-    labels: tuple[str, ...] = ()
-    """The types of relations in brat folders. Empty: all."""
 
 
 def formats_of(kind: Kind) -> tuple[Format, ...]:

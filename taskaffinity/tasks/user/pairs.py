@@ -1,21 +1,20 @@
-"""Make examples of relations from brat folders: pairs of mentions, masked by their types."""
+"""Make examples of relations from annotated documents: pairs of mentions, masked by their types."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from taskaffinity.errors import input_error
+from taskaffinity.tasks.standoff.bigbio import bigbio_document
 from taskaffinity.tasks.standoff.brat import Document, Mention, Relation, read_folder
 from taskaffinity.tasks.standoff.masking import Argument, masked, overlap
 from taskaffinity.tasks.standoff.sentences import Span, line_sentences, merge_cut_sentences
 from taskaffinity.tasks.user.columns import Located
+from taskaffinity.tasks.user.pair_rule import PairRule
 
 TWICE = "pairs of mentions with several relations, one example each"
 WITHOUT_EXAMPLE = "relations without an example, because their mentions are too far apart or of other types"
@@ -23,59 +22,58 @@ WITHOUT_EXAMPLE = "relations without an example, because their mentions are too 
 OTHER_TYPES = "relations of types that are not under labels:, read as no relation"
 
 
-class Pairs(BaseModel):
-    """Which pairs of mentions are examples of a task of relations."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    types: tuple[tuple[str, ...], ...] = ()
-    """Pairs of types, in any order. Empty: all."""
-    within: Literal["sentence", "document"] = "sentence"
-    """The text of an example: the sentence or the document with both mentions. A line break ends a sentence."""
-    max_words: str = ""
-    """The largest number of words between both mentions. Empty: any."""
-    masks: Literal["types", "markers"] = "types"
-    """``types``: ``@Drug$`` in the place of a mention. ``markers``: ``@Drug$`` before and ``$Drug@`` after it."""
-
-
-def pair_rows(
-    folder: Path,
-    pairs: Pairs,
-    negative: str | None,
-    labels: Sequence[str],
-    notes: Counter[str],
-    missed: dict[str, Counter[str]],
-) -> Located:
-    """Yield the pairs of mentions of brat documents.
+def pair_rows(folder: Path, rule: PairRule, notes: Counter[str], lost: Counter[str]) -> Located:
+    """Yield the pairs of mentions of brat documents; a line break ends a sentence.
 
     The label is the type of their relation.
 
     Parameters
     ----------
-    negative
-        The label of a pair without a relation. None: such pairs are no examples.
-    labels
-        The types of relations; others are no relation, and counted. Empty: all.
-    missed
-        Folder -> document -> number of relations without an example; it is extended.
+    lost
+        Document -> number of relations without an example; it is extended.
 
     Raises
     ------
     InputError
-        If the folder has no document, or a relation is of the type ``negative``, or as ``read_folder``.
+        If the folder has no document, or a relation is of the type ``rule.negative``, or as ``read_folder``.
     """
-    lost = missed.setdefault(str(folder), Counter())
     for path, document in read_folder(folder):
-        gold: dict[frozenset[Mention], list[str]] = defaultdict(list)
-        for relation in document.relations:
-            if labels and relation.kind not in labels:
-                notes[OTHER_TYPES] += 1
-            else:
-                _add(gold, relation, negative)
-        yield from _rows(str(path), document, pairs, negative, gold, notes)
-        n_lost = sum(len(kinds) for kinds in gold.values())
-        lost[document.name] += n_lost
-        notes[WITHOUT_EXAMPLE] += n_lost
+        yield from document_pairs(str(path), document, line_sentences(document.text), rule, notes, lost)
+
+
+def bigbio_pairs(
+    where: str, row: Mapping[str, object], rule: PairRule, notes: Counter[str], lost: Counter[str]
+) -> Located:
+    """Yield the pairs of mentions of a document in BigBIO's schema, as ``pair_rows``.
+
+    Raises
+    ------
+    InputError
+        As ``bigbio_document``, or if a relation is of the type ``rule.negative``.
+    """
+    document, sentences = bigbio_document(where, row)
+    return document_pairs(where, document, sentences, rule, notes, lost)
+
+
+def document_pairs(
+    where: str,
+    document: Document,
+    sentences: Sequence[Span],
+    rule: PairRule,
+    notes: Counter[str],
+    lost: Counter[str],
+) -> Located:
+    """Yield the pairs of mentions of a document."""
+    gold: dict[frozenset[Mention], list[str]] = defaultdict(list)
+    for relation in document.relations:
+        if rule.labels and relation.kind not in rule.labels:
+            notes[OTHER_TYPES] += 1
+        else:
+            _add(gold, relation, rule.negative)
+    yield from _rows(where, document, sentences, rule, gold, notes)
+    n_lost = sum(len(kinds) for kinds in gold.values())
+    lost[document.name] += n_lost
+    notes[WITHOUT_EXAMPLE] += n_lost
 
 
 def _add(gold: dict[frozenset[Mention], list[str]], relation: Relation, negative: str | None) -> None:
@@ -89,14 +87,14 @@ def _add(gold: dict[frozenset[Mention], list[str]], relation: Relation, negative
 def _rows(
     where: str,
     document: Document,
-    pairs: Pairs,
-    negative: str | None,
+    sentences: Sequence[Span],
+    rule: PairRule,
     gold: dict[frozenset[Mention], list[str]],
     notes: Counter[str],
 ) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the examples of one document; relations with an example are removed from ``gold``."""
-    text = document.text
-    sentences, _ = merge_cut_sentences(line_sentences(text), [mention.hull for mention in document.mentions])
+    text, pairs, negative = document.text, rule.pairs, rule.negative
+    sentences, _ = merge_cut_sentences(sentences, [mention.hull for mention in document.mentions])
     legal = {frozenset(pair) for pair in pairs.types}
     for one, other in combinations(document.mentions, 2):
         pair = frozenset((one, other))

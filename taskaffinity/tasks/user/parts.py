@@ -39,9 +39,7 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, c
     InputError
         If a file is missing, or a column that names the split of each row has another value.
     """
-    layout = Layout(
-        block.format, block.header, block.separator, block.encoding, block.pairs, block.negative, block.labels
-    )
+    layout = Layout(block.format, block.header, block.separator, block.encoding)
     lists = _lists_of(block, root, at, columns)
     files = {"train": lists[0]} if lists else files_of(block, root, at, shares)
     further = {split_of(name): _path_of(root, file) for name, file in block.tests.items()}
@@ -52,7 +50,7 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, c
         path, records_of = lists
         keyed = replace(columns, of="keys")
         rows_of = {
-            split: (f"{path}: {name}", object_rows(records, keyed, "a JSON object"))
+            split: (f"{path}: {name}", object_rows(records, keyed, "a JSON object", f"{path}: {name}"))
             for split, (name, records) in records_of.items()
         }
         _check_splits(rows_of, path, f"{path.name}", block, shares, at)

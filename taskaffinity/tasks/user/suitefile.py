@@ -25,7 +25,7 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import A_NAME, KINDS, is_name
 from taskaffinity.tasks.user.examples import read_user_task
 from taskaffinity.tasks.user.other_names import meant_key
-from taskaffinity.tasks.user.pairs import Pairs
+from taskaffinity.tasks.user.pair_rule import Pairs
 from taskaffinity.tasks.user.task_block import Files, UserTask, describe_fault
 from taskaffinity.tasks.user.yamlfile import Place, read_yaml
 

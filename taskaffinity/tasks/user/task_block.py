@@ -19,7 +19,7 @@ from taskaffinity.tasks.task import A_NAME, is_name
 from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Field
 from taskaffinity.tasks.user.layout import COMMON_ENCODINGS, Format, ending, formats_of, is_encoding
 from taskaffinity.tasks.user.other_names import meant_field, meant_kind
-from taskaffinity.tasks.user.pairs import Pairs
+from taskaffinity.tasks.user.pair_rule import Pairs
 
 Number = Annotated[str, BeforeValidator(lambda value: str(value) if type(value) is int else value)]
 """A whole number as text; data in memory may give an int."""
@@ -59,7 +59,7 @@ class UserTask(BaseModel):
     encoding: str = ""
     """Encoding of the files. Empty: UTF-8."""
     pairs: Pairs = Pairs()
-    """Which pairs of mentions of brat folders are examples of relations."""
+    """Which pairs of mentions of annotated documents are examples of relations."""
     overlaps: Literal["", "longest"] = ""
     """What to do with overlapping mentions. Empty: refuse them."""
     groups: Literal["", "one-right"] = ""
@@ -193,8 +193,9 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(at("tests"), f"test set {quoted(illegal)}", A_NAME)
     if block.overlaps and block.kind != "ner":
         raise input_error(at("overlaps"), f"overlaps: for kind {block.kind}", "kind: ner")
-    if block.pairs != Pairs() and (block.kind != "relation" or block.format != "brat"):
-        raise input_error(at("pairs"), f"pairs: for kind {block.kind}", "kind: relation and format: brat")
+    if block.pairs != Pairs() and (block.kind != "relation" or block.format not in (None, "brat", "jsonl", "parquet")):
+        found = f"pairs: for kind {block.kind}{f' and format {block.format}' if block.format else ''}"
+        raise input_error(at("pairs"), found, "kind: relation, and format: brat or documents in BigBIO's schema")
     if any(len(pair) != 2 for pair in block.pairs.types):
         raise input_error(at("pairs"), "types that are no pairs", "types: [[TYPE, TYPE], ...]")
     if block.pairs.max_words and whole_number(block.pairs.max_words) is None:
