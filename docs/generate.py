@@ -26,6 +26,7 @@ from taskaffinity.runs.departures import DEPARTURES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
+PACKAGE = ROOT / "taskaffinity"
 SHOW_THE_TABLE = ("README.md", "docs/tutorials/first-graph.md")
 _TABLE = re.compile(r"^```text\nGain of training .*?^```$", re.MULTILINE | re.DOTALL)
 NOTE = "<!-- Written by docs/generate.py. Change the code, then run it again. -->\n\n"
@@ -258,11 +259,34 @@ def with_example_table(text: str) -> str:
     return changed
 
 
+def modules_page() -> str:
+    """Every module of the package with the first sentence of its docstring."""
+    lines = [
+        "# Modules\n",
+        "[Architecture](../explanation/architecture.md) says how the subpackages build on each other.\n",
+    ]
+    for folder in (PACKAGE, *sorted(path.parent for path in PACKAGE.rglob("__init__.py") if path.parent != PACKAGE)):
+        lines += [f"## {folder.relative_to(PACKAGE.parent)}\n", f"{_about(folder / '__init__.py')}\n"]
+        modules = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
+        if modules:
+            lines += ["| module | what it is |", "|---|---|"]
+            lines += [f"| `{path.name}` | {_cell(_about(path))} |" for path in modules]
+            lines.append("")
+    return NOTE + "\n".join(lines)
+
+
+def _about(path: Path) -> str:
+    """The first sentence of a module's docstring."""
+    found = " ".join((ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n\n")[0].split())
+    return re.split(r"(?<=[.?])\s+(?=[A-Z])", found)[0].replace("``", "`")
+
+
 PAGES = {
     "cli.md": cli_page,
     "recipe.md": recipe_page,
     "results-folder.md": results_page,
     "departures.md": departures_page,
+    "modules.md": modules_page,
 }
 
 

@@ -36,7 +36,7 @@ def generator() -> Any:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "departures.md", "recipe.md", "results-folder.md"])
+@pytest.mark.parametrize("name", ["cli.md", "departures.md", "modules.md", "recipe.md", "results-folder.md"])
 def test_a_page_that_follows_from_the_code_is_up_to_date(name: str) -> None:
     expected = generator().PAGES[name]()
     assert (ROOT / "docs/reference" / name).read_text(encoding="utf-8") == expected, "run: python docs/generate.py"
@@ -117,3 +117,41 @@ def test_the_table_in_the_readme_is_what_the_tool_prints(tmp_path: Path) -> None
     printed = [line.rstrip() for line in done.stdout.splitlines()[:-1]]
     [shown] = re.findall(r"^```text\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     assert [line.rstrip() for line in shown.splitlines()] == [line for line in printed if line.strip()]
+
+
+ARCHITECTURE = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+PACKAGE = ROOT / "taskaffinity"
+INSIDE = re.findall(
+    r"^`(\w+)/`:\n\n((?:[-  ].*\n)+)",
+    ARCHITECTURE.partition("## Inside the larger")[2].partition("\n## ")[0],
+    re.MULTILINE,
+)
+"""Subpackage of the architecture page, and the list of what is in it."""
+
+
+def test_the_architecture_page_names_every_subpackage_and_what_it_names_exists() -> None:
+    table = ARCHITECTURE.partition("## Inside")[0]
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert set(re.findall(r"^\| \d \| `(\w+)/` \|", table, re.MULTILINE)) == folders
+    alone = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py"}
+    assert set(re.findall(r"`(\w+\.py)`", table)) == alone
+    for name in re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", ARCHITECTURE):
+        assert (PACKAGE / name).exists() or (ROOT / name).exists() or any(PACKAGE.glob(f"*/{name}")), name
+
+
+@pytest.mark.parametrize(("name", "items"), INSIDE, ids=[name for name, _ in INSIDE])
+def test_the_architecture_page_names_every_folder_inside_a_subpackage_and_its_modules_exist(
+    name: str, items: str
+) -> None:
+    folder = PACKAGE / name
+    assert set(re.findall(r"`(\w+)/`", items)) >= {path.parent.name for path in folder.glob("*/__init__.py")}
+    for module in re.findall(r"`(\w+\.py)`", items):
+        assert list(folder.rglob(module)), module
+
+
+def test_the_architecture_page_lists_the_larger_subpackages() -> None:
+    sizes = {path.parent.name: len(list(path.parent.rglob("*.py"))) for path in PACKAGE.glob("*/__init__.py")}
+    assert {name for name, _ in INSIDE} >= {
+        name for name in ("tasks", "runs", "training", "analysis") if sizes[name] > 50
+    }
+    assert len(INSIDE) >= 5
