@@ -26,7 +26,17 @@ import taskaffinity
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
 BLOCK = re.compile(r"(?:^<!-- needs: ([^\n]+) -->\n)?^```(bash|console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-NEEDS = {"a network", "corpora", "a cluster", "a GPU", "docker", "a browser", "runs of yours", "half an hour"}
+NEEDS = {
+    "a network",
+    "corpora",
+    "a cluster",
+    "a GPU",
+    "docker",
+    "a browser",
+    "runs of yours",
+    "data of yours",
+    "half an hour",
+}
 GATE = ("python3 -m venv", ". .venv/", "pip install", "pytest")
 """Starts of lines that the gate runs."""
 SMALL_SETTINGS = {"num_train_epochs": 1, "max_train_examples": 32, "max_eval_examples": 20}

@@ -68,7 +68,11 @@ class SplitCount:
 
 
 def parse_rows(
-    located: Iterable[tuple[str, object]], kind: Kind, labels: Sequence[str], seen: dict[str, str] | None = None
+    located: Iterable[tuple[str, object]],
+    kind: Kind,
+    labels: Sequence[str],
+    seen: dict[str, str] | None = None,
+    unique: str = "unique ids",
 ) -> list[Example]:
     """Parse ``(where, object)`` rows into examples, in order.
 
@@ -76,6 +80,8 @@ def parse_rows(
     ----------
     seen
         Id -> place of the row. It is extended. Pass one mapping for all splits of a task, so that ids are unique.
+    unique
+        What an error says is expected if an id occurs again.
 
     Raises
     ------
@@ -89,7 +95,7 @@ def parse_rows(
         first = seen.setdefault(example.id, where)
         if first != where:
             first = first.removeprefix(f"{where.rpartition(': ')[0]}: ")
-            raise input_error(where, f"id {shown(example.id)} again (first: {first})", "unique ids")
+            raise input_error(where, f"id {shown(example.id)} again (first: {first})", unique)
         examples.append(example)
     return examples
 

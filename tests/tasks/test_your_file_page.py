@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.rows import count
 from taskaffinity.tasks.task import SCORE_KINDS, SPLITS
 from taskaffinity.tasks.user.suitefile import read_suite
@@ -29,6 +30,26 @@ def write_files(folder: Path, section: str) -> None:
     (folder / "filler").mkdir()
     for split in SPLITS:
         (folder / f"filler/{split}.csv").write_text("text,label\none,a\ntwo,a\nthree,b\nfour,b\n")
+
+
+def test_the_page_begins_with_a_whole_suite_file(tmp_path: Path) -> None:
+    [suite] = re.findall(r"```yaml\n(.*?)```", PAGE.partition("\n## ")[0], re.DOTALL)
+    (tmp_path / "suite.yaml").write_text(suite)
+    write_files(tmp_path, SECTIONS["A table without a header"])
+    assert len(read_suite(tmp_path / "suite.yaml", least=1)["complaints"].examples["train"]) == 4
+
+
+@pytest.mark.parametrize("title", ["A column of 0 and 1 for each class", "BigBIO's schema"])
+def test_equal_ids_in_two_splits_get_a_way_out(title: str, tmp_path: Path) -> None:
+    """A new user copies the file of the page for every split."""
+    write_files(tmp_path, SECTIONS[title])
+    for path in [*tmp_path.glob("*/train.*")]:
+        path.with_stem("dev").write_bytes(path.read_bytes())
+    [block] = re.findall(r"```yaml\n(.*?)```", SECTIONS[title], re.DOTALL)
+    lines = "".join(f"    {line}\n" for line in block.splitlines())
+    (tmp_path / "suite.yaml").write_text(f"tasks:\n  mine:\n{lines}")
+    with pytest.raises(InputError, match=r"again \(first: .*names of documents that differ .*, columns: {idx: NAME}"):
+        read_suite(tmp_path / "suite.yaml", least=1)
 
 
 def test_the_page_has_sections() -> None:

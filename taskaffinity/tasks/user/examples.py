@@ -29,6 +29,11 @@ from taskaffinity.tasks.user.shares import SplitShares, part_of_name, shares_of,
 from taskaffinity.tasks.user.tag_schemes import described_scheme, iob2
 from taskaffinity.tasks.user.task_block import At, UserTask, check, check_place
 
+_UNIQUE = (
+    "ids and names of documents that differ in all splits; if the ids of a column start again in each split, "
+    "columns: {idx: NAME}"
+)
+
 
 def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test: bool = True) -> Task:
     """Read a task of a suite file and check every example.
@@ -157,7 +162,7 @@ def _parsed(
     examples: dict[Split, tuple[Example, ...]] = {}
     for split, located in rows.items():
         known = dict(seen) if is_test(split) else seen
-        examples[split] = tuple(parse_rows(located, kind, labels, known))
+        examples[split] = tuple(parse_rows(located, kind, labels, known, _UNIQUE))
     return examples
 
 
