@@ -51,6 +51,18 @@ def table_of(metrics: dict[str, str], n_seeds: int = 3, right: float = 0.6) -> p
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+@pytest.mark.parametrize(
+    ("metric", "label", "options"), [("multilabel_f1", "", {}), ("macro_f1", "no", {"negative": "no"})]
+)
+def test_predictions_without_a_class_that_is_scored_are_refused(
+    metric: str, label: str, options: dict[str, str]
+) -> None:
+    frame = table_of({"a": metric, "b": metric}).assign(gold=label, predicted=label)
+    negative = dict.fromkeys("ab", options["negative"]) if options else None
+    with pytest.raises(ta.InputError, match="predictions of a: found no class that is scored; expected some"):
+        ta.PairwiseResults.from_scores(predictions=frame, metric=metric, negative=negative)
+
+
 def sides(frame: pd.DataFrame, target: str) -> dict[tuple[str, int], tuple[list[Any], list[Any]]]:
     of_target = frame[frame.target == target]
     return {

@@ -215,7 +215,7 @@ def _fault(where: str, task: str, of: str, value: str) -> float:
 def _leak(where: str, task: str, of: str, value: str) -> str:
     found = _LEAK.fullmatch(value)
     if found is None or (found["task"], found["other"]) != (task, of) or not _are_splits(found):
-        raise input_error(where, "another text", f"leak: 12 texts of {task} test also in {of} train")
+        raise input_error(where, "another text", f"the line of `data inspect` on a leak between {task} and {of}")
     return value
 
 

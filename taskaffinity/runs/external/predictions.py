@@ -207,6 +207,8 @@ def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, Targe
     if negative is not None and negative not in classes:
         raise input_error(f"--negative {target}", "a class that no row has", "one of its classes")
     scored = [name for name in classes if name != negative]
+    if not scored and rows.metric not in (*TAGGED, *ANSWERS, "pearson"):
+        raise input_error(f"predictions of {rows.name}", "no class that is scored", "some, gold or predicted")
     metrics = (rows.metric, *secondary_metrics(kind, rows.metric, missed_are_known=False))
     counts: dict[str, list[np.ndarray[Any, Any]]] = {metric: [] for metric in metrics}
     for of_run in rows.predicted.values():
