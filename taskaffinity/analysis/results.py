@@ -155,6 +155,14 @@ class PairwiseResults(Results):
 
         return edges_frame(self.matrix)
 
+    def test_set_arrows(self) -> pd.DataFrame:
+        """One row per arrow and further test set, with the columns of ``test_sets.csv``; none without further ones."""
+        from taskaffinity.analysis.measure import measure_further
+        from taskaffinity.analysis.tables.frames import frame_of_test_sets
+
+        with as_user_error():
+            return frame_of_test_sets(measure_further(self.study, self.store, self.rule or self.study.rule))
+
     def group_arrows(self) -> pd.DataFrame:
         """One row per group arrow, with the columns of ``group_arrows.csv``.
 

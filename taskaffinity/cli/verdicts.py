@@ -55,7 +55,10 @@ def command(
     with ConsoleListener(quiet=quiet) as listener:
         found = publish_tables(tables, name, rule, results, overwrite=overwrite, listener=listener)
     if json:
-        arrows = found.to_frame().to_dict(orient="records")
-        print_json({"results": str(found.root), "estimand": found.study.rule.estimand, "arrows": arrows})
+        arrows, on_test_sets = (
+            frame.to_dict(orient="records") for frame in (found.to_frame(), found.test_set_arrows())
+        )
+        content = {"results": str(found.root), "estimand": found.study.rule.estimand, "arrows": arrows}
+        print_json({**content, "test_sets": on_test_sets})
     else:
         print_pairwise(found)

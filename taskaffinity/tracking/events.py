@@ -41,7 +41,7 @@ class LoggedRun:
     epochs: Sequence[tuple[int, Mapping[str, float]]]
     """Each epoch, from 1, with its ``loss/TASK`` (training) and ``dev/TASK``."""
     scores: Mapping[str, float]
-    """``test/TASK``, ``chosen_epoch/TASK``, and the total ``seconds``."""
+    """``test/TASK``, ``test/TASK/NAME`` of a further test set, ``chosen_epoch/TASK``, and the total ``seconds``."""
     tags: Mapping[str, str]
     began: float
     ended: float
@@ -107,6 +107,8 @@ def run_to_log(study: Study, store: RunStore, spec: RunSpec) -> LoggedRun:
         epochs.append((int(row["epoch"]), at))
     seconds = float(result.work.get("total_seconds", 0.0))
     scores = {f"test/{name}": outcome.test for name, outcome in result.outcomes.items()}
+    for name, outcome in result.outcomes.items():
+        scores |= {f"test/{name}/{test_set}": score for test_set, score in outcome.test_sets.items()}
     scores |= {f"chosen_epoch/{name}": float(outcome.epoch) for name, outcome in result.outcomes.items()}
     tags = {**_tags(study, store), "run_id": spec.run_id, "stage": spec.stage, "arm": spec.arm}
     began = store.claimed_at(spec) or time.time() - seconds

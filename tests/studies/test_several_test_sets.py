@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from command_line import LOCAL, command
 from scipy.stats import false_discovery_control
 
@@ -160,6 +161,10 @@ def test_every_test_set_has_its_figures_and_its_results(results: Path) -> None:
     with pytest.raises(InputError, match="expected a further test set of the study: copy, part, other"):
         found.on("elsewhere")
     page = found.report(results.parent / "page.html").read_text()
+    tasks = page[page.index('id="tasks"') :]
+    assert "further test sets" in tasks
+    for words in ("copy (60 examples); part (30 examples)", "other (60 examples)"):
+        assert words in tasks
     assert [f'id="test-set-{name}"' in page for name in ("copy", "part", "other", "elsewhere")] == [True] * 3 + [False]
 
 
@@ -191,6 +196,23 @@ def test_joint_training_reports_every_test_set(tmp_path: Path, encoder: tuple[st
     assert list(rows.split) == ["test", "test@copy", "test@part", "test", "test@other"]
     assert rows["mean"][0] == rows["mean"][1]
     assert "first @ part" in done.stdout
+    done = command("export", "out", "--task", "first", "--out", "exported", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    card = (tmp_path / "exported" / "README.md").read_text()
+    scores = dict(
+        re.findall(r"^\* (test|test set \w+) ([\d.:, ]+95% interval .*)\. It selected", card.replace(": ", " "), re.M)
+    )
+    assert scores.keys() == {"test", "test set copy", "test set part"}
+    assert scores["test"] == scores["test set copy"] != scores["test set part"]
+    by_split = {result["dataset"]["split"]: result["metrics"][0]["value"] for result in _results(card)}
+    assert list(by_split) == ["test", "test@copy", "test@part"]
+    assert 100 * by_split["test@part"] == pytest.approx(float(rows["mean"][2]), abs=0.01)
+
+
+def _results(card: str) -> list[dict[str, Any]]:
+    header: dict[str, Any] = yaml.safe_load(card.split("---")[1])
+    results: list[dict[str, Any]] = header["model-index"][0]["results"]
+    return results
 
 
 @pytest.mark.parametrize(
@@ -303,6 +325,13 @@ def test_tables_of_runs_may_have_several_test_sets(tmp_path: Path) -> None:
     for name, results in (("news", loaded), ("notes", loaded.on("notes")), ("mail", loaded.on("mail"))):
         means = of_rte[of_rte.test_set == name].groupby("source").score.mean()
         assert results.gain.loc["mnli", "rte"] == pytest.approx(100 * (means["mnli"] - means[""]), abs=1e-9)
+    printed = json.loads(command("verdicts", "scores.csv", "--results", "out", "--json", cwd=tmp_path).stdout)
+    assert [(arrow["target"], arrow["test_set"]) for arrow in printed["test_sets"]] == [
+        ("rte", "notes"),
+        ("rte", "mail"),
+    ]
+    assert printed["test_sets"][0]["gain"] == pytest.approx(loaded.on("notes").gain.loc["mnli", "rte"], abs=1e-9)
+    assert printed["test_sets"][0].keys() == {*printed["arrows"][0], "test_set"}
     assert loaded.on("notes").verdict.loc["mnli", "rte"] == "improves"
     assert loaded.verdict.loc["mnli", "rte"] != "improves"
     every = pd.concat([pd.read_csv(tmp_path / "out" / name) for name in ("edges.csv", "test_sets.csv")])

@@ -98,6 +98,24 @@ def test_a_run_is_logged_with_settings_curves_scores_and_tags(study: Study, tmp_
     assert None not in logged.settings.values()
 
 
+def test_scores_on_further_test_sets_are_logged_too(study: Study, tmp_path: Path) -> None:
+    [spec] = [spec for spec in study.plan if len(spec.tasks) == 2 and spec.seed == 1]
+    outcomes = {
+        "a": Outcome("accuracy", 2, 0.5, 0.25, {"notes": 0.75, "mail": 0.5}),
+        "b": Outcome("accuracy", 2, 0.5, 0.25),
+    }
+    splits = {"a/test": 0.25, "a/test@notes": 0.75, "a/test@mail": 0.5, "b/test": 0.25, "a/dev": 0.5, "b/dev": 0.5}
+    counts = {key: np.array([[float(n < 4 * score), 1.0] for n in range(4)]) for key, score in splits.items()}
+    RunStore(tmp_path).write(RunResult(spec, outcomes, counts, [], {"total_seconds": 3.0}))
+    scores = run_to_log(study, RunStore(tmp_path), spec).scores
+    assert {name: score for name, score in scores.items() if name.startswith("test/")} == {
+        "test/a": 0.25,
+        "test/a/notes": 0.75,
+        "test/a/mail": 0.5,
+        "test/b": 0.25,
+    }
+
+
 def test_a_folder_is_logged_under_a_lasting_id_of_its_own(
     study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ HEADINGS = {
     "used_train": "train, used",
     "used_dev": "dev, used",
     "used_test": "test, used",
+    "test_sets": "further test sets",
     "long_train": "train, long rows %",
     "long_test": "test, long rows %",
 }

@@ -14,13 +14,15 @@ from taskaffinity.analysis.captions import describe_margin
 from taskaffinity.analysis.report.cells import Sheet, sheet_of
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, TESTS
 from taskaffinity.runs.recipe import Recipe
+from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.reading import DEFAULT
+from taskaffinity.tasks.splits import split_of
 
 _SPLITS = ("train", "dev", "test")
 TASK_COLUMNS = (
     *("task", "name", "kind", "metric", "train", "dev", "test"),
-    *("used_train", "used_dev", "used_test", "long_train", "long_test", "fingerprint"),
+    *("used_train", "used_dev", "used_test", "test_sets", "long_train", "long_test", "fingerprint"),
 )
 
 
@@ -59,6 +61,16 @@ def rule_of(matrix: AffinityMatrix) -> list[tuple[str, str]]:
     ]
 
 
+def _test_sets(card: StudiedTask) -> str:
+    """Return ``notes (1,200 examples, 500 used); mail``: the further test sets of a task, with known sizes."""
+    parts = []
+    for name in card.test_sets:
+        size, used = (of.get(split_of(name), 0) for of in (card.sizes, card.used))
+        of_them = f", {used:,} used" if 0 < used < size else ""
+        parts.append(f"{name} ({size:,} examples{of_them})" if size else name)
+    return "; ".join(parts)
+
+
 def tasks_of(study: Study) -> Sheet:
     """Return the tasks with their data.
 
@@ -69,6 +81,7 @@ def tasks_of(study: Study) -> Sheet:
             *(card.name, card.name, card.kind, card.metric),
             *(float(card.sizes.get(split, math.nan)) for split in _SPLITS),
             *(float(card.used.get(split, math.nan)) for split in _SPLITS),
+            _test_sets(card),
             *(100 * card.long_rows.get(split, math.nan) for split in ("train", "test")),
             card.fingerprint,
         )
@@ -79,6 +92,7 @@ def tasks_of(study: Study) -> Sheet:
         name for split in _SPLITS if not (frame[name := f"used_{split}"].notna() & (frame[name] != frame[split])).any()
     ]
     silent += [name for name in ("long_train", "long_test") if not (frame[name] >= 0.5).any()]
+    silent += ["test_sets"] * (not study.test_sets)
     columns = [name for name in TASK_COLUMNS if name not in silent]
     words = "Tasks: number of examples per split, and fingerprint of the data"
     if {"long_train", "long_test"} & set(columns):

@@ -21,6 +21,7 @@ from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.reading import MOST_LENGTH
+from taskaffinity.tasks.splits import split_of
 from taskaffinity.training.export.stock import STOCK
 from taskaffinity.training.inputs.encoded import TaskMeta
 from taskaffinity.training.inputs.sentence_rows import words_per_row
@@ -74,21 +75,26 @@ def _metadata(best: BestModel, meta: TaskMeta) -> str:
     """Return the card's YAML header for model hubs: pipeline, and test score as ``model-index``."""
     pipeline = STOCK[meta.kind].pipeline
     outcome = best.outcome
-    result = {
-        "task": {"type": pipeline, "name": meta.kind},
-        "dataset": {"type": meta.name, "name": meta.name, "split": "test" if best.has_test else "dev"},
-        "metrics": [
-            {
-                "type": _HUB_METRICS.get(outcome.metric, "f1"),
-                "name": title_of(outcome.metric, meta.kind),
-                "value": round(outcome.test, 4),
-            }
-        ],
-    }
+    scores = {"test" if best.has_test else "dev": outcome.test}
+    scores |= {split_of(name): score for name, score in outcome.test_sets.items()}
+    results = [
+        {
+            "task": {"type": pipeline, "name": meta.kind},
+            "dataset": {"type": meta.name, "name": meta.name, "split": split},
+            "metrics": [
+                {
+                    "type": _HUB_METRICS.get(outcome.metric, "f1"),
+                    "name": title_of(outcome.metric, meta.kind),
+                    "value": round(score, 4),
+                }
+            ],
+        }
+        for split, score in scores.items()
+    ]
     content = {
         "library_name": "transformers",
         "pipeline_tag": pipeline,
-        "model-index": [{"name": meta.name, "results": [result]}],
+        "model-index": [{"name": meta.name, "results": results}],
     }
     return yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
 
@@ -105,10 +111,9 @@ def _scores(best: BestModel, kind: str) -> Iterator[str]:
     yield f"* dev {100 * outcome.dev_score:.1f}. {role}"
     if not best.has_test:
         yield "* The task has no test part, so no score of this model is free of selection."
+        yield from _further_scores(best)
         return
-    half = 1.96 * _standard_error(best)
-    interval = f"[{100 * (outcome.test - half):.1f}, {100 * (outcome.test + half):.1f}]"
-    yield f"* test {100 * outcome.test:.1f}, 95% interval over test examples {interval}. It selected nothing."
+    yield f"* test {_with_interval(best, outcome.test)}. It selected nothing."
     tests = [100 * seed.test for seed in best.seeds]
     if len(tests) > 1:
         yield (
@@ -117,10 +122,23 @@ def _scores(best: BestModel, kind: str) -> Iterator[str]:
         )
     else:
         yield "* one seed: the variation of scores between seeds is unknown"
+    yield from _further_scores(best)
 
 
-def _standard_error(best: BestModel) -> float:
-    run, key = RunStore(best.root).read(best.spec), f"{best.task}/test"
+def _further_scores(best: BestModel) -> Iterator[str]:
+    for name, score in best.outcome.test_sets.items():
+        yield f"* test set {name}: {_with_interval(best, score, name)}. It selected nothing."
+
+
+def _with_interval(best: BestModel, score: float, test_set: str = "") -> str:
+    half = 1.96 * _standard_error(best, test_set)
+    return (
+        f"{100 * score:.1f}, 95% interval over test examples [{100 * (score - half):.1f}, {100 * (score + half):.1f}]"
+    )
+
+
+def _standard_error(best: BestModel, test_set: str) -> float:
+    run, key = RunStore(best.root).read(best.spec), f"{best.task}/{split_of(test_set)}"
     influence = METRICS[best.outcome.metric].influence(run.counts[key], run.documents.get(key))
     return float(influence.std() / np.sqrt(len(influence)))
 
