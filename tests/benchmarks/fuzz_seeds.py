@@ -196,7 +196,7 @@ SEEDS: dict[str, list[str]] = {
             f"a,{source},0,i{n},,,accuracy={n} 1;macro_f1=0 0 0 1 0 0\n" for source in ("", "b") for n in range(2)
         ),
         "task,fact,of,value\na,title,,A\na,kind,,ner\na,size,train,9\na,used,train,5\na,long,train,0.5\n"
-        "a,max_length,,128\na,undertrained,zero,0\na,leak,b,leak: 5 texts of a test also in b train\n",
+        "a,max_length,,128\na,undertrained,climbing,3\na,leak,b,leak: 5 texts of a test also in b train\n",
         "id\tsaid\ttext_pair\ni\tred\tblue\n",
         'id,said,text_pair\ni,red,"bl\nue"\n',
         "source,target,probe,se,low,high,sign,source_learned\na,b,8,1,6.355,57.87,positive,true\n"

@@ -61,6 +61,13 @@ def test_facts_give_titles_sizes_and_notes() -> None:
     assert found.matrix.titles[0] == "Task A"
 
 
+def test_scores_of_zero_count_more_than_a_fact() -> None:
+    """A study says the gravest fault of a task; a table cannot hide it."""
+    zero = SCORES.assign(score=SCORES.score * ~((SCORES.target == "b") & (SCORES.source == "")))
+    found = read([("b", "undertrained", "climbing", 5)], scores=zero)
+    assert set(found.to_frame().notes) == {"b scored 0 in single-task training"}
+
+
 def test_nobody_needs_facts() -> None:
     found = ta.PairwiseResults.from_scores(SCORES)
     assert not found.to_frame().notes.any()
@@ -96,11 +103,12 @@ def test_facts_say_metrics_and_kinds_and_an_option_counts_more() -> None:
         (("a", "kind", "", "nre"), r"row 1: value: found 'nre'; expected one of similarity, .*; did you mean ner\?"),
         (("a", "metric", "", "score"), "row 1: value: found .*; expected one of pearson"),
         (("a", "title", "", "a\x1b[2J"), "row 1: value: found .*; expected a title of 1 to 200 printable characters"),
-        (("a", "undertrained", "zero", 1), "row 1: value: found '1'; expected a number from 0 to 0"),
-        (("a", "undertrained", "climbing", "inf"), "row 1: value: found .*; expected a number from 0 to 200"),
-        (("a", "undertrained", "slow", 1), "row 1: of: found .*; expected one of zero, hardly, climbing"),
+        (("a", "undertrained", "zero", 0), "row 1: of: found a text of 4 characters; expected hardly or climbing"),
+        (("a", "undertrained", "hardly", 12), "row 1: value: found '12'; expected a number from -1e.09 to 10"),
+        (("a", "undertrained", "climbing", "inf"), "row 1: value: found .*; expected a number from 2 to 200"),
         (("a", "leak", "b", "leak: 5 texts of b test also in b train"), "row 1: value: found another text; expected"),
         (("a", "leak", "b", "leak: 5 texts of a test also in b tests"), "row 1: value: found another text; expected"),
+        (("a", "leak", "b", f"leak: {'9' * 5000} texts of a test also in b train"), "row 1: value: found another text"),
         (("a", "leak", "b", "buy this"), "row 1: value: found another text; expected the line of"),
         (("a", "leak", "c", "leak: 5 texts of a test also in c train"), "row 1: found task 'c'; expected a task"),
         (("a", "negative", "", ""), "row 1: value: found nothing; expected the class that F1 does not score"),
@@ -115,9 +123,14 @@ def test_facts_that_contradict_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="row 2: found size of 'a' again; expected it once"):
         read([("a", "size", "train", 5)] * 2)
     with pytest.raises(InputError, match="row 2: found undertrained of 'a' again; expected it once"):
-        read([("a", "undertrained", "zero", 0), ("a", "undertrained", "climbing", 3)])
+        read([("a", "undertrained", "hardly", 0), ("a", "undertrained", "climbing", 3)])
     with pytest.raises(InputError, match="row 2: found 9 used of train, 5 in all; expected fewer"):
         read([("a", "size", "train", 5), ("a", "used", "train", 9)])
+    leak = ("a", "leak", "b", "leak: 1,012 texts of a test also in b train")
+    with pytest.raises(InputError, match="row 2: found 1,012 leaked of test; expected 1,000 at most"):
+        read([("a", "size", "test", 1000), leak])
+    with pytest.raises(InputError, match=r"row 1: found a leak to split .*; expected train, dev, test"):
+        read([("a", "leak", "b", "leak: 5 texts of a test@x also in b train")])
     tables = {"predictions": predictions(), "metric": "accuracy"}
     with pytest.raises(InputError, match="row 2: found 5 used of test; expected 6, as there are predictions"):
         read([("a", "size", "test", 8), ("a", "used", "test", 5)], **tables)

@@ -30,7 +30,7 @@ def with_notes(study: Any) -> Any:
     leaks = [
         Leak(task, other, f"leak: {words} of {task} test {is_also} {other} train")
         for task, other, words, is_also in (
-            (second.name, second.name, "1,200 texts", "also in"),
+            (second.name, second.name, "1,000 texts", "also in"),
             (first.name, second.name, "1 text", "also in"),
             (second.name, second.name, "1 row", "whose document is also in"),
         )
@@ -60,7 +60,7 @@ def test_notes_are_read_back_too(tiny_study: Callable[..., Any], tmp_path: Path)
     expected = study.edges(tmp_path / "trained")
     trained = ta.PairwiseResults.load(tmp_path / "trained")
     notes = " ".join(trained.to_frame().notes)
-    for note in ("is sampled (64 of 1,000 train", "long rows (26% of train)", "leak: 1,200 texts", "learned in single"):
+    for note in ("is sampled (64 of 1,000 train", "long rows (26% of train)", "leak: 1,000 texts", "learned in single"):
         assert note in notes
     check_read_back(trained, tmp_path, expected)
     read = ta.PairwiseResults.load(tmp_path / "read")

@@ -40,7 +40,7 @@ def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]
         if spec.arm == "single" and (run := store.get(spec)):
             runs[spec.task_names[0]].append(run)
     said = {one.task: one for one in study.undertrained}
-    return tuple(fault for name, of_task in runs.items() if (fault := said.get(name) or _fault(name, of_task)))
+    return tuple(fault for name, of_task in runs.items() if (fault := _fault(name, of_task) or said.get(name)))
 
 
 def _fault(name: str, runs: Sequence[RunResult]) -> Undertrained | None:

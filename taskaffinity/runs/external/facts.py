@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, get_args
+from typing import Any, Literal
 
 from taskaffinity.errors import has_controls, input_error, meant, named, quoted
 from taskaffinity.runs.external.rows import read_rows
 from taskaffinity.runs.external.scoring import SCORED_HERE, Scoring
 from taskaffinity.runs.limits import MOST_EXAMPLES
-from taskaffinity.runs.studied_task import Fault, Leak, StudiedTask, Undertrained
+from taskaffinity.runs.studied_task import Leak, StudiedTask, Undertrained
 from taskaffinity.tasks.metrics import GIVEN_SCORE
 from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.reading import LEAST_LENGTH, MOST_LENGTH, Reading
-from taskaffinity.tasks.splits import SPLITS, split_of, test_sets_of
+from taskaffinity.tasks.splits import SPLITS, split_of
 from taskaffinity.tasks.task import KINDS, METRICS_OF_KIND
 
 COLUMNS = ("task", "fact", "of", "value")
@@ -35,14 +35,14 @@ FACTS: Mapping[str, str] = {
     "leak": "task",
 }
 """Fact -> what its column ``of`` names."""
-_FAULTS: tuple[Fault, ...] = get_args(Fault)
 _LONGEST_TITLE = 200
 _LEAK = re.compile(
-    r"leak: [1-9][\d,]* (?:texts?|rows?) of (?P<task>\S+) (?P<split>\S+) (?:whose documents? (?:is|are) )?also in "
-    r"(?P<other>\S+) (?P<other_split>\S+)"
+    r"leak: (?P<number>[1-9][0-9,]{0,14}) (?:texts?|rows?) of (?P<task>\S+) (?P<split>\S+) "
+    r"(?:whose documents? (?:is|are) )?also in (?P<other>\S+) (?P<other_split>\S+)"
 )
-_RANGES: Mapping[str, tuple[float, float]] = {"zero": (0, 0), "hardly": (-1e9, 100), "climbing": (0, 200)}
-"""Test score, fall of a loss in percent (a loss may rise), rise of a score in points."""
+_RANGES: Mapping[Literal["hardly", "climbing"], tuple[float, float]] = {"hardly": (-1e9, 10), "climbing": (2, 200)}
+"""Fall of a loss in percent (a loss may rise), and rise of a score in points, from which a study says it. That every
+score is 0 follows from the scores."""
 
 Place = tuple[str, str, str]
 """Task, fact and what it is of."""
@@ -108,6 +108,7 @@ class Facts:
                     f"{n_rows:,} or more, as there are predictions",
                 )
                 raise input_error(self.places[card.name, "size", split], found, expected)
+        self._check_leaks(card.name, splits, sizes)
         max_length = self.values.get((card.name, "max_length", ""))
         if long_rows and max_length is None:
             where = self.places[card.name, "long", next(iter(long_rows))]
@@ -123,10 +124,24 @@ class Facts:
             reading=Reading(max_length=max_length),
         )
 
+    def _check_leaks(self, task: str, splits: Collection[str], sizes: Mapping[str, int]) -> None:
+        for leak in self.leaks:
+            found = _LEAK.fullmatch(leak.line)
+            if leak.task != task or found is None:
+                continue
+            where, number = self.places[task, "leak", leak.other], int(found["number"].replace(",", ""))
+            if found["split"] not in splits:
+                raise input_error(where, f"a leak to split {named(found['split'], splits)}", f"{', '.join(splits)}")
+            if number > sizes.get(found["split"], number):
+                raise input_error(where, f"{number:,} leaked of {found['split']}", f"{sizes[found['split']]:,} at most")
+
     def undertrained(self) -> tuple[Undertrained, ...]:
         """Return the tasks that were not trained to their end."""
-        rows = ((task, fault, value) for (task, fact, fault), value in self.values.items() if fact == "undertrained")
-        return tuple(Undertrained(task, _FAULTS[_FAULTS.index(fault)], value) for task, fault, value in rows)
+        found = []
+        for fault in _RANGES:
+            rows = ((task, value) for (task, *fact), value in self.values.items() if fact == ["undertrained", fault])
+            found += [Undertrained(task, fault, value) for task, value in rows]
+        return tuple(found)
 
     def _by_split(self, task: str, what: str) -> dict[str, Any]:
         return {of: value for (name, fact, of), value in self.values.items() if (name, fact) == (task, what)}
@@ -156,7 +171,7 @@ def read_facts(table: Any) -> Facts:
         key, found = (task, fact, of), _PARSERS[fact](f"{where}: value", task, of, value)
         if fact == "leak":
             leaks.append(Leak(task, of, found))
-        elif key in values or (fact == "undertrained" and any((task, fact, one) in values for one in _FAULTS)):
+        elif key in values or (fact == "undertrained" and any((task, fact, one) in values for one in _RANGES)):
             raise input_error(where, f"{fact} of {quoted(task)} again", "it once")
         else:
             values[key] = found
@@ -203,9 +218,9 @@ def _share(where: str, task: str, of: str, value: str) -> float:
 
 
 def _fault(where: str, task: str, of: str, value: str) -> float:
-    if of not in _RANGES:
-        raise input_error(f"{where.removesuffix('value')}of", named(of, _FAULTS), f"one of {', '.join(_FAULTS)}")
-    least, most = _RANGES[of]
+    least, most = next((legal for fault, legal in _RANGES.items() if fault == of), (0, 0))
+    if not most:
+        raise input_error(f"{where.removesuffix('value')}of", named(of, _RANGES), " or ".join(_RANGES))
     number = finite_number(value)
     if number is None or not least <= number <= most:
         raise input_error(where, named(value, ()), f"a number from {least:g} to {most:g}")
@@ -214,14 +229,9 @@ def _fault(where: str, task: str, of: str, value: str) -> float:
 
 def _leak(where: str, task: str, of: str, value: str) -> str:
     found = _LEAK.fullmatch(value)
-    if found is None or (found["task"], found["other"]) != (task, of) or not _are_splits(found):
+    if found is None or (found["task"], found["other"], found["other_split"]) != (task, of, "train"):
         raise input_error(where, "another text", f"the line of `data inspect` on a leak between {task} and {of}")
     return value
-
-
-def _are_splits(found: re.Match[str]) -> bool:
-    splits = [found["split"], found["other_split"]]
-    return all(split in SPLITS or any(test_sets_of([split])) for split in splits)
 
 
 _PARSERS: Mapping[str, Callable[[str, str, str, str], Any]] = {
