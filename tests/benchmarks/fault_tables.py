@@ -33,6 +33,8 @@ def table_readers() -> list[Any]:
         Reader("scores parquet", "tables", "scores.parquet", _read_scores, False, 200),
         Reader("predictions CSV", "tables", "predictions.csv", _read_predictions, False, 300),
         Reader("predictions parquet", "tables", "predictions.parquet", _read_predictions, False, 200),
+        Reader("facts CSV", "tables", "facts.csv", _read_facts, False, 200),
+        Reader("counts CSV", "tables", "counts.csv", _read_counts, False, 200),
         Reader("external.npz", "outside", "runs/external.npz", _read_outside, True, 200),
         Reader("study.json of scores", "outside", "study.json", _read_study_of_scores, False, 150),
         Reader("train.json", "joint", "train.json", _read_train, False, 300),
@@ -87,6 +89,25 @@ def _write_tables(folder: Path, rng: random.Random) -> None:
     header = ("target", "source", "seed", "id", "gold", "predicted", "document")
     write_csv(folder / "predictions.csv", header, rows)
     write_parquet(folder / "predictions.parquet", header, rows)
+    _write_facts(folder, arms, rng)
+
+
+def _write_facts(folder: Path, arms: list[tuple[str, str]], rng: random.Random) -> None:
+    """Write facts of the targets, and counts in the place of labels."""
+    one = TARGETS[0]
+    of_one = [("size", "train", 5000), ("used", "train", 1200), ("long", "train", 0.3), ("max_length", "", 128)]
+    of_one += [("leak", TARGETS[1], f"leak: 12 texts of {one} test also in {TARGETS[1]} train")]
+    facts = [(target, "title", "", target.title()) for target in TARGETS]
+    facts += [(one, *fact) for fact in of_one] + [(TARGETS[2], "undertrained", "climbing", 3.25)]
+    write_csv(folder / "facts.csv", ("task", "fact", "of", "value"), facts)
+    rows = [
+        (target, source, seed, f"e{n}", "", "", f"accuracy={int(rng.random() < 0.6)} 1")
+        for target, source in arms
+        for seed in range(2)
+        for n in range(8)
+    ]
+    header = ("target", "source", "seed", "id", "gold", "predicted", "counts")
+    write_csv(folder / "counts.csv", header, rows)
 
 
 def _gains(study: Any, root: Path) -> list[Any]:
@@ -116,6 +137,18 @@ def _read_predictions(place: Path, path: Path) -> Any:
     from taskaffinity.runs.external.tables import read_tables
 
     return _measured(read_tables(None, path, Scoring.of(METRIC_OF)), place / "measured-predictions")
+
+
+def _read_facts(place: Path, path: Path) -> Any:
+    from taskaffinity.runs.external.tables import read_tables
+
+    return _measured(read_tables(path.with_name("scores.csv"), facts=path), place / "measured-facts")
+
+
+def _read_counts(place: Path, path: Path) -> Any:
+    from taskaffinity.runs.external.tables import read_tables
+
+    return _measured(read_tables(None, path), place / "measured-counts")
 
 
 def _write_outside(place: Path) -> None:
