@@ -100,6 +100,8 @@ def check_round_trip(study: Any, tmp_path: Path, ending: str) -> None:
     assert found.study.rule == trained.study.rule
     known = {card.name: (card.metric, card.has_negative) for card in found.study.tasks}
     assert known.keys() == {card.name for card in trained.study.tasks}
+    (tmp_path / "with-facts").mkdir()
+    check_read_back(trained, tmp_path / "with-facts", expected)
 
 
 def test_a_trained_study_read_back_has_the_same_edges(tiny_study: Callable[..., Any], tmp_path: Path) -> None:
