@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -60,14 +60,17 @@ class PairwiseResults(Results):
         negative: Mapping[str, str] | None = None,
         scale: Scale | None = None,
         facts: Any = None,
+        smaller_is_better: str | Sequence[str] | None = None,
         rule: Rule | None = None,
         name: str = "scores",
     ) -> Self:
         """Test the gains of runs that were trained elsewhere, without a results folder and figures.
 
+        Larger scores are better; ``smaller_is_better`` names targets of errors and losses.
+
         Parameters
         ----------
-        scores, predictions, metric, negative, scale, facts, rule, name
+        scores, predictions, metric, negative, scale, facts, smaller_is_better, rule, name
             As in ``taskaffinity.verdicts``, which writes a results folder.
 
         Raises
@@ -87,7 +90,8 @@ class PairwiseResults(Results):
         from taskaffinity.runs.external.study import write_external
         from taskaffinity.runs.external.tables import read_tables
 
-        tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, facts)
+        scoring = Scoring.of(metric, negative)
+        tables = read_tables(scores, predictions, scoring, scale, smaller_is_better, facts)
         study = tables.study(rule, name)
         root = Path(mkdtemp(prefix="taskaffinity-"))
         write_external(study, tables.targets, root)

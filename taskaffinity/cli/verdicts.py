@@ -13,6 +13,7 @@ from taskaffinity.cli.options.external import (
     PredictionsFile,
     ScaleOption,
     ScoresFile,
+    SmallerIsBetter,
     StudyName,
 )
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
@@ -29,6 +30,7 @@ def command(
     negative: Negative = None,
     scale: ScaleOption = None,
     facts: FactsFile = None,
+    smaller_is_better: SmallerIsBetter = None,
     name: StudyName = None,
     alpha: Alpha = None,
     margin: Margin = None,
@@ -42,7 +44,8 @@ def command(
 ) -> None:
     """Test the gains of runs that you trained elsewhere, from their scores or their predictions.
 
-    One row is one run of a target: trained with a source, or single-task if the source is empty. With scores alone,
+    One row is one run of a target: trained with a source, or single-task if the source is empty. Larger scores are
+    better (for errors and losses: --smaller-is-better). With scores alone,
     verdicts hold for new seeds on exactly this test set, because nothing is known about its examples; with predictions
     they hold for other test sets, too. Nothing is trained.
     """
@@ -50,7 +53,8 @@ def command(
     from taskaffinity.runs.external.tables import read_tables  # numpy and pyarrow: not for --help
 
     check_options(name, scale)
-    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, facts)
+    scoring = Scoring.of(metric, negative)
+    tables = read_tables(scores, predictions, scoring, scale, smaller_is_better, facts)
     rule = make_rule(alpha, margin, correction, estimand, test, default=Rule(estimand=tables.estimand))
     with ConsoleListener(quiet=quiet) as listener:
         found = publish_tables(tables, name, rule, results, overwrite=overwrite, listener=listener)

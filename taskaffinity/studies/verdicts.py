@@ -27,6 +27,7 @@ def verdicts(
     negative: Mapping[str, str] | Sequence[str] | None = None,
     scale: Scale | None = None,
     facts: Any = None,
+    smaller_is_better: str | Sequence[str] | None = None,
     name: str | None = None,
     rule: Rule | None = None,
     output_dir: str | Path | None = None,
@@ -42,7 +43,8 @@ def verdicts(
     ----------
     scores : path or DataFrame, optional
         CSV or parquet file, or data frame, with the columns ``target``, ``source`` (empty: single-task), ``seed`` and
-        ``score``. ``test_set`` may name the test set: the first one of a target is its split ``test``.
+        ``score`` (larger is better). ``test_set`` may name the test set: the first one of a target is its split
+        ``test``.
     predictions : path or DataFrame, optional
         Table with the columns ``target``, ``source``, ``seed``, ``id``, ``gold`` and ``predicted``, one row per test
         example of each run. ``document`` may name the group of an example, and ``test_set`` its test set.
@@ -56,11 +58,12 @@ def verdicts(
         Unit of the scores. Default: fractions if no score is above 1, else points.
     facts : path or DataFrame, optional
         Table that ``PairwiseResults.to_facts`` returns of a study of this toolkit. No other runs need it.
+    smaller_is_better : str or sequence of str, optional
+        Targets whose scores are errors or losses. They are negated: a smaller error is a positive gain.
     name : str, optional
         Name of the study in captions. Default: that of the file, or ``scores``.
     rule : Rule, optional
-        Level, margin, correction, estimand and test. Default: the usual ones, and the estimand test-set if some target
-        has no predictions.
+        Level, margin, correction, estimand and test. Default estimand: test-set if some target has no predictions.
     output_dir : path, optional
         Results folder. Default: ``results/NAME``. Scores that were read into it before are replaced.
     overwrite : bool
@@ -87,7 +90,8 @@ def verdicts(
     from taskaffinity.runs.external.tables import read_tables
 
     check_options(name, scale)
-    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, facts)
+    scoring = Scoring.of(metric, negative)
+    tables = read_tables(scores, predictions, scoring, scale, smaller_is_better, facts)
     return publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=listener)
 
 

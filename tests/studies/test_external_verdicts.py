@@ -112,7 +112,8 @@ def test_the_command_does_what_the_function_does_and_others_read_its_folder(tmp_
     path = written(tmp_path / "glue.csv", made_up())
     done = command("verdicts", str(path), "--results=one", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "taken as fractions" in done.stdout + done.stderr
+    said = done.stdout + done.stderr
+    assert "scores are read as shares of 1, and a point is 0.01 (none is above 1); larger scores are better" in said
     ta.verdicts(path, output_dir=tmp_path / "two")
     for name in ("edges.csv", "scores.csv", "affinity.txt", "study.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
@@ -149,6 +150,39 @@ def test_equal_scores_prove_nothing(tmp_path: Path) -> None:
     rows = [(t, s, seed, 0.8) for t in ("a", "b") for s in ("", "a", "b") if s != t for seed in range(3)]
     found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path).to_frame()
     assert set(found.untested_reason) == {"all scores are equal"}
+
+
+def test_a_smaller_error_is_a_gain_if_the_user_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (target, source, seed, (0.5 if source else 0.6) + rng.normal(0, 0.005))
+        for target, other in (("a", "b"), ("b", "a"))
+        for source in ("", other)
+        for seed in range(5)
+    ]
+    path = written(tmp_path / "rmse.csv", rows)
+    done = command("verdicts", str(path), "--smaller-is-better=a", "--results=one", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "larger scores are better, except for a, whose scores are negated" in done.stdout + done.stderr
+    assert "Smaller scores were better for a" in (tmp_path / "one/affinity.txt").read_text()
+    edges = pd.read_csv(tmp_path / "one/edges.csv").set_index("target")
+    assert edges.verdict.to_dict() == {"a": "improves", "b": "degrades"}
+    arms = by_arm(rows)
+    assert edges.gain["a"] == pytest.approx(100 * (arms["a", ""].mean() - arms["a", "b"].mean()))
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    negated = frame.assign(score=[-score if target == "a" else score for target, _, _, score in rows])
+    one = ta.PairwiseResults.from_scores(frame, smaller_is_better="a").to_frame()
+    pd.testing.assert_frame_equal(one, ta.PairwiseResults.from_scores(negated).to_frame())
+
+
+def test_only_tasks_of_scores_alone_can_be_smaller_is_better() -> None:
+    frame = pd.DataFrame(made_up(), columns=COLUMNS)
+    with pytest.raises(ta.InputError, match="smaller_is_better 'rtee': no scores of this task; did you mean rte"):
+        ta.PairwiseResults.from_scores(frame, smaller_is_better="rtee")
+    rows = [(t, s, seed, n, "x", "xy"[n]) for t, o in ("ab", "ba") for s in ("", o) for seed in (0, 1) for n in (0, 1)]
+    predicted = pd.DataFrame(rows, columns=["target", "source", "seed", "id", "gold", "predicted"])
+    with pytest.raises(ta.InputError, match="smaller_is_better 'a': its metric scores it"):
+        ta.PairwiseResults.from_scores(predictions=predicted, metric="accuracy", smaller_is_better=["a"])
 
 
 def test_points_are_fractions_times_100(tmp_path: Path) -> None:

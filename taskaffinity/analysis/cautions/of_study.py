@@ -9,6 +9,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.rare_classes import FEWEST_EXAMPLES
 from taskaffinity.analysis.statistics.documents import few_documents_warning, unit_of
 from taskaffinity.analysis.style import plural, signed
+from taskaffinity.runs.external.scores import NEGATED
 from taskaffinity.tasks.metrics import GIVEN_SCORE
 
 EXAGGERATION: Mapping[int, tuple[int, int]] = {3: (9, 11), 5: (5, 6), 40: (2, 3)}
@@ -156,17 +157,22 @@ def describe_ceiling(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_given_scores(matrix: AffinityMatrix) -> list[str]:
-    """A sentence on scores without predictions: nothing is known about examples; none with predictions."""
+    """Sentences on scores without predictions: nothing is known about examples; none with predictions."""
     scored = [place for place, mean in enumerate(matrix.single_mean) if not math.isnan(mean)]
     given = [matrix.titles[place] for place in scored if matrix.metrics[place] == GIVEN_SCORE]
     if not given:
         return []
     named = ", ".join(given) if len(given) <= _MOST_ARROWS else plural(len(given), "task")
     whose = "" if len(given) == len(scored) else f" for {named}"
-    return [
+    lines = [
         f"Only scores were given{whose} and no predictions, so only seeds vary: intervals and verdicts hold on exactly "
-        "this test set, and there is no standard error over test examples."
+        "this test set, and there is no standard error over test examples.",
     ]
+    if negated := matrix.study.stated.get(NEGATED):
+        lines.append(
+            f"Smaller scores were better for {negated}: they are negated, so a positive gain is a smaller error."
+        )
+    return lines
 
 
 def describe_cautions(matrix: AffinityMatrix) -> list[str]:

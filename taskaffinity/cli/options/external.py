@@ -12,7 +12,8 @@ from taskaffinity.cli.options.run import DATA, OUTPUT
 ScoresFile = Annotated[
     Path | None,
     typer.Argument(
-        help="CSV or parquet file with the columns target, source, seed and score; not needed with --predictions."
+        help="CSV or parquet file with the columns target, source, seed and score (larger is better); not needed with "
+        "--predictions."
     ),
 ]
 PredictionsFile = Annotated[
@@ -48,6 +49,16 @@ FactsFile = Annotated[
     typer.Option(
         "--facts",
         help="CSV or parquet file with the facts of a study that was exported (columns task, fact, of and value).",
+        rich_help_panel=DATA,
+    ),
+]
+SmallerIsBetter = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--smaller-is-better",
+        metavar="TASK",
+        help="Task whose scores are errors or losses, such as RMSE: they are negated, so that a smaller error is a "
+        "positive gain. May be given several times.",
         rich_help_panel=DATA,
     ),
 ]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from taskaffinity.errors import InputError, input_error, named
-from taskaffinity.runs.external.keys import Key, first_test_sets, key_of, renamed
+from taskaffinity.errors import InputError, input_error, meant, named, quoted
+from taskaffinity.runs.external.keys import Key, first_test_sets, key_of, renamed, target_of
 from taskaffinity.runs.external.rows import has_column, read_rows
 from taskaffinity.runs.study import EvaluateAfter, InitFrom
 from taskaffinity.tasks.numbers import finite_number
@@ -18,6 +18,8 @@ Scale = Literal["fraction", "point"]
 COLUMNS = ("target", "source", "seed", "score")
 STATED = ("evaluated_after", "init_from", "synthetic")
 """Optional columns that say how the runs were trained; each has one value."""
+NEGATED = "smaller_is_better"
+"""Key of ``Scores.stated`` with the targets whose scores were negated, joined by commas."""
 _LEGAL: Mapping[str, tuple[str, ...]] = {
     "evaluated_after": get_args(EvaluateAfter),
     "init_from": get_args(InitFrom),
@@ -33,14 +35,15 @@ class Scores:
     """The scores of a table."""
 
     by_key: Mapping[Key, float]
-    """As fractions: accuracy in [0, 1], a correlation in [-1, 1]. On a further test set the target is ``rte@notes``."""
+    """As fractions: accuracy in [0, 1], a correlation in [-1, 1]; larger is better. On a further test set the target is
+    ``rte@notes``."""
     places: Mapping[Key, str]
     """The row of each, for messages."""
     scale: Scale
     """Unit of the scores in the table."""
     is_scale_given: bool
     stated: Mapping[str, str] = field(default_factory=dict)
-    """Values of the columns ``STATED`` that the table has."""
+    """Values of the columns ``STATED`` that the table has, and ``NEGATED``."""
     first: Mapping[str, str] = field(default_factory=dict)
     """By target, its first test set, as the table names it: ``rte@notes``."""
 
@@ -50,12 +53,31 @@ class Scores:
         gaps = (after - before for before, after in pairwise(scores))
         return min((gap for gap in gaps if gap > SMALLEST), default=0.0)
 
+    def negated(self, targets: Collection[str]) -> Scores:
+        """Return the scores with another sign for targets whose smaller scores are better, such as errors.
+
+        Raises
+        ------
+        InputError
+            If a target has no scores.
+        """
+        known = tuple(dict.fromkeys(target_of(key[0]) for key in self.by_key))
+        for name in targets:
+            if name not in known:
+                raise InputError(f"--smaller-is-better {quoted(name)}: no scores of this task{meant(name, known)}")
+        if not targets:
+            return self
+        by_key = {key: -score if target_of(key[0]) in targets else score for key, score in self.by_key.items()}
+        names = ", ".join(name for name in known if name in targets)
+        return replace(self, by_key=by_key, stated={**self.stated, NEGATED: names})
+
     def describe_scale(self) -> str:
-        """One line that says in which unit the scores were taken."""
-        if self.is_scale_given:
-            return f"scores are taken as {self.scale}s, as asked"
+        """One line that says in which unit and direction the scores were read."""
+        unit = "shares of 1, and a point is 0.01" if self.scale == "fraction" else "points"
         why = "none is above 1" if self.scale == "fraction" else "some are above 1, and none above 100"
-        return f"scores are taken as {self.scale}s, because {why}"
+        line = f"scores are read as {unit} ({'as asked' if self.is_scale_given else why}); larger scores are better"
+        names = self.stated.get(NEGATED)
+        return f"{line}, except for {names}, whose scores are negated" if names else line
 
 
 def read_scores(table: Any, scale: Scale | None = None) -> Scores:

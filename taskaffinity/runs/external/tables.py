@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from taskaffinity.errors import InputError, input_error
+from taskaffinity.errors import InputError, input_error, quoted
 from taskaffinity.runs.external.facts import Facts, read_facts
 from taskaffinity.runs.external.keys import (
     Key,
@@ -110,6 +110,7 @@ def read_tables(
     predictions: Any = None,
     scoring: Scoring | None = None,
     scale: Scale | None = None,
+    smaller_is_better: str | Sequence[str] | None = None,
     facts: Any = None,
 ) -> Tables:
     """Read a table of scores, one of predictions, or both, and perhaps one of facts.
@@ -124,6 +125,8 @@ def read_tables(
         The metrics of predictions.
     scale : {"fraction", "point"}, optional
         Unit of the scores. Default: fractions if no score is above 1, else points.
+    smaller_is_better : str or sequence of str, optional
+        Targets whose scores are errors or losses; they are negated.
     facts : path or DataFrame, optional
         Facts of tasks, as ``external.facts`` reads them.
 
@@ -136,13 +139,18 @@ def read_tables(
     scoring = known.scoring(scoring or Scoring())
     if scores is None and predictions is None:
         raise InputError("scores: found none; expected a table of scores, or --predictions and --metric")
-    given = None if scores is None else read_scores(scores, scale)
+    negated = (smaller_is_better,) if isinstance(smaller_is_better, str) else tuple(smaller_is_better or ())
+    given = None if scores is None else read_scores(scores, scale).negated(negated)
     if predictions is None:
         scoring.check_tasks(())
     rows: dict[str, TargetRows] = {}
     first = dict(given.first) if given else {}
     if predictions is not None:
         rows, first = read_predictions(predictions, scoring, first)
+    if by_metric := [name for name in negated if given is None or name in rows]:
+        raise InputError(
+            f"--smaller-is-better {quoted(by_metric[0])}: its metric scores it; expected a task of scores alone"
+        )
     keys = [*(given.by_key if given else ()), *(key for of_target in rows.values() for key in of_target.runs)]
     check_keys(dict.fromkeys(keys))
     known.check_tasks(tasks_of(keys))
