@@ -81,16 +81,29 @@ def answer_f1_tally(gold: Sequence[Gold], predicted: Sequence[str | Gold], label
     return _tally(gold, predicted, _f1)
 
 
+def answered_tally(gold: Sequence[Gold], predicted: Sequence[str | Gold], labels: Sequence[str]) -> Counts:
+    """Return ``(n_examples, 3)`` counts of answers that are given: tp, fp (there is none) and fn (none is given)."""
+    counts = np.zeros((len(gold), 3))
+    for row, (answers, said) in enumerate(zip(gold, predicted, strict=True)):
+        has_answer, is_answered = any(map(answer_words, answers)), bool(_words_of(said))
+        counts[row] = has_answer and is_answered, is_answered and not has_answer, has_answer and not is_answered
+    return counts
+
+
 def _tally(
     gold: Sequence[Gold], predicted: Sequence[str | Gold], likeness: Callable[[list[str], list[str]], float]
 ) -> Counts:
     """Count examples; a prediction may be a list of at most one answer, in the form of a gold label."""
     counts = np.ones((len(gold), 2))
     for row, (answers, said) in enumerate(zip(gold, predicted, strict=True)):
-        words = answer_words(said if isinstance(said, str) else next(iter(said), ""))
+        words = _words_of(said)
         of_gold = [found for answer in answers if (found := answer_words(answer))] or [[]]
         counts[row, 0] = max(likeness(one, words) for one in of_gold)
     return counts
+
+
+def _words_of(said: str | Gold) -> list[str]:
+    return answer_words(said if isinstance(said, str) else next(iter(said), ""))
 
 
 def _f1(one: list[str], other: list[str]) -> float:

@@ -79,7 +79,7 @@ def fault_in_counts(metric: str, counts: npt.NDArray[Any]) -> str:
         return "" if is_possible else "counts of answer_f1 that are no F1 between 0 and 1"
     if counts.dtype not in _COMPACT:
         return f"counts of {metric} that are no whole numbers from 0"
-    if metric in (*_MEANS, "micro_f1", "macro_f1") and counts.max() > 1:
+    if metric in (*_MEANS, "micro_f1", "macro_f1", "answered") and counts.max() > 1:
         return f"counts of {metric} above 1, though an example has one class"
     if metric in _MEANS and not counts[:, 1].all():
         return f"counts of {metric} whose second column is not 1"

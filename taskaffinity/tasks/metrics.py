@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.tasks.answers import answer_f1_tally, exact_match_tally
+from taskaffinity.tasks.answers import answer_f1_tally, answered_tally, exact_match_tally
 from taskaffinity.tasks.given_score import GIVEN_SCORE as GIVEN_SCORE
 from taskaffinity.tasks.given_score import given_tally, no_items
 from taskaffinity.tasks.mentions import lenient_mentions, strict_mentions
@@ -222,6 +222,7 @@ METRICS: dict[str, Metric] = {
             every_example,
         ),
         Metric("answer_f1", "word F1 of answers", answer_f1_tally, accuracy_score, every_example),
+        Metric("answered", "F1 of finding whether there is an answer", answered_tally, micro_f1_score, gold_positives),
         Metric("pearson", "Pearson's r", pearson_tally, pearson_score, every_example),
         Metric(
             "micro_f1",

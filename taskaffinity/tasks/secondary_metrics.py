@@ -13,18 +13,25 @@ import numpy.typing as npt
 from taskaffinity.tasks.metrics import METRICS, Counts
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Label
 
+SHOW_COLLAPSE = ("macro_f1", "answered")
+"""Metrics whose counts show a run that predicts one class, or no answer, where the official counts may not."""
 
-def secondary_metrics(kind: Kind, official: str, *, missed_are_known: bool) -> tuple[str, ...]:
+
+def secondary_metrics(
+    kind: Kind, official: str, *, missed_are_known: bool, may_abstain: bool = False
+) -> tuple[str, ...]:
     """Return the secondary metrics of a task, as keys of ``METRICS``.
 
     Parameters
     ----------
     missed_are_known : bool
         Whether the number of gold relations without an example is known. ``document_f1`` needs it.
+    may_abstain : bool
+        Whether some questions of ``spans`` have no answer. Then ``answered`` shows runs that never answer.
     """
     default = DEFAULT_METRIC[kind]  # accuracy or micro-F1 for classes: a second one of them adds little
     others = (name for name in METRICS_OF_KIND[kind] if name not in (default, "accuracy", "micro_f1"))
-    names = (default, *others, *(("document_f1",) if missed_are_known else ()))
+    names = (default, *others, *(("document_f1",) if missed_are_known else ()), *(("answered",) if may_abstain else ()))
     return tuple(name for name in names if name != official)
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.runs.result import Predictions
-from taskaffinity.tasks.answers import answer_text
+from taskaffinity.tasks.answers import NO_ANSWER, answer_text
 from taskaffinity.tasks.kinds import TRAITS
 from taskaffinity.tasks.metrics import METRICS
-from taskaffinity.tasks.secondary_metrics import documents_of, tally
+from taskaffinity.tasks.secondary_metrics import documents_of, secondary_metrics, tally
 from taskaffinity.tasks.splits import Split, is_test
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
@@ -36,6 +36,12 @@ class Evaluated(NamedTuple):
     """Metric -> document number of each row of its counts. Only for metrics whose rows share documents."""
     predicted: Sequence[Any] = ()
     """The labels that ``predict`` returns. All other fields follow from them and the split."""
+
+
+def secondary_of(task: TaskMeta) -> tuple[str, ...]:
+    """Return the secondary metrics of a task, as keys of ``METRICS``."""
+    may_abstain = TRAITS[task.kind].label == "answers" and NO_ANSWER in task.outputs
+    return secondary_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed), may_abstain=may_abstain)
 
 
 def evaluate(

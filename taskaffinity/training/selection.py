@@ -11,10 +11,9 @@ import torch
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Head
-from taskaffinity.tasks.secondary_metrics import secondary_metrics
 from taskaffinity.tasks.splits import Split
 from taskaffinity.training.checkpoint import trained_head
-from taskaffinity.training.evaluation import Evaluated, evaluate
+from taskaffinity.training.evaluation import Evaluated, evaluate, secondary_of
 from taskaffinity.training.fit_result import FitResult
 from taskaffinity.training.gpu import has_room
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
@@ -108,7 +107,7 @@ def evaluate_test(
         for name, (selected, _) in fitted.best.items():
             if selected == number:
                 task = metas[name]
-                secondary = secondary_metrics(task.kind, task.metric_name, missed_are_known=bool(task.missed))
+                secondary = secondary_of(task)
                 test[name] = {
                     split: evaluate(model, task, split, arrays, recipe.device, secondary)
                     for split, arrays in tests[name].items()

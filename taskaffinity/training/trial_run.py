@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored.checkpoint_files import TrainingState
-from taskaffinity.tasks.secondary_metrics import secondary_metrics
-from taskaffinity.training.evaluation import Evaluated, evaluate, evaluated
+from taskaffinity.tasks.secondary_metrics import SHOW_COLLAPSE
+from taskaffinity.training.evaluation import Evaluated, evaluate, evaluated, secondary_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.loop import Epoch, Position, TrainingLoop
 from taskaffinity.training.resume import Generators, Tensors, generators, restore_generators, restore_loop
@@ -49,7 +49,7 @@ class TrialRun:
         self._after_batch = after_batch
         trained = next(self._epochs)
         self.note_generators()
-        dev = evaluate(self.setup.model, self._meta, "dev", self._dev, self.device, self._by_class)
+        dev = evaluate(self.setup.model, self._meta, "dev", self._dev, self.device, self._show_collapse)
         if not self.improved or dev.score > self.improved[max(self.improved)].score:
             self.improved[trained.number] = dev
         self.loop.position = Position(trained.number + 1)
@@ -70,7 +70,7 @@ class TrialRun:
         if any(number >= state.epoch for number in improved) or (state.epoch > 1) != (1 in improved):
             raise ValueError("the epochs do not follow from each other")
         self.improved = {
-            number: evaluated(self._meta, "dev", self._dev, improved[number].predicted, self._by_class)
+            number: evaluated(self._meta, "dev", self._dev, improved[number].predicted, self._show_collapse)
             for number in sorted(improved)
         }
         restore_loop(self.loop, tensors, state)
@@ -85,6 +85,5 @@ class TrialRun:
         return self.setup.splits["dev"][self.name]
 
     @property
-    def _by_class(self) -> list[str]:
-        secondary = secondary_metrics(self._meta.kind, self._meta.metric_name, missed_are_known=False)
-        return [name for name in secondary if name == "macro_f1"]
+    def _show_collapse(self) -> list[str]:
+        return [name for name in secondary_of(self._meta) if name in SHOW_COLLAPSE]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from fake_studies import CountsOf, fill, latent_counts, make_study, right, seeded
 
+from taskaffinity.analysis.cautions.collapsed_runs import find_collapsed_runs
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.statistics.collapse import find_collapsed, predicts_nothing
 from taskaffinity.analysis.statistics.read_arms import read_arms
@@ -40,6 +41,12 @@ def tally(metric: str, gold: list, predicted: list, labels: list[str]) -> np.nda
         ("pearson", [0.0, 1.0, 2.0], [1.3, 1.3, 1.4], [], False),
         ("pearson", [1.0, 1.0, 1.0], [1.3, 1.3, 1.3], [], False),
         ("accuracy", GOLD, ["b"] * 6, [], False),  # its counts do not show it
+        ("answered", [["one"], []], ["", ""], [], True),
+        ("answered", [["one"], []], ["two", ""], [], False),
+        ("answered", [["one"], []], ["the", ()], [], True),  # an article is no word of an answer
+        ("answered", [["one"], []], ["two", "two"], [], False),
+        ("answered", [[], []], ["", ""], [], False),  # right
+        ("exact_match", [["one"], []], ["", ""], [], False),  # its counts do not show it
     ],
 )
 def test_equal_predictions_of_different_gold_labels(
@@ -143,3 +150,31 @@ def test_arms_whose_runs_all_predict_one_class_are_not_called_equal(labels: str,
     assert {matrix.verdict[arrow] for arrow in matrix.arrows} == {"inconclusive"}
     assert not any(matrix.recommendation[arrow] for arrow in matrix.arrows)  # no number of seeds helps
     assert matrix.collapsed_pair[0, 1] == matrix.collapsed_single[0, 1] == 3
+
+
+def of_questions(metric: str, said: list[str]) -> CountsOf:
+    """Counts of questions of which every second one has an answer; all runs say the same."""
+    gold = [["one"] if number % 2 else [] for number in range(200)]
+    return lambda target, partners, seed: METRICS[metric].tally(gold, said, [])
+
+
+@pytest.mark.parametrize("metric", ["answer_f1", "exact_match"])
+@pytest.mark.parametrize(("said", "has_learned"), [("", False), ("one", True)])
+def test_arms_whose_runs_never_answer_are_not_called_equal(
+    metric: str, said: str, has_learned: bool, tmp_path: Path
+) -> None:
+    study, words = make_study(["a", "b"], metrics={"a": metric, "b": metric}), [said] * 200
+    further = {"answered": of_questions("answered", words)}
+    store = fill(study, tmp_path, of_questions(metric, words), further=further)
+    matrix = measure(study, store)
+    assert matrix.single_mean[0] == 50
+    assert {matrix.untested_reason[arrow] for arrow in matrix.arrows} == ({""} if has_learned else {"nothing learned"})
+    assert matrix.collapsed_pair[0, 1] == matrix.collapsed_single[0, 1] == (0 if has_learned else 3)
+    reasons = {run.reason for run in find_collapsed_runs(study, store)}
+    assert reasons == (set() if has_learned else {"no answer"})
+
+
+def test_runs_of_older_versions_have_no_counts_of_answered_questions(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], metrics={"a": "exact_match", "b": "exact_match"})
+    matrix = measure(study, fill(study, tmp_path, of_questions("exact_match", [""] * 200)))
+    assert {matrix.untested_reason[arrow] for arrow in matrix.arrows} == {""}

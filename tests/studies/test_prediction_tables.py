@@ -240,6 +240,21 @@ def test_a_predicted_answer_is_one_text_whatever_sign_it_has(metric: str, score:
     assert list(scores_of(tables.targets["a"], "a").values()) == pytest.approx([score] * 4)
 
 
+@pytest.mark.parametrize("metric", ["answer_f1", "exact_match"])
+def test_runs_that_never_answer_have_learned_nothing(metric: str) -> None:
+    rows = [
+        (target, source, seed, number, gold, "" if target == "a" or number % 3 == 0 else gold)
+        for target, other in ("ab", "ba")
+        for source in ("", other)
+        for seed in range(3)
+        for number, gold in enumerate(["", "red horse"] * 40)
+    ]
+    frame = pd.DataFrame(rows, columns=["target", "source", "seed", "id", "gold", "predicted"])
+    edges = ta.PairwiseResults.from_scores(predictions=frame, metric=metric).to_frame().set_index("target")
+    assert edges.untested_reason.to_dict() == {"a": "nothing learned", "b": ""}
+    assert edges.collapsed_pair.to_dict() == {"a": 3, "b": 0}
+
+
 def test_the_command_reads_predictions_and_prints_json(tmp_path: Path, no_figures: None) -> None:
     frame = table_of({"a": "accuracy", "b": "macro_f1"})
     frame.to_csv(tmp_path / "predictions.csv", index=False)

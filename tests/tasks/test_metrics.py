@@ -112,6 +112,15 @@ def test_f1_is_scikit_learns(pairs: list[tuple[str, str]], average: str) -> None
 
 
 @settings(deadline=None)
+@given(sides(st.booleans()))
+def test_answered_is_scikit_learns_f1_of_questions_with_an_answer(pairs: list[tuple[bool, bool]]) -> None:
+    gold, predicted = [list(side) for side in zip(*pairs, strict=True)]
+    expected = f1_score(gold, predicted, zero_division=0)
+    answers = [[["two words"] if one else [] for one in side] for side in (gold, predicted)]
+    assert score("answered", *answers, ()) == pytest.approx(expected)
+
+
+@settings(deadline=None)
 @given(sides(st.sampled_from(CLASSES)))
 def test_accuracy_is_scikit_learns(pairs: list[tuple[str, str]]) -> None:
     gold, predicted = [list(side) for side in zip(*pairs, strict=True)]
@@ -185,6 +194,9 @@ def world(name: str, n: int, rng: np.random.Generator) -> Counts:
         return METRICS[name].tally(gold.tolist(), (gold + rng.normal(0, 1, n)).tolist(), ())
     if name in ("span_f1", "span_f1_conlleval"):
         return METRICS[name].tally(rng.choice(TAGS, (n, 6)).tolist(), rng.choice(TAGS, (n, 6)).tolist(), ("x", "y"))
+    if name == "answered":
+        gold, said = ([["w"] if one else [] for one in rng.random(n) < 0.6] for _ in range(2))
+        return METRICS[name].tally(gold, said, ())
     right = rng.random(n) < 0.6
     gold = rng.choice(CLASSES, n)
     return METRICS[name].tally(gold.tolist(), np.where(right, gold, rng.choice(CLASSES, n)).tolist(), POSITIVE)

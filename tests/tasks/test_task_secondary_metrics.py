@@ -40,6 +40,12 @@ def test_a_task_is_reported_in_these_metrics_too(kind: Kind, official: str, othe
     assert secondary_metrics(kind, official, missed_are_known=False) == others
 
 
+def test_questions_without_an_answer_are_reported_too() -> None:
+    assert secondary_metrics("spans", "answer_f1", missed_are_known=False) == ("exact_match",)
+    found = secondary_metrics("spans", "exact_match", missed_are_known=False, may_abstain=True)
+    assert found == ("answer_f1", "answered")
+
+
 def test_a_task_scored_by_macro_f1_is_reported_in_micro_f1() -> None:
     assert secondary_metrics("relation", "macro_f1", missed_are_known=False) == ("micro_f1",)
 

@@ -322,6 +322,10 @@ def test_it_is_learned_scored_and_exported(tmp_path: Path) -> None:
     counts = result.counts["ask/test/exact_match"]
     assert counts[:, 0].mean() == pytest.approx(exact)
     assert result.outcomes["ask"].test >= exact > 0.8
+    has, said_some = (np.array([bool(one) for one in side]) for side in ([row[2] for row in rows("test")], said))
+    assert 0 < has.sum() < len(has)
+    of_gold = np.stack([has & said_some, ~has & said_some, has & ~said_some], axis=1)
+    assert (result.counts["ask/test/answered"] == of_gold).all()
 
     sizes = {str(split): n for split, n in SIZES.items()}
     card = StudiedTask("ask", "ask", "spans", "answer_f1", task.fingerprint, sizes)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.collapse import FAR_POINTS, FAR_SDS, find_collapsed, predicts_nothing
-from taskaffinity.analysis.statistics.read_arms import read_arms
+from taskaffinity.analysis.statistics.read_arms import read_arms, shows_constant
 from taskaffinity.analysis.style import plural
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
@@ -24,12 +24,17 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.splits import split_of
 
 RULE = (
-    "A run is collapsed if it predicts one class, no mention or one value for all test examples, or if its score lies "
-    f"more than {FAR_POINTS:g} points and {FAR_SDS:g} robust standard deviations below the median of its arm."
+    "A run is collapsed if it predicts one class, no mention, no answer or one value for all test examples, or if its "
+    f"score lies more than {FAR_POINTS:g} points and {FAR_SDS:g} robust standard deviations below the median of its"
+    " arm."
 )
 COLUMNS = ("target", "arm", "source", "seed", "score", "reason")
 _FAR = "far below its arm"
-_CONSTANT = {"span_f1": "no mention", "span_f1_conlleval": "no mention", "pearson": "one value"}
+_CONSTANT = {
+    **dict.fromkeys(("span_f1", "span_f1_conlleval"), "no mention"),
+    **dict.fromkeys(("answer_f1", "exact_match"), "no answer"),
+    "pearson": "one value",
+}
 _WARMUP = 0.2
 _MOST_NAMED = 10
 
@@ -49,7 +54,8 @@ class CollapsedRun:
     score: float
     """Test score in points."""
     reason: str
-    """What it predicts for every example (``one class``, ``no mention`` or ``one value``), or ``far below its arm``."""
+    """What it predicts for every example (``one class``, ``no mention``, ``no answer`` or ``one value``), or
+    ``far below its arm``."""
     test_set: str = ""
     """Name of the further test set of the score; empty for the split ``test``."""
 
@@ -171,9 +177,8 @@ def _reason(metric: str) -> str:
 
 
 def is_constant(run: RunResult | None, target: str, metric: str, test_set: str = "") -> bool:
-    """Return whether a run predicts one class, no mention or one value for every example of a test set."""
+    """Return whether a run predicts one class, no mention, no answer or one value for every example of a test set."""
     key = f"{target}/{split_of(test_set)}"
-    by = {key: metric, f"{key}/macro_f1": "macro_f1"}
-    return run is not None and any(
-        predicts_nothing(run.counts[key], METRICS[name]) for key, name in by.items() if key in run.counts
-    )
+    if run is None or key not in run.counts:
+        return False
+    return predicts_nothing(run.counts[key], METRICS[metric]) or shows_constant(run, key)

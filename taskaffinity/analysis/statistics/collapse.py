@@ -2,7 +2,8 @@
 
 A run of an arm is collapsed if
 
-* it predicts one class for every test example, no mention at all, or one value, though the gold labels differ; or
+* it predicts one class for every test example, no mention or no answer at all, or one value, though the gold labels
+  differ; or
 * its score lies below the median of its arm by ``FAR_POINTS`` and by ``FAR_SDS`` robust standard deviations. The
   standard deviation is that of all runs of the target about the median of their arm.
 
@@ -37,7 +38,7 @@ KeyT = TypeVar("KeyT", bound=Hashable)
 def predicts_nothing(counts: npt.NDArray[np.float64], metric: Metric) -> bool:
     """Return whether the counts of a run show that all of its predictions are equal, though gold labels differ.
 
-    Counts of accuracy do not show it; those of macro-F1 do.
+    Counts of accuracy and of answers do not show it; those of ``SHOW_COLLAPSE`` do.
 
     Parameters
     ----------

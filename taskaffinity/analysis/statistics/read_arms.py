@@ -20,6 +20,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import METRICS
+from taskaffinity.tasks.secondary_metrics import SHOW_COLLAPSE
 from taskaffinity.tasks.splits import split_of
 
 
@@ -89,11 +90,23 @@ def arm_of(runs: Sequence[RunResult], key: str, metric: str, examples: SameExamp
     """
     examples.check(runs, key, metric)
     arm = Arm.from_counts(np.stack([run.counts[key] for run in runs]), METRICS[metric], runs[0].documents.get(key))
-    by_class = "/".join([*key.split("/")[:2], "macro_f1"])
-    if not any(by_class in run.counts for run in runs):
-        return arm
-    constant = [by_class in run.counts and predicts_nothing(run.counts[by_class], METRICS["macro_f1"]) for run in runs]
+    target, split = key.split("/")[:2]
+    constant = [shows_constant(run, f"{target}/{split}") for run in runs]
     return dataclasses.replace(arm, constant=arm.constant | np.array(constant))
+
+
+def shows_constant(run: RunResult, key: str) -> bool:
+    """Return whether secondary counts show that a run predicts one class, or no answer, for every example.
+
+    Parameters
+    ----------
+    key : str
+        Of the official counts. Runs of older versions may lack the secondary ones.
+    """
+    return any(
+        f"{key}/{metric}" in run.counts and predicts_nothing(run.counts[f"{key}/{metric}"], METRICS[metric])
+        for metric in SHOW_COLLAPSE
+    )
 
 
 def _condition(spec: RunSpec) -> tuple[str, tuple[str, ...], tuple[str, ...], str]:

@@ -209,7 +209,8 @@ def runs_of_rows(rows: TargetRows, scoring: Scoring) -> tuple[StudiedTask, Targe
     scored = [name for name in classes if name != negative]
     if not scored and rows.metric not in (*TAGGED, *ANSWERS, "pearson"):
         raise input_error(f"predictions of {rows.name}", "no class that is scored", "some, gold or predicted")
-    metrics = (rows.metric, *secondary_metrics(kind, rows.metric, missed_are_known=False))
+    may_abstain = kind == "spans" and not all(rows.gold)
+    metrics = (rows.metric, *secondary_metrics(kind, rows.metric, missed_are_known=False, may_abstain=may_abstain))
     counts: dict[str, list[np.ndarray[Any, Any]]] = {metric: [] for metric in metrics}
     for of_run in rows.predicted.values():
         predicted = [of_run[number] for number in range(len(rows.gold))]
