@@ -2,8 +2,8 @@
 
 A change is the second study's gain less the first's, in points. The two gains are taken as independent, so variances
 add. The test is that of the studies; if they have different ones, it is Satterthwaite's. Both gains use the same test
-examples, and perhaps some of the same runs; what they share cancels in the difference, so intervals are rather too wide
-than too narrow.
+examples (of external scores this is not known), and perhaps some of the same runs; what they share cancels in the
+difference, so intervals are rather too wide than too narrow.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.statistics.gain_error import FloatArray, difference
 from taskaffinity.analysis.statistics.verdicts import adjust
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
+from taskaffinity.runs.external.scores import NEGATED
 from taskaffinity.runs.rule import Test
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import GIVEN_SCORE
 
 COMPARISON_COLUMNS = tuple(PRINTED_COLUMNS["compare"])
 
@@ -67,6 +69,16 @@ class Comparison:
         before, after = self.first.verdict, self.second.verdict
         return tuple(arrow for arrow in self.first.arrows if before[arrow] != after[self.in_second(arrow)])
 
+    @property
+    def unknown_examples(self) -> list[str]:
+        """Titles of the targets of which only scores are known, and no test examples."""
+        first = self.first
+        return [
+            first.titles[place]
+            for place, metric in enumerate(first.metrics)
+            if metric == GIVEN_SCORE and np.isfinite(self.change[:, place]).any()
+        ]
+
     def untested_reason(self, arrow: tuple[int, int]) -> str:
         """Return why a change has no test, by study; empty if it has one."""
         reasons = {
@@ -96,7 +108,7 @@ def compare_studies(first: AffinityMatrix, second: AffinityMatrix) -> Comparison
 
 
 def check_same_tasks(first: Study, second: Study) -> None:
-    """Check that two studies have the same tasks, data and metrics.
+    """Check that two studies have the same tasks, data, metrics and test examples, as far as they are known.
 
     Raises
     ------
@@ -111,12 +123,23 @@ def check_same_tasks(first: Study, second: Study) -> None:
             if extra
         ]
         raise ValueError(f"the studies have different tasks: {'; '.join(only)}; only studies of the same tasks compare")
-    for what, key in (("data", "fingerprint"), ("metrics", "metric")):
-        other = [name for name in ours if getattr(ours[name], key) != getattr(theirs[name], key)]
+    for what, other in (
+        ("data", [name for name in ours if ours[name].fingerprint != theirs[name].fingerprint]),
+        ("metrics", [name for name in ours if ours[name].metric != theirs[name].metric]),
+        (
+            "test examples (max_eval_examples, sample_seed)",
+            [name for name in ours if first.test_examples(name) != second.test_examples(name)],
+        ),
+        ("signs of the scores", [name for name in ours if (name in _negated(first)) != (name in _negated(second))]),
+    ):
         if other:
             raise ValueError(
                 f"the studies have different {what} of {', '.join(other)}, so their gains cannot be compared"
             )
+
+
+def _negated(study: Study) -> list[str]:
+    return study.stated.get(NEGATED, "").split(", ")
 
 
 def comparison_frame(comparison: Comparison) -> pd.DataFrame:

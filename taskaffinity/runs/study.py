@@ -41,6 +41,7 @@ from taskaffinity.runs.spec import EXTERNAL, EncoderRef, RunSpec, Seed, TaskRef
 from taskaffinity.runs.stored.json_files import Words
 from taskaffinity.runs.stored.study_file import read_study
 from taskaffinity.runs.studied_task import Leak, StudiedTask, Undertrained
+from taskaffinity.tasks.splits import is_test
 
 Baseline = Literal["single", "compute-matched", "paper-single"]
 
@@ -126,6 +127,17 @@ class Study:
     @property
     def refs(self) -> tuple[TaskRef, ...]:
         return tuple(task.ref for task in self.tasks)
+
+    def test_examples(self, name: str) -> tuple[object, ...]:
+        """Return what decides the test examples of a task; equal in studies that score the same ones.
+
+        These are its name and fingerprint, and the size and seed of the sample if the recipe draws one.
+        """
+        card = next(card for card in self.tasks if card.name == name)
+        most = self.recipe.max_eval_examples
+        sizes = [size for split, size in card.sizes.items() if is_test(split)]
+        is_whole = most is None or (sizes and max(sizes) <= most)
+        return card.ref if is_whole else (*card.ref, most, self.recipe.sample_seed)
 
     @property
     def test_sets(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from fake_studies import fill, latent_counts, make_study
 from scipy import stats
@@ -15,6 +16,7 @@ from scipy import stats
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.comparison import COMPARISON_COLUMNS, check_same_tasks, compare_studies, comparison_frame
 from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.analysis.tables.comparison import comparison_table, describe_comparison, differences
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.runs.rule import Rule
@@ -182,3 +184,37 @@ def test_other_tasks_data_or_metrics_are_refused(change: dict[str, str], said: s
     other: Study = replace(study, tasks=(*study.tasks[:2], replace(study.tasks[2], **change)))
     with pytest.raises(ValueError, match=said):
         check_same_tasks(study, other)
+
+
+def test_of_scores_alone_nobody_knows_whether_the_test_examples_are_the_same(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+
+    def study(shift: float) -> AffinityMatrix:
+        rows = [
+            (target, source, seed, 0.7 + shift + 0.05 * bool(source) + rng.normal(0, 0.01))
+            for target, other in ("ab", "ba")
+            for source in ("", other)
+            for seed in range(4)
+        ]
+        return PairwiseResults.from_scores(pd.DataFrame(rows, columns=["target", "source", "seed", "score"])).matrix
+
+    words = "\n".join(describe_comparison(compare_studies(study(0.0), study(0.2)), n_shared=0))
+    assert "cannot see whether the test examples are the same" in words
+    assert "Both use the same test examples" not in words
+
+
+def test_studies_of_other_test_examples_do_not_compare() -> None:
+    def sampled(most: int | None, seed: int = 0, size: int = 300) -> Study:
+        study = make_study(["a", "b"])
+        cards = tuple(replace(card, sizes={"train": 900, "dev": 300, "test": size}) for card in study.tasks)
+        return replace(study, tasks=cards, recipe=replace(study.recipe, max_eval_examples=most, sample_seed=seed))
+
+    for first, second in ((None, 200), (100, 200)):
+        with pytest.raises(ValueError, match=r"different test examples \(max_eval_examples, sample_seed\) of a, b"):
+            check_same_tasks(sampled(first), sampled(second))
+    with pytest.raises(ValueError, match="different test examples"):
+        check_same_tasks(sampled(200, 0), sampled(200, 1))
+    check_same_tasks(sampled(200, 1), sampled(200, 1))
+    check_same_tasks(sampled(None), sampled(300))  # no test set is larger
+    check_same_tasks(sampled(300, 0), sampled(400, 1))
+    check_same_tasks(sampled(None, 0), sampled(None, 1))

@@ -91,15 +91,11 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
             key, against = (name, "pair", stage), (name, "single", stage)
             if key not in arms or against not in arms:
                 gains.append(StageScore(name, stage, metric, (), untested_reason="not trained"))
-            elif _test_set(study) != _test_set(first):
+            elif study.test_examples(name) != first.test_examples(name):
                 gains.append(StageScore(name, stage, metric, (), untested_reason="other test examples"))
             else:
                 gains.append(stage_gain(stage, metric, compared, key, against, rule))
     return tuple(gains)
-
-
-def _test_set(study: Study) -> tuple[object, ...]:
-    return study.refs, study.recipe.max_eval_examples, study.recipe.max_eval_examples and study.recipe.sample_seed
 
 
 def encoders_table(encoders: Sequence[EncoderScores]) -> pd.DataFrame:

@@ -71,11 +71,7 @@ def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) 
         )
     lines += [f"{what}: first {one}, second {two}" for what, one, two in differences(first, second)]
     if tested:
-        lines.append(
-            "The intervals take the two gains as independent. Both use the same test examples"
-            + (f" and share {plural(shared, 'run')}" if shared else "")
-            + ", so the intervals are approximate, and rather too wide than too narrow."
-        )
+        lines.append(f"The intervals take the two gains as independent. {_describe_shared(comparison, shared)}")
     if first.study.interim_seeds or second.study.interim_seeds:
         lines.append("A sequential design stops at large gains; the tests of change do not account for that.")
     untested = sum(bool(comparison.untested_reason(arrow)) for arrow in first.arrows)
@@ -84,6 +80,25 @@ def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) 
     if not tested:
         lines.append("A change can be tested if its runs are done with two seeds or more in both studies.")
     return lines
+
+
+def _describe_shared(comparison: Comparison, n_shared: int) -> str:
+    """Return what the two studies are known to share."""
+    unknown, n_targets = comparison.unknown_examples, int(np.isfinite(comparison.change).any(axis=0).sum())
+    same = (
+        "Both use the same test examples"
+        + (" of the other tasks" if unknown else "")
+        + (f" and share {plural(n_shared, 'run')}" if n_shared else "")
+        + ", so the intervals are approximate, and rather too wide than too narrow."
+    )
+    if not unknown:
+        return same
+    whose = "" if len(unknown) == n_targets else f" of {', '.join(unknown)}"
+    cannot = (
+        f"Only scores are known{whose}, so the toolkit cannot see whether the test examples are the same in both: if "
+        "they are not, a change may come from them."
+    )
+    return f"{cannot} {same}" if whose else cannot
 
 
 def _describe_verdicts(comparison: Comparison) -> list[str]:
