@@ -293,6 +293,27 @@ def test_a_task_that_learns_nothing_does_not_stall_the_design(tmp_path: Path) ->
     assert np.isfinite(matrix.simulated.decided)
 
 
+@pytest.mark.parametrize("n_failed", [1, 2])
+def test_a_pair_without_a_test_because_runs_failed_is_not_finished(n_failed: int, tmp_path: Path) -> None:
+    """Of the two seeds of a with b at the first analysis, one or both fail."""
+    base = make_study(list("abcd"), seeds=range(4), interim_seeds=(2, 4))
+    study, rule = replace(base, seeds_single=(0, 1, 2, 3)), Rule()
+
+    def fails(spec: RunSpec) -> bool:
+        return spec.arm == "pair" and set(spec.task_names) == {"a", "b"} and spec.seed < n_failed
+
+    store = fill(study, tmp_path, latent_counts(GAINS, n=600), skip=fails)
+    arms, margins = read_arms(study, store), margins_of(study, rule)
+    state = follow(study, arms, rule, margins, lambda spec: spec in store or fails(spec))
+    assert state.n_done == 2
+    assert (state.n_pair == 2).any()  # other pairs stop at the first analysis
+    needed = {spec.seed for spec in required_runs(study, state) if set(spec.task_names) == {"a", "b"}}
+    assert needed == {0, 1, 2, 3}  # among them the failed ones, which the same command tries again
+    assert state.evidence.n_pair[0, 1] == 4 - n_failed
+    assert state.evidence.untested_reason[0, 1] == ""
+    assert follow(study, arms, rule, margins, store.__contains__).n_done == 0  # as long as they are tried again
+
+
 def test_a_stopped_arrow_is_not_decided_later(tmp_path: Path) -> None:
     study, rule = sequential_study(), Rule()
     matrix = measure(study, run_design(study, tmp_path, rule), rule)

@@ -3,8 +3,9 @@
 The seeds per pair of every interim analysis are fixed in advance, such as 3, 5, 8 and 12. Each analysis spends a part
 of alpha (Lan & DeMets 1983, with Pocock's shape). A verdict is never taken back, so false discoveries of all analyses
 add up to alpha at most. A pair stops when both of its arrows are decided, or when neither is likely to be decided by
-the last analysis. A task gets more single-task seeds while an arrow into it is undecided. A study may defer pairs
-(``runs.admission``): they are not measured, and do not count as arrows that are tested.
+the last analysis; not because it has no test yet, after runs that failed. A task gets more single-task seeds while an
+arrow into it is undecided. A study may defer pairs (``runs.admission``): they are not measured, and do not count as
+arrows that are tested.
 
 The state depends only on the runs in the store, so an interrupted design resumes and a finished one never changes.
 """
@@ -142,7 +143,8 @@ def sequential_design(
             break
         level = per_comparison_alpha(decision.p, levels[-1], int((decided_at_seeds > 0).sum()), rule.correction)
         power = conditional_power(evidence, interim_seeds[-1], margins, level, rule)
-        promising = undecided & (power >= MIN_CONDITIONAL_POWER)
+        lacks_runs = (evidence.n_pair < 2) | (evidence.n_single < 2)  # because some failed: they say nothing yet
+        promising = undecided & ((power >= MIN_CONDITIONAL_POWER) | lacks_runs)
         running &= promising | promising.T
         if not running.any():
             break
@@ -252,7 +254,7 @@ def conditional_power(
     Returns
     -------
     (n_tasks, n_tasks)
-        Between 0 and 1; 0 for an untested arrow.
+        Between 0 and 1; 0 for an untested arrow, even if more runs would test it.
     """
     more = np.maximum(last - np.asarray(evidence.n_pair), 0.0)[..., None]
     now, later = (
