@@ -13,6 +13,7 @@ import pytest
 from fake_studies import fill, latent_counts, make_study, right
 from scipy import stats
 
+from taskaffinity.analysis.cautions.collapsed_runs import find_collapsed_runs
 from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.paper.stages import (
     PAPER_TABLES,
@@ -27,11 +28,15 @@ from taskaffinity.analysis.paper.stages import (
     uneven,
 )
 from taskaffinity.analysis.publish import publish_stages
+from taskaffinity.analysis.statistics.arm import Arm
+from taskaffinity.analysis.statistics.arms import arms_of
 from taskaffinity.analysis.tables.formats import as_latex, as_markdown
 from taskaffinity.runs.paper_recipes import paper_single
 from taskaffinity.runs.recipe import FINETUNE, PAPER_REFINE
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import METRICS
 
 NAMES = ("a", "b", "c")
 EFFECTS = {("b", "a"): 0.6, ("~finetune", "b"): 0.6}
@@ -217,3 +222,44 @@ def test_a_collapsed_run_has_no_part_in_the_variance_of_other_arms(study: Study,
             (without[place].gain, without[place].low, without[place].high), nan_ok=True
         )
     assert itself.high - itself.low > 2 * stats.t.isf(0.025, 3) * itself.sd / 2  # four runs, no moderation
+
+
+def test_the_runs_that_lose_the_moderation_of_their_stage_are_the_named_ones(study: Study, tmp_path: Path) -> None:
+    """Two stages show a small spread, beside which one of three runs of the other stage is far below the others."""
+    accuracy = {"single": (0.80, 0.802, 0.798), "refine": (0.70, 0.60, 0.81), "finetune": (0.81, 0.812, 0.806)}
+    of_three = replace(study, seeds=(0, 1, 2))
+
+    def counts(target: str, partners: str, seed: int) -> np.ndarray:
+        stage = "single" if not partners else "finetune" if partners == "~finetune" else "refine"
+        return right(np.arange(1000) < 1000 * accuracy[stage][seed])
+
+    store = fill(of_three, tmp_path, counts)
+    named = {(run.target, run.arm, run.seed) for run in find_collapsed_runs(of_three, store)}
+    assert named == {(name, "full", 1) for name in NAMES}
+    for score in stage_scores(of_three, store):
+        if score.stage == "refine":  # no moderation: Welch's error with the degrees of freedom of three runs
+            se_seeds = 100 * math.sqrt(sum(np.var(accuracy[one], ddof=1) / 3 for one in ("single", "refine")))
+            assert score.high - score.low > 0.9 * 2 * stats.t.isf(0.025, 2) * se_seeds
+
+
+def test_runs_of_another_encoder_do_not_decide_which_runs_are_collapsed() -> None:
+    rng = np.random.default_rng(0)
+
+    def arm(scores: Sequence[float]) -> Arm:
+        return Arm.from_counts(
+            np.stack([right(rng.permutation(1000) < 1000 * one) for one in scores]), METRICS["accuracy"]
+        )
+
+    noisy = {("t", "pair", stage): arm((0.9, 0.5, 0.7)) for stage in STAGES}
+    calm = {
+        ("t", "single", stage): arm(found)
+        for stage, found in zip(STAGES, [(0.8, 0.802, 0.798)] * 2 + [(0.7, 0.8, 0.81)], strict=True)
+    }
+    studies = {key: key[1] for key in (*noisy, *calm)}
+    together = arms_of(noisy | calm, Rule(), studies).collapsed
+    by_study = arms_of(noisy, Rule()).collapsed | arms_of(calm, Rule()).collapsed
+    assert {key: flags.tolist() for key, flags in together.items()} == {
+        key: flags.tolist() for key, flags in by_study.items()
+    }
+    assert together["t", "single", "finetune"].tolist() == [True, False, False]
+    assert not arms_of(noisy | calm, Rule()).collapsed["t", "single", "finetune"].any()

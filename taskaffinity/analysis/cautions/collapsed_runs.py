@@ -1,7 +1,7 @@
 """The collapsed runs of a study: which they are, why, and what helps.
 
-``statistics.collapse`` has the rule. Runs of one target are compared within a stage of training, and runs of the whole
-set by themselves.
+``statistics.collapse`` has the rule. In a study in stages, all runs of one target are compared, as in its table.
+Otherwise they are compared within a stage of training, and runs of the whole set by themselves.
 """
 
 from __future__ import annotations
@@ -83,16 +83,9 @@ def find_collapsed_runs(
     ValueError
         If a file of the store is broken.
     """
-    arms = arms or read_arms(study, store, test_set=test_set)
-    metrics = {card.name: card.metric for card in study.tasks}
-    stage = "finetune" if study.evaluate_after == "finetune" else ""
     found: dict[_Name, CollapsedRun] = {}
-    for (target, arm, source), flags in arms.collapsed.items():
-        of_arm = arms.by_key[target, arm, source]
-        for place in flags.nonzero()[0]:
-            reason = _reason(metrics[target]) if of_arm.constant[place] else _FAR
-            name = (target, stage or arm, source, arms.seeds[target, arm, source][place])
-            found[name] = CollapsedRun(*name, 100 * float(of_arm.scores[place]), reason, test_set)
+    if study.design != "full":
+        found |= _in_arms(study, arms or read_arms(study, store, test_set=test_set), test_set)
     found |= {(run.target, run.arm, run.source, run.seed): run for run in _beside_arms(study, store, test_set)}
     if not found:
         return ()
@@ -106,13 +99,28 @@ def find_collapsed_runs(
     return tuple(found[name] for name in sorted(found, key=lambda name: (order[name[0]], place_of[name])))
 
 
+def _in_arms(study: Study, arms: Arms, test_set: str) -> dict[_Name, CollapsedRun]:
+    """Return the collapsed runs of the arms that gains are made of."""
+    metrics = {card.name: card.metric for card in study.tasks}
+    stage = "finetune" if study.evaluate_after == "finetune" else ""
+    found: dict[_Name, CollapsedRun] = {}
+    for (target, arm, source), flags in arms.collapsed.items():
+        of_arm = arms.by_key[target, arm, source]
+        for place in flags.nonzero()[0]:
+            reason = _reason(metrics[target]) if of_arm.constant[place] else _FAR
+            name = (target, stage or arm, source, arms.seeds[target, arm, source][place])
+            found[name] = CollapsedRun(*name, 100 * float(of_arm.scores[place]), reason, test_set)
+    return found
+
+
 def _beside_arms(study: Study, store: RunStore, test_set: str) -> Iterator[CollapsedRun]:
-    """Yield the collapsed runs outside all arms: runs of the whole set or of another stage."""
+    """Yield the collapsed runs of a study in stages; of pairs, those of the whole set or of another stage."""
     order = {card.name: place for place, card in enumerate(study.tasks)}
-    pools: dict[tuple[str, bool, bool], dict[tuple[str, str], list[CollapsedRun]]] = {}
+    in_stages = study.design == "full"
+    pools: dict[tuple[str | bool, ...], dict[tuple[str, str], list[CollapsedRun]]] = {}
     for spec in study.plan:
         is_full = spec.trained_as.arm == "full"
-        if not is_full and (spec.stage == "finetune") == (study.evaluate_after == "finetune"):
+        if not in_stages and not is_full and (spec.stage == "finetune") == (study.evaluate_after == "finetune"):
             continue
         run = store.get(spec)
         for target, outcome in run.outcomes.items() if run else ():
@@ -121,7 +129,7 @@ def _beside_arms(study: Study, store: RunStore, test_set: str) -> Iterator[Colla
                 continue
             source = "+".join(trained_with(spec, target, order))
             reason = _reason(outcome.metric) if is_constant(run, target, outcome.metric, test_set) else ""
-            pool = pools.setdefault((target, spec.stage == "finetune", is_full), {})
+            pool = pools.setdefault((target, *(() if in_stages else (spec.stage == "finetune", is_full))), {})
             of_arm = pool.setdefault((spec.arm, source), [])
             of_arm.append(CollapsedRun(target, spec.arm, source, spec.seed, 100 * score, reason, test_set))
     for pool in pools.values():

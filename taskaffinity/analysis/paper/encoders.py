@@ -84,7 +84,7 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
     ours, theirs = (stage_arms(one, its_store, by) for one, its_store in ((study, store), (first, first_store)))
     arms: dict[Key, Arm] = {(name, "single", stage): arm for (name, stage), arm in theirs.items()}
     arms |= {(name, "pair", stage): arm for (name, stage), arm in ours.items()}
-    compared = arms_of(arms, rule)
+    compared = arms_of(arms, rule, {key: key[1] for key in arms})
     gains = []
     for name, metric in by.items():
         for stage in STAGES:

@@ -45,6 +45,8 @@ class Arms:
     """Test of the rule: it decides which prior the variances over seeds have."""
     estimand: Estimand = "population"
     """Estimand of the rule: gains on other test sets need enough documents."""
+    studies: Mapping[Key, str] = dataclasses.field(default_factory=dict)
+    """Study of each arm, if the arms are of several: collapsed runs are found within a target and a study."""
 
     def single_task(self, target: str) -> Arm | None:
         return self.by_key.get((target, "single", ""))
@@ -94,8 +96,11 @@ class Arms:
     @cached_property
     def collapsed(self) -> dict[Key, npt.NDArray[np.bool_]]:
         """Which runs of each arm are collapsed."""
+        pools: dict[tuple[str, str], dict[Key, Arm]] = {}
+        for key, arm in self.by_key.items():
+            pools.setdefault((key[0], self.studies.get(key, "")), {})[key] = arm
         found: dict[Key, npt.NDArray[np.bool_]] = {}
-        for arms in self.of_target.values():
+        for arms in pools.values():
             scores = {key: arm.scores for key, arm in arms.items()}
             found |= find_collapsed(scores, {key: arm.constant for key, arm in arms.items()})
         return found
@@ -182,14 +187,15 @@ class Arms:
         return covariance
 
 
-def arms_of(by_key: Mapping[Key, Arm], rule: Rule) -> Arms:
+def arms_of(by_key: Mapping[Key, Arm], rule: Rule, studies: Mapping[Key, str] | None = None) -> Arms:
     """Return the arms of comparisons that are no arrows.
 
-    The kind of a baseline is ``single``; the arm that is compared with it is ``pair``.
+    The kind of a baseline is ``single``; the arm that is compared with it is ``pair``. ``studies`` names the study of
+    each arm if there are several.
     """
     seeds = {key: tuple(range(arm.n_runs)) for key, arm in by_key.items()}
     names = tuple(dict.fromkeys(key[0] for key in by_key))
-    return Arms(names, by_key, seeds, test=rule.test, estimand=rule.estimand)
+    return Arms(names, by_key, seeds, test=rule.test, estimand=rule.estimand, studies=studies or {})
 
 
 def check_estimand(arms: Arms) -> None:
