@@ -205,6 +205,14 @@ def results_page() -> str:
         "weights that were trained on notes under an agreement can hold parts of them. Only you can read `model/` and",
         "`predictions.parquet` (modes 0700 and 0600), unless you give `--share-with-group` (0750 and 0640).\n",
     ]
+    lines += [
+        "`study.json` holds the rule of the study: level, margin, correction, estimand and test. `graph --alpha 0.01`",
+        "(or `--margin`, ...) writes the tables of gains, `affinity.*` and the figures by another rule, which the",
+        "columns `alpha`, `margin` and `estimand` show, and leaves `study.json` as it is. `report`, `table edges`,",
+        "`compare` and `ta.load` follow `study.json` unless they get the same options; `group` always does. To make",
+        "all agree, repeat the command of the study with the options: finished runs are not trained again. `graph`",
+        "without options goes back.\n",
+    ]
     lines += ["| file | content |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in FILES.items()]
     lines += [f"| `{name}` | see below |" for name in COLUMNS]

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.results import warn_if_synthetic
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.cli.options.run import Json
 from taskaffinity.studies.compare import ComparisonResults, compare
 
@@ -24,10 +25,18 @@ def command(
         ),
     ],
     format_: Annotated[Literal["text", "csv"], typer.Option("--format", help="Output format.")] = "text",
+    alpha: Alpha = None,
+    margin: Margin = None,
+    correction: CorrectionOption = None,
+    estimand: EstimandOption = None,
+    test: TestOption = None,
     json: Json = False,
 ) -> None:
-    """Print which verdicts changed between two studies, and by how much each gain changed."""
-    found = compare(first, second)
+    """Print which verdicts changed between two studies, and by how much each gain changed.
+
+    Options of the rule hold for both studies; those that are not given are as in each study.
+    """
+    found = compare(first, second, alpha=alpha, margin=margin, correction=correction, estimand=estimand, test=test)
     if json:
         print_json({"first": str(first), "second": str(second), "arrows": found.to_frame().to_dict(orient="records")})
     elif format_ == "csv":

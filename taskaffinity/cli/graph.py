@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 
 from taskaffinity.analysis.figure_options import FigureOptions
-from taskaffinity.cli.console.results import draw_stages_and_print, publish_and_print, read_study, warn_if_synthetic
+from taskaffinity.cli.console.results import (
+    describe_other_rule,
+    draw_stages_and_print,
+    publish_and_print,
+    read_study,
+    warn_if_synthetic,
+)
 from taskaffinity.cli.options.figures import Figures, Formats, Ordered, Palette, figure_options_of
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.errors import InputError
@@ -31,14 +37,16 @@ def command(
 ) -> None:
     """Write the tables and figures of a study again, for example with other figures or another alpha.
 
-    Nothing is trained. Options that are not given are as in the study. Figures without a study in the folder are named,
-    and the others are drawn.
+    Nothing is trained. Options that are not given are as in the study, whose file keeps its rule. Figures without a
+    study in the folder are named, and the others are drawn.
     """
     figure_options = figure_options_of(figures, formats, palette, order)
     studies, missing = _studies(results, figure_options)
     if pairs := studies.get("pairwise"):
         rule = make_rule(alpha, margin, correction, estimand, test, default=pairs.rule)
         publish_and_print(pairs, results, rule, figure_options)
+        for line in describe_other_rule(rule, pairs, results):
+            print(line, file=sys.stderr)
     if staged := studies.get("full"):
         draw_stages_and_print(staged, results, figure_options)
     for line in missing:

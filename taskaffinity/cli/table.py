@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,10 +18,12 @@ from taskaffinity.cli.console.results import (
     warn_if_synthetic,
 )
 from taskaffinity.cli.data import check_command
+from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.errors import InputError
 from taskaffinity.runs.paper_protocol import describe_departures
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Design
+from taskaffinity.runs.study import FILES, Design, Study
+from taskaffinity.studies.settings import make_rule
 
 FormatName = Literal["text", "csv", "markdown", "latex"]
 
@@ -45,8 +47,16 @@ def command(
         ),
     ],
     format_: Annotated[FormatName, typer.Option("--format", help="Output format.")] = "text",
+    alpha: Alpha = None,
+    margin: Margin = None,
+    correction: CorrectionOption = None,
+    estimand: EstimandOption = None,
+    test: TestOption = None,
 ) -> None:
-    """Print the arrows of a study, or a table of the paper with your scores and the published ones."""
+    """Print the arrows of a study, or a table of the paper with your scores and the published ones.
+
+    The options of the rule are for edges and figure2; those that are not given are as in the study.
+    """
     from taskaffinity.analysis.paper.encoders import ENCODER_TABLES
     from taskaffinity.analysis.paper.stages import PAPER_TABLES
 
@@ -56,6 +66,9 @@ def command(
         raise InputError(f"table {which}: expected one of edges, 1, {numbers}, figure2, departures")
     if (not which.isdecimal() or which == "1" or int(which) in PAPER_TABLES.values()) and len(results) > 1:
         raise InputError(f"table {which}: {len(results)} folders; expected one")
+    asked = (alpha, margin, correction, estimand, test)
+    if which not in ("edges", "figure2") and any(asked):
+        raise InputError(f"table {which}: found an option of the rule; only edges and figure2 have them")
     if which in ("1", "departures"):
         if format_ != "text":
             raise InputError(f"table {which} --format {format_}: expected text, the only format of table {which}")
@@ -63,31 +76,37 @@ def command(
         return
     if which == "edges":
         study = read_study(results[0])
-        print_arrows(study, RunStore(results[0]), format_)
+        print_arrows(study, RunStore(results[0]), format_, make_rule(*asked, default=study.rule))
         warn_if_synthetic(study.synthetic)
         return
     if which == "figure2":
-        _figure2(results[0], format_)
+        _figure2(results[0], format_, asked)
         return
     number = int(which)
     if number in ENCODER_TABLES.values():
         results = [one for folder in results for one in encoder_study_folders(folder)]
-    studies = [read_study(folder, "full") for folder in results]
-    for folder, study in zip(results, studies, strict=True):
-        if study.suite != suites[number]:
-            raise InputError(f"table {number}: of suite {suites[number]}, but {folder} holds suite {study.suite}")
-        for what, same in (
-            ("data", study.refs == studies[0].refs),
-            ("protocol", study.protocol == studies[0].protocol),
-        ):
-            if not same:
-                raise InputError(f"table {number}: {results[0]} and {folder} differ in their {what}")
+    studies = _studies_of(number, suites[number], results)
     stores = [RunStore(folder) for folder in results]
     if number in PAPER_TABLES.values():
         print_stages(studies[0], stores[0], format_)
     else:
         print_encoders(read_encoders(list(zip(studies, stores, strict=True))), format_)
     warn_if_synthetic(studies[0].synthetic)
+
+
+def _studies_of(number: int, suite: str, results: list[Path]) -> list[Study]:
+    """Return the studies in stages of a table, which are of one suite, one protocol and the same data."""
+    studies = [read_study(folder, "full") for folder in results]
+    for folder, study in zip(results, studies, strict=True):
+        if study.suite != suite:
+            raise InputError(f"table {number}: of suite {suite}, but {folder} holds suite {study.suite}")
+        for what, same in (
+            ("data", study.refs == studies[0].refs),
+            ("protocol", study.protocol == studies[0].protocol),
+        ):
+            if not same:
+                raise InputError(f"table {number}: {results[0]} and {folder} differ in their {what}")
+    return studies
 
 
 def _departures(folder: Path) -> None:
@@ -97,7 +116,7 @@ def _departures(folder: Path) -> None:
         typer.echo(line)
 
 
-def _figure2(folder: Path, format_: FormatName) -> None:
+def _figure2(folder: Path, format_: FormatName, asked: tuple[Any, ...]) -> None:
     from taskaffinity.analysis.paper.figure2 import SUITES
 
     study = read_study(folder, "pairwise")
@@ -105,4 +124,4 @@ def _figure2(folder: Path, format_: FormatName) -> None:
         raise InputError(f"table figure2: {folder} holds a study of synthetic text, of which the paper says nothing")
     if study.suite not in SUITES:
         raise InputError(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
-    print_claims(study, RunStore(folder), format_)
+    print_claims(study, RunStore(folder), format_, make_rule(*asked, default=study.rule))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.errors import InputError
 from taskaffinity.python_names import python_function
+from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
+from taskaffinity.studies.settings import make_rule
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,13 +59,24 @@ class ComparisonResults:
 
 
 @python_function
-def compare(first: str | Path, second: str | Path) -> ComparisonResults:
+def compare(
+    first: str | Path,
+    second: str | Path,
+    *,
+    alpha: float | None = None,
+    margin: float | Mapping[str, float] | Sequence[str] | None = None,
+    correction: Correction | None = None,
+    estimand: Estimand | None = None,
+    test: Test | None = None,
+) -> ComparisonResults:
     """Compare the gains and verdicts of two studies of the same tasks, without torch and data.
 
     Parameters
     ----------
     first, second : path
         Results folders of ``pairwise``. Encoder and settings may differ.
+    alpha, margin, correction, estimand, test
+        The rule of the verdicts of both studies, as in ``taskaffinity graph``. Default: that of each study.
 
     Raises
     ------
@@ -92,7 +106,11 @@ def compare(first: str | Path, second: str | Path) -> ComparisonResults:
     try:
         studies = [Study.load(folder) for folder in (first, second)]
         check_same_tasks(*studies)
-        matrices = [measure(study, RunStore(folder)) for study, folder in zip(studies, (first, second), strict=True)]
+        asked = (alpha, margin, correction, estimand, test)
+        matrices = [
+            measure(study, RunStore(folder), make_rule(*asked, default=study.rule))
+            for study, folder in zip(studies, (first, second), strict=True)
+        ]
         return ComparisonResults(first, second, compare_studies(*matrices))
     except (FileNotFoundError, ValueError) as error:
         raise InputError(str(error)) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from taskaffinity.analysis.joint_results import EncoderResults, StagesResults
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError, as_user_error
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Design, Study
+from taskaffinity.runs.study import FILES, Design, Study
 from taskaffinity.studies.listener import BANNER
 
 if TYPE_CHECKING:
@@ -42,6 +43,20 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
         return Study.load(results, design)
     except (FileNotFoundError, ValueError) as error:
         raise InputError(str(error)) from error
+
+
+def describe_other_rule(rule: Rule, study: Study, results: Path) -> list[str]:
+    """Return a line that says which files follow a rule that is not the study's, and how all can agree."""
+    ours, theirs = asdict(rule), asdict(study.rule)
+    changed = [f"{name} {ours[name]} (study: {theirs[name]})" for name in ours if ours[name] != theirs[name]]
+    if not changed:
+        return []
+    return [
+        f"another rule than in {FILES['pairwise']}: {', '.join(changed)}. The tables of gains, affinity.txt and the "
+        "figures now follow it. report, table, compare and ta.load follow the study unless they get the same options; "
+        "group follows the study. To make all agree, repeat the command of the study with these options (finished runs "
+        f"are not trained again), or go back with `taskaffinity graph {results}`"
+    ]
 
 
 def publish_and_print(study: Study, results: Path, rule: Rule, figure_options: FigureOptions = DEFAULT) -> None:
@@ -183,7 +198,7 @@ def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> Non
     _print_table(encoders_table(found), encoders_frame(found), describe_encoders(found), format_)
 
 
-def print_arrows(study: Study, store: RunStore, format_: str) -> None:
+def print_arrows(study: Study, store: RunStore, format_: str, rule: Rule) -> None:
     """Print every arrow of a pairwise study; ``csv`` has the columns of edges.csv.
 
     Raises
@@ -197,11 +212,11 @@ def print_arrows(study: Study, store: RunStore, format_: str) -> None:
     from taskaffinity.analysis.tables.printed import arrow_table
 
     with as_user_error():
-        matrix = measure(study, store)
+        matrix = measure(study, store, rule)
     _print_table(arrow_table(matrix), edges_frame(matrix), caption(matrix), format_)
 
 
-def print_claims(study: Study, store: RunStore, format_: str) -> None:
+def print_claims(study: Study, store: RunStore, format_: str, rule: Rule) -> None:
     """Print the paper's claims about Figure 2 beside a study.
 
     ``csv`` has one row per claim and arrow.
@@ -215,7 +230,7 @@ def print_claims(study: Study, store: RunStore, format_: str) -> None:
     from taskaffinity.analysis.paper.figure2 import describe_claims, figure2_frame, figure2_table
 
     with as_user_error():
-        matrix = measure(study, store)
+        matrix = measure(study, store, rule)
     _print_table(figure2_table(matrix), figure2_frame(matrix), describe_claims(matrix), format_)
 
 
