@@ -198,9 +198,13 @@ def test_of_scores_alone_nobody_knows_whether_the_test_examples_are_the_same(tmp
         ]
         return PairwiseResults.from_scores(pd.DataFrame(rows, columns=["target", "source", "seed", "score"])).matrix
 
-    words = "\n".join(describe_comparison(compare_studies(study(0.0), study(0.2)), n_shared=0))
+    first, second = study(0.0), study(0.2)
+    words = "\n".join(describe_comparison(compare_studies(first, second), n_shared=0))
     assert "cannot see whether the test examples are the same" in words
     assert "Both use the same test examples" not in words
+    negated = replace(second.study, stated={"smaller_is_better": "b"})
+    with pytest.raises(ValueError, match="different signs of the scores of b"):
+        check_same_tasks(first.study, negated)
 
 
 def test_studies_of_other_test_examples_do_not_compare() -> None:

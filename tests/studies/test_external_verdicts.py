@@ -13,6 +13,7 @@ from command_line import LOCAL, command
 from scipy import optimize, special, stats
 
 import taskaffinity as ta
+from taskaffinity.runs.external.scores import read_scores
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -150,6 +151,11 @@ def test_equal_scores_prove_nothing(tmp_path: Path) -> None:
     rows = [(t, s, seed, 0.8) for t in ("a", "b") for s in ("", "a", "b") if s != t for seed in range(3)]
     found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path).to_frame()
     assert set(found.untested_reason) == {"all scores are equal"}
+
+
+def test_the_unit_of_points_is_said() -> None:
+    line = read_scores(pd.DataFrame([(*row[:3], 100 * row[3]) for row in made_up()], columns=COLUMNS)).describe_scale()
+    assert line.startswith("scores are read as points, the unit of gains and margins (some are above 1, and none above")
 
 
 def test_a_smaller_error_is_a_gain_if_the_user_says_so(tmp_path: Path) -> None:

@@ -73,7 +73,9 @@ class Scores:
 
     def describe_scale(self) -> str:
         """One line that says in which unit and direction the scores were read."""
-        unit = "shares of 1, and a point is 0.01" if self.scale == "fraction" else "points"
+        unit = (
+            "shares of 1, and a point is 0.01" if self.scale == "fraction" else "points, the unit of gains and margins"
+        )
         why = "none is above 1" if self.scale == "fraction" else "some are above 1, and none above 100"
         line = f"scores are read as {unit} ({'as asked' if self.is_scale_given else why}); larger scores are better"
         names = self.stated.get(NEGATED)
