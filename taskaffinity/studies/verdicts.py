@@ -36,15 +36,13 @@ def verdicts(
 ) -> PairwiseResults:
     """Test the gains of runs that were trained elsewhere, and write the results folder of a study of pairs.
 
-    The results are those of ``pairwise``. If only scores are known of a target, verdicts and intervals hold for new
-    seeds on exactly this test set.
+    If only scores are known of a target, verdicts and intervals hold for new seeds on exactly this test set.
 
     Parameters
     ----------
     scores : path or DataFrame, optional
         CSV or parquet file, or data frame, with the columns ``target``, ``source`` (empty: single-task), ``seed`` and
-        ``score`` (larger is better). ``test_set`` may name the test set: the first one of a target is its split
-        ``test``.
+        ``score`` (larger is better); ``test_set`` may name the test set, the first one of a target is its ``test``.
     predictions : path or DataFrame, optional
         Table with the columns ``target``, ``source``, ``seed``, ``id``, ``gold`` and ``predicted``, one row per test
         example of each run. ``document`` may name the group of an example, and ``test_set`` its test set.

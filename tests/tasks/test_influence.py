@@ -71,7 +71,7 @@ DRAW: dict[str, Callable[[Rng, int], Sides]] = {
     **dict.fromkeys(("accuracy", "micro_f1", "macro_f1"), draw_classes),
     **dict.fromkeys(("multilabel_f1", "document_f1"), draw_sets),
     **dict.fromkeys(("span_f1", "span_f1_conlleval"), draw_tags),
-    **dict.fromkeys(("exact_match", "answer_f1"), draw_answers),
+    **dict.fromkeys(("exact_match", "answer_f1", "answered"), draw_answers),
     "pearson": draw_numbers,
 }
 MULTILABEL_MACRO = "macro_f1 of several labels"
@@ -95,6 +95,8 @@ def score_elsewhere(case: str, gold: Sequence[Any], predicted: Sequence[Any]) ->
     if case == "pearson":
         constant = len(set(gold)) < 2 or len(set(predicted)) < 2
         return 0.0 if constant else float(pearsonr(gold, predicted).statistic)
+    if case == "answered":
+        return float(f1_score([bool(answers) for answers in gold], [bool(answer) for answer in predicted]))
     if case in ("exact_match", "answer_f1"):
         compare = word_f1 if case == "answer_f1" else lambda one, other: float(one == other)
         return float(np.mean([compare("".join(g), p) for g, p in zip(gold, predicted, strict=True)]))
