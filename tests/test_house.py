@@ -101,7 +101,7 @@ COMMANDS = {
 """Functions with the options of the command of their name, and their modules in ``studies/``."""
 
 GIVEN_ELSEWHERE = {"packed_attention", "from_scores"}
-"""Whose parameters are those that transformers passes to an attention function, or those of ``taskaffinity.verdicts``."""
+"""Parameters that transformers passes to an attention function, and those of ``taskaffinity.verdicts``."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

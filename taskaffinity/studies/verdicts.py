@@ -72,8 +72,7 @@ def verdicts(
     Raises
     ------
     InputError
-        If a row cannot be used, the tables contradict each other, the rule needs predictions, or the folder holds runs
-        that were trained there.
+        If a row cannot be used, tables contradict each other, the rule needs predictions, or the folder has other runs.
 
     Examples
     --------
