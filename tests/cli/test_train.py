@@ -137,7 +137,7 @@ def test_a_task_without_a_test_part_is_scored_on_dev_and_this_is_said(tmp_path: 
     encoder = tiny_encoder(VOCABULARY, tmp_path / "encoder", layers=1, width=16).folder
     common = [f"--suite={suite}", f"--encoder={encoder}", *LOCAL, "--set=num_train_epochs=1", "--set=precision=none"]
     refused = command("pairwise", *common, cwd=tmp_path)
-    assert (refused.returncode, "found no test split; expected test: FILE" in refused.stderr) == (2, True)
+    assert (refused.returncode, "found no test split; expected test: 20%" in refused.stderr) == (2, True)
     trained = command("train", *common, "--out=joint", "--quiet", cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert trained.stdout.count("no test part") == 2

@@ -89,30 +89,39 @@ def test_documents_of_a_flat_folder_keep_their_names(tmp_path: Path) -> None:
         (
             ["a_train.csv", "a_test.csv"],
             "kind: classification",
-            "no train file among a_test.csv, a_train.csv; expected",
+            "no train, no dev and no test file among a_test.csv, a_train.csv; expected train.csv, dev.csv and test.cs"
+            "v, or path: {train: d/a_train.csv, dev: d/FILE, test: d/a_test.csv}, or path: {train: d/a_train.csv} wit",
         ),
         (
             [],
             "kind: classification",
-            "d: found an empty folder; expected train.jsonl (.jsonl, .json, .csv, .tsv, .parq",
+            "d: found an empty folder; expected train.jsonl, dev.jsonl and test.jsonl (.jsonl, .json, .csv, .tsv",
         ),
         (
             ["train.txt", "test.txt"],
             "kind: classification",
-            "or path: {train: FILE}; or format: csv, tsv or another, if train.txt is of this format",
+            "or format: csv, tsv or another, if test.txt is of this format",
         ),
-        (["x/train.csv"], "kind: classification", "d: found no train file among x; expected train.jsonl"),
+        (
+            ["x/train.csv"],
+            "kind: classification",
+            "d: found no train, no dev and no test file among x; expected train.jsonl",
+        ),
         (
             ["1.txt", "1.ann"],
             "kind: ner",
-            "d: found no train file, but files .txt and .ann; expected format: brat, and",
+            "test file, but files .txt and .ann; expected format: brat, and",
         ),
         (
             ["train/1.txt", "train/1.ann"],
             "kind: relation",
-            "no train file, but files .txt and .ann; expected format: b",
+            "test file, but files .txt and .ann; expected format: b",
         ),
-        (["notes.csv"], "kind: ner, format: brat", "d: found no folder train, and no NAME.txt; expected the folders t"),
+        (
+            ["notes.csv"],
+            "kind: ner, format: brat",
+            "d: found no folders train, dev and test, and no NAME.txt; expected the folders t",
+        ),
         (
             ["1.txt", "2.txt", "1.ann"],
             "kind: ner, format: brat, dev: 10%, test: 10%",

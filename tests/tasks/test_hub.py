@@ -188,9 +188,19 @@ class DatasetNotFoundError(FileNotFoundError):
         (
             HUB,
             parts("train", "dev"),
-            r"line 5: found no test split in owner/name; expected splits: \{test: one",
+            r"line 5: found no test split in owner/name, which has 'train', 'dev'; expected a data set that has it",
         ),
-        (HUB, parts("train", "test"), r"found no dev split in owner/name; .* or dev: 10%"),
+        (
+            HUB,
+            parts("train", "test"),
+            r"found no dev split in owner/name, which has 'train', 'test'; expected dev: 10% to take a share of train",
+        ),
+        (
+            HUB,
+            parts("train", "evaluation", "final"),
+            r"found no dev and no test split in owner/name, which has 'train', 'evaluation', 'final'; "
+            r"expected splits: \{dev: NAME, test: NAME\}, or dev: 10% to take a share of train$",
+        ),
         (HUB + "splits: {test: tets}", THREE, r"line 6: found no split 'tets' in owner/name; .*did you mean test\?"),
         (HUB + "splits: {test: dev}", THREE, r"line 6: found split 'dev' for two parts"),
         (HUB + "splits: {dev: dev}\ndev: 10%", THREE, r"found a dev split, and a share under dev: as well"),

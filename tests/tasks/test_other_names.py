@@ -185,4 +185,8 @@ def test_keys_that_may_be_text_are_not_quoted(tmp_path: Path) -> None:
 
 def test_a_file_in_the_place_of_a_folder_gets_all_ways(tmp_path: Path) -> None:
     message = message_of(tmp_path, "kind: classification, path: d/train.csv")
-    assert message.endswith("of one file, shares as dev: 10% and test: 20%, or columns: {split: NAME}")
+    assert message.endswith(
+        "d/train.csv: found one file for all splits; expected dev: 10% and test: 20% to take shares of this file, or "
+        "columns: {split: NAME} if a column names the split of each row, or "
+        "path: {train: d/train.csv, dev: FILE, test: FILE}"
+    )

@@ -75,7 +75,7 @@ def test_other_formats_and_kinds(tmp_path: Path) -> None:
 
 def test_a_split_may_be_a_share_or_lack(tmp_path: Path) -> None:
     files(tmp_path, {"train": ROWS["train"] * 1, "test": ROWS["test"]})
-    with pytest.raises(InputError, match=r"found no row of dev in all.json; expected some, or dev: 10% to take a"):
+    with pytest.raises(InputError, match="found no dev split among 'train', 'test'; expected dev: 10% to take a"):
         read(tmp_path, BLOCK)
     task = read(tmp_path, f"{BLOCK}, dev: 30%")
     assert {e.id for part in ("train", "dev") for e in task.examples[part]} == {row["id"] for row in ROWS["train"]}
@@ -105,7 +105,7 @@ FAULTS: dict[str, tuple[Any, str, str]] = {
     "no row": ({**ROWS, "dev": []}, "", "all.json: 'dev': found no row; expected at least one example"),
     "a row": ({**ROWS, "dev": [{"text": "x"}]}, "", "all.json: 'dev': record 1: found no label among 1 key (text)"),
     "an id": ({**ROWS, "dev": ROWS["test"]}, "", "all.json: 'test': record 1: found id 'test0' again"),
-    "names": ({"a": ROWS["train"]}, ", splits: {train: b}", "line 2: found splits: and no list of them in all.json"),
+    "names": ({"a": ROWS["train"]}, ", splits: {train: b}", "no test split among 'a'; expected splits: {train: NAME"),
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, shown
@@ -22,6 +22,7 @@ from taskaffinity.tasks.user.layout import (
     ending,
     formats_of,
 )
+from taskaffinity.tasks.user.missing_splits import common_ending, either, joined, lacking, path_line, share_lines
 
 STEMS: dict[MainSplit, tuple[str, ...]] = {
     "train": ("train",),
@@ -34,13 +35,18 @@ _LISTED = 6
 
 
 def find_files(
-    folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[MainSplit] = ()
+    folder: Path, form: Format | None, kind: Kind, *, may_lack: Collection[MainSplit] = (), said: str = ""
 ) -> dict[Split, Path]:
     """Find the data file of each split in a folder by its name, such as ``train.csv``.
 
-    The dev file is optional, and so are the splits in ``may_lack``. If ``form`` is given and no file has an ending of
-    that format, files with any ending are accepted. A packed file (``.gz``) is used if there is no other, and then one
-    with a number, such as ``train-00000-of-00001.parquet`` (data sets of the hub are stored so).
+    The splits in ``may_lack`` are optional. If ``form`` is given and no file has an ending of that format, files with
+    any ending are accepted. A packed file (``.gz``) is used if there is no other, and then one with a number, such as
+    ``train-00000-of-00001.parquet`` (data sets of the hub are stored so).
+
+    Parameters
+    ----------
+    said
+        The folder as the suite file names it, for the error.
 
     Raises
     ------
@@ -48,10 +54,8 @@ def find_files(
         If the folder or a file does not exist, or there are two files for one split.
     """
     if not os.path.isdir(folder):
-        found = "a file" if os.path.lexists(folder) else "no such folder"
-        one = "; of one file, shares as dev: 10% and test: 20%, or columns: {split: NAME}" * (found == "a file")
-        expected = f"a folder of train, dev and test files, or path: {{train: FILE, dev: FILE, test: FILE}}{one}"
-        raise input_error(folder, found, expected)
+        expected = "a folder of train, dev and test files, or path: {train: FILE, dev: FILE, test: FILE}"
+        raise input_error(folder, "no folder", expected)
     endings = ENDINGS[form] if form else tuple(GUESSED)
     others = (*dict.fromkeys((*ENDINGS["conll"], *GUESSED)), "") if form else ()
     if not form and kind == "ner":
@@ -68,8 +72,12 @@ def find_files(
             raise input_error(folder, _several(split, present), "one of them, or path: {train: FILE, ...}")
         if present:
             files[split] = present[0]
-        elif split != "dev" and split not in may_lack:
-            raise _no_file(folder, split, form, kind, endings)
+    if lack := [split for split in STEMS if split not in files and split not in may_lack]:
+        within = said or folder.name
+        given = {split: f"{within}/{path.name}" for split, path in files.items()}
+        paths = path_line(_data_files(folder), [split for split in STEMS if split in {*files, *lack}], given, within)
+        train = path_line(_data_files(folder), ["train"], {}, within) if "train" in lack else ""
+        raise _no_file(folder, lack, form, kind, either(paths, share_lines(lack, "the train file", train)))
     return files
 
 
@@ -99,31 +107,34 @@ def _several(split: Split, present: list[Path]) -> str:
     return f"{', '.join(names[:_LISTED])}{', ...' * (len(names) > _LISTED)} for {split}"
 
 
-def _no_file(folder: Path, split: MainSplit, form: Format | None, kind: Kind, endings: Collection[str]) -> InputError:
-    """Return the error for a split without a file; it names the files of the folder."""
-    share = "; or test: 20% to take a share of the train file" if split == "test" else ""
+def _no_file(folder: Path, lack: Sequence[MainSplit], form: Format | None, kind: Kind, ways: str) -> InputError:
+    """Return the error for splits without a file; it names the files of the folder, and the ways that would do."""
     names = sorted(os.listdir(folder))
-    there = "an empty folder"
+    found = "an empty folder"
     if names:
-        listed = ", ".join(map(_as_name, names[:_LISTED]))
-        there = f"no {split} file among {listed}{', ...' * (len(names) > _LISTED)}"
+        found = f"{lacking(lack, 'file')} among {', '.join(map(_as_name, names[:_LISTED]))}"
+        found += ", ..." * (len(names) > _LISTED)
     if form == "brat":
-        return input_error(folder, f"no folder {split}, and no NAME.txt", f"{_BRAT}{share}")
+        return input_error(folder, f"no folder{'s' * (len(lack) > 1)} {joined(lack)}, and no NAME.txt", _BRAT)
     if form is None and "brat" in formats_of(kind) and text_files(folder):
-        return input_error(folder, f"no {split} file, but files .txt and .ann", f"format: brat, and {_BRAT}")
-    fitting = formats_of(kind)
-    read = endings if form else [end for end, of in GUESSED.items() if of in fitting]
+        return input_error(folder, f"{lacking(lack, 'file')}, but files .txt and .ann", f"format: brat, and {_BRAT}")
+    read = list(ENDINGS[form]) if form else [end for end, of in GUESSED.items() if of in formats_of(kind)]
     how = next((said for name in names if (said := CONVERTED.get(ending(Path(name))))), "")
-    share += f"; of a file that is not read: {how}" if how else ""
-    other = next(
-        (name for name in names if Path(name).stem in STEMS[split] and ending(Path(name)) not in CONVERTED), ""
-    )
+    more = f"; of a file that is not read: {how}" if how else ""
+    stems = [stem for split in lack for stem in STEMS[split]]
+    other = next((name for name in names if Path(name).stem in stems and ending(Path(name)) not in CONVERTED), "")
     if other and not form and looks_like_fasttext(folder / other):
-        return input_error(folder, f"{_as_name(other)}, which looks like fastText", f"{HINT}{share}")
+        return input_error(folder, f"{_as_name(other)}, which looks like fastText", f"{HINT}{more}")
     if other and not form:
-        share += f"; or format: csv, tsv or another, if {_as_name(other)} is of this format"
-    example = f"{split}{ENDINGS[form or fitting[0]][0]} ({', '.join(read)} are read)"
-    return input_error(folder, there, f"{example}, or path: {{{split}: FILE}}{share}")
+        more += f"; or format: csv, tsv or another, if {_as_name(other)} is of this format"
+    end = common_ending(names, read)
+    endings = f" ({', '.join(read)} are read)" * all(ending(Path(name)) not in read for name in names)
+    usual = f"{joined([f'{split}{end}' for split in lack])}{endings}"
+    return input_error(folder, found, f"{usual}, or {ways}{more}")
+
+
+def _data_files(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if (folder / name).is_file())
 
 
 def _as_name(name: str) -> str:

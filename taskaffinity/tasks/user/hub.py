@@ -17,6 +17,7 @@ from taskaffinity.tasks.standoff.bigbio import keys_of
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.files import document_rows
 from taskaffinity.tasks.user.find import STEMS
+from taskaffinity.tasks.user.missing_splits import either, lacking, listed, share_lines, splits_line
 from taskaffinity.tasks.user.shares import SplitShares
 from taskaffinity.tasks.user.task_block import At, UserTask
 
@@ -63,6 +64,7 @@ def hub_parts(block: UserTask, present: Sequence[str], shares: SplitShares, name
         If a split does not exist, or is given for two parts.
     """
     parts: dict[Split, str] = {}
+    lack: list[Split] = []
     given, where = block.splits, at("splits" if block.splits else "hub")
     for split, usual in STEMS.items():
         if split != "train" and shares[split]:
@@ -70,14 +72,20 @@ def hub_parts(block: UserTask, present: Sequence[str], shares: SplitShares, name
                 raise input_error(where, f"a {split} split, and a share under {split}: as well", "one of them")
             continue
         chosen = given.get(split) or next((stem for stem in usual if stem in present), None)
-        if chosen is None and shares.may_lack(split):
-            continue
-        if chosen is None:
-            more = ", or dev: 10% to take a share of train" if split == "dev" else ""
-            raise input_error(
-                where, f"no {split} split in {name}", f"splits: {{{split}: one of {', '.join(present)}}}{more}"
-            )
-        parts[split] = chosen
+        if chosen is not None:
+            parts[split] = chosen
+        elif not shares.may_lack(split):
+            lack.append(split)
+    if lack:
+        needed: list[Split] = [split for split in STEMS if split in {*given, *lack}]
+        unused = [one for one in present if one not in parts.values()]
+        line = splits_line(unused, needed, dict(given.items()))
+        train = splits_line(unused, ["train"]) if "train" in lack else ""
+        share = share_lines([split for split in lack if split != "test" or not block.hub], train=train)
+        has = f"{name}, which has {listed(present)}"
+        raise input_error(
+            where, f"{lacking(lack, 'split')} in {has}", either(line * bool(unused), share) or "a data set that has it"
+        )
     parts |= {split_of(test_set): chosen for test_set, chosen in block.tests.items()}
     for place, (split_or_test_set, part) in enumerate(parts.items()):
         of = at("tests") if test_sets_of([split_or_test_set]) else where

@@ -5,8 +5,8 @@ object that has objects under their ids, or SQuAD's articles. One file may also 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, shown
@@ -50,24 +50,32 @@ def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
         )
 
 
+@dataclass(frozen=True)
+class SplitLists:
+    """The lists of records in a file that has all splits of a task, each under its name."""
+
+    names: Mapping[Split, str]
+    """Split -> its name in the file."""
+    records: Mapping[Split, Iterator[tuple[str, object]]]
+    """Split -> ``(where, object)`` for each record."""
+    others: Mapping[str, int]
+    """Name that is no split -> number of its records."""
+
+
 def read_split_lists(
-    path: Path, encoding: str, known: Mapping[str, Split], notes: Counter[str]
-) -> dict[Split, tuple[str, Iterator[tuple[str, object]]]] | None:
+    path: Path, encoding: str, known: Mapping[str, Split], is_row: Callable[[Collection[str]], bool]
+) -> SplitLists | None:
     """Return the records of a file that has all splits of a task, each under its name; None for any other file.
 
-    The records of a split are a list, objects under their ids, or SQuAD's articles.
+    The records of a split are a list, objects under their ids, or SQuAD's articles. A split may lack: the file may use
+    names that are not known.
 
     Parameters
     ----------
     known
         Name of a split, in lower case -> split.
-    notes
-        Counts the records under other names, which are left out.
-
-    Returns
-    -------
-    dict or None
-        Split -> its name in the file, and ``(where, object)`` for each record.
+    is_row
+        Whether the keys of an object are fields of one example.
 
     Raises
     ------
@@ -83,25 +91,28 @@ def read_split_lists(
     if len(lines) > 1 and _is_json(opening):  # an object per line
         return None
     parsed = parse_line(str(path), text, is_document=True)
-    others: dict[str, object] = {}
-    found: dict[Split, tuple[str, Iterator[tuple[str, object]]]] = {}
-    for name, value in parsed.items() if isinstance(parsed, Mapping) else ():
+    assert isinstance(parsed, Mapping)  # a text that begins with a brace
+    names: dict[Split, str] = {}
+    found: dict[Split, Iterator[tuple[str, object]]] = {}
+    others: dict[str, int] = {}
+    no_records: list[str] = []
+    for name, value in parsed.items():
         split = known.get(name.strip().lower())
-        records = _records_of(f"{path}: {shown(name)}", value) if split else None
-        if split is None or records is None:
-            others[name] = value
-            continue
-        if split in found:
-            raise input_error(path, f"{found[split][0]} and {shown(name)}, both for {split}", "one of them")
-        found[split] = shown(name), records
-    if "train" not in found:
+        records = _records_of(f"{path}: {shown(name)}", value)
+        if records is None:
+            no_records += [name] if split else []
+        elif split is None:
+            others[name] = len(value)
+        elif split in found:
+            raise input_error(path, f"{shown(names[split])} and {shown(name)}, both for {split}", "one of them")
+        else:
+            names[split], found[split] = name, records
+    is_wrapped = sum(name in others for name in _WRAPPERS) == 1
+    if "train" not in found and (is_row(parsed) or (not found and (not others or is_wrapped))):
         return None
-    for name, value in others.items():
-        if name.strip().lower() in known:
-            raise input_error(path, f"{shown(value)} under {shown(name)}", "a list of objects")
-        if isinstance(value, list):
-            notes[f"records under {shown(name)}, which names no split, left out"] = len(value)
-    return found
+    if no_records and found:
+        raise input_error(path, f"{shown(parsed[no_records[0]])} under {shown(no_records[0])}", "a list of objects")
+    return SplitLists(names, found, others)
 
 
 def _records_of(place: str, value: object) -> Iterator[tuple[str, object]] | None:
