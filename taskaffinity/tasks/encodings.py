@@ -5,6 +5,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from taskaffinity.tasks.east_asian import east_asian_encoding
+
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -39,10 +41,11 @@ def marked_encoding(content: bytes) -> str:
 
 
 def probable_encoding(content: bytes) -> str:
-    """Return a common encoding that gives plausible text, or an empty text: UTF-8, UTF-16, UTF-32 or cp1252.
+    """Return an encoding that gives plausible text, or an empty text.
 
-    Western European text has single letters with accents among plain ones, and typographic quotes and dashes. Text in
-    another script has long runs of bytes above 127, and many encodings read them.
+    It is UTF-8, UTF-16, UTF-32, cp1252 or one of ``EAST_ASIAN``. Western European text has single letters with accents
+    among plain ones, and typographic quotes and dashes. Text in another script has long runs of bytes above 127, and
+    many encodings read them; Korean, Japanese and Chinese are recognised by their frequent characters.
 
     Examples
     --------
@@ -55,6 +58,8 @@ def probable_encoding(content: bytes) -> str:
         return marked
     if is_utf8(content):
         return "utf-8"
+    if found := east_asian_encoding(content):
+        return found
     runs = _HIGH.findall(content[:_PEEK])
     n_high = sum(map(len, runs))
     is_long = sum(len(run) > _LONGEST_RUN for run in runs) > 0.1 * len(runs)

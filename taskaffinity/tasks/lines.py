@@ -18,6 +18,7 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error
 from taskaffinity.regular_file import LARGEST, IrregularFile, check_regular, open_regular
+from taskaffinity.tasks.east_asian import EAST_ASIAN
 from taskaffinity.tasks.encodings import is_misread, is_wide, marked_encoding, probable_encoding
 
 LARGEST_DATA = LARGEST
@@ -200,9 +201,9 @@ def _or_named(encoding: str, may_be_named: bool) -> str:
     """Return what else a message expects: the encoding's name in the suite file."""
     if not may_be_named:
         return ""
-    western = " if the text is in a Western European language" * (encoding == "cp1252")
+    language = {"cp1252": "in a Western European language", **EAST_ASIAN}.get(encoding, "")
     by_script = "NAME, such as cp949 (Korean), gb18030 (Chinese), cp932 (Japanese) or cp1251 (Cyrillic)"
-    return f", or encoding: {encoding or by_script}{western}"
+    return f", or encoding: {encoding or by_script}{language and f' if the text is {language}'}"
 
 
 def _converted(path: Path, content: bytes, encoding: str) -> bytes:

@@ -23,12 +23,17 @@ OTHERS = {
     "Russian, DOS": ("жар и кашель со вчерашнего дня", "cp866"),
     "Greek": ("πυρετός και βήχας από χθες", "iso8859-7"),
     "Polish": ("gorączka i ból głowy, zmęczenie, żółty język, łóżko", "cp1250"),
-    "Chinese": ("昨天开始发烧咳嗽", "gb18030"),
-    "Japanese": ("昨日から熱と咳があります", "shift_jis"),
-    "Korean": ("어제부터 열과 기침", "euc-kr"),
     "French, Mac": ("fièvre élevée depuis hier, garçon âgé, pas de céphalées", "mac-roman"),
     "German, DOS": ("Übelkeit und Schwäche, Müdigkeit für Tage", "cp850"),
 }
+EAST_ASIAN = {
+    "Chinese": ("昨天开始发烧咳嗽", "gb2312", "gb18030"),
+    "traditional Chinese": ("昨天開始發燒咳嗽", "big5", "cp950"),
+    "Japanese": ("昨日から熱と咳があります", "shift_jis", "cp932"),
+    "Japanese, EUC": ("昨日から熱と咳があります", "euc-jp", "euc-jp"),
+    "Korean": ("어제부터 열과 기침", "euc-kr", "cp949"),
+}
+"""Language -> text, the encoding of the file, and the one that the message names."""
 NAMED = re.compile(r"encoding: ([\w-]+)")
 
 
@@ -67,6 +72,74 @@ def test_the_named_encoding_reads_the_text(language: str, encoding: str, form: s
     assert found
     examples = read(tmp_path, f"{block}, encoding: {found[1]}").examples["train"]
     assert (" ".join(examples[0].words) or examples[0].text) == " ".join(f"{text.replace(',', '')} 0".split())
+
+
+@pytest.mark.parametrize("language", EAST_ASIAN)
+def test_the_encoding_of_east_asian_text_is_named(language: str, tmp_path: Path) -> None:
+    text, encoding, named = EAST_ASIAN[language]
+    block = write(tmp_path, text, encoding)
+    message = message_of(tmp_path, block)
+    assert message.endswith(f"UTF-8 text, or encoding: {named} if the text is {language.partition(',')[0]}")
+    assert read(tmp_path, f"{block}, encoding: {named}").examples["dev"][3].text == f"{text} 3"
+
+
+def test_too_few_letters_name_no_encoding(tmp_path: Path) -> None:
+    message = message_of(tmp_path, write(tmp_path, "기침이", "euc-kr"))
+    assert "or encoding: NAME, such as cp949 (Korean), gb18030" in message
+
+
+@pytest.mark.parametrize(
+    ("language", "encoding"), [(name, one[1]) for name, one in (*EAST_ASIAN.items(), *OTHERS.items())]
+)
+def test_a_file_that_is_not_utf_8_is_one_note_with_its_letters(language: str, encoding: str, tmp_path: Path) -> None:
+    text = (EAST_ASIAN.get(language) or OTHERS[language])[0]
+    notes = read(tmp_path, f"{write(tmp_path, text, encoding)}, encoding: {encoding}").notes
+    script = {
+        "Chi": "all Chinese characters",
+        "tra": "all Chinese characters",
+        "Kor": "all Korean",
+        "Rus": "all Cyrillic",
+    }
+    script |= {"Gre": "all Greek", "Jap": "% Japanese kana, "}
+    assert len(notes) == 1
+    assert notes[0].startswith(f"read as {encoding}, as encoding: says; letters beyond ASCII: ")
+    assert script.get(language[:3], "all Latin") in notes[0]
+    assert "check encoding:" not in notes[0]
+    assert not set(notes[0]) & {c for c in text if c > "\x7f"}
+
+
+@pytest.mark.parametrize(
+    ("language", "wrong", "says"),
+    [
+        ("Korean", "gb18030", "all Chinese characters; cp949 (Korean) is more likely: check encoding:"),
+        ("Korean", "latin-1", "all Latin; cp949 (Korean) is more likely: check encoding:"),
+        ("Korean", "cp1252", "; cp949 (Korean) is more likely: check encoding:"),
+        ("Korean", "cp1251", "; cp949 (Korean) is more likely: check encoding:"),
+        ("Japanese", "gb18030", "; cp932 (Japanese) is more likely: check encoding:"),
+        ("Japanese, EUC", "latin-1", "; euc-jp (Japanese) is more likely: check encoding:"),
+        ("Chinese", "latin-1", "; gb18030 (Chinese) is more likely: check encoding:"),
+        ("traditional Chinese", "gb18030", "; cp950 (traditional Chinese) is more likely: check encoding:"),
+        ("Russian", "latin-1", "all Latin; few Western European texts have such letters: check encoding:"),
+        ("Russian", "koi8-r", "; many words begin with a small letter and go on in capitals: check encoding:"),
+        ("Greek", "latin-1", ": check encoding:"),
+        ("Polish", "cp1252", ": check encoding:"),
+        ("German, DOS", "latin-1", ": check encoding:"),
+        ("German, DOS", "cp1251", "; many symbols stand within words: check encoding:"),
+    ],
+)
+def test_a_wrong_encoding_that_reads_the_file_is_doubted(language: str, wrong: str, says: str, tmp_path: Path) -> None:
+    text, encoding = (EAST_ASIAN.get(language) or OTHERS[language])[:2]
+    if language == "Russian":
+        text = text.title()  # koi8-r and cp1251 have capitals where the other one has small letters
+    notes = read(tmp_path, f"{write(tmp_path, text, encoding)}, encoding: {wrong}").notes
+    assert len(notes) == 1
+    assert notes[0].endswith(says)
+
+
+def test_utf_8_and_ascii_have_no_note(tmp_path: Path) -> None:
+    assert read(tmp_path, write(tmp_path, "어제부터 열과 기침", "utf-8")).notes == ()
+    assert read(tmp_path, f"{write(tmp_path, 'a cough', 'ascii')}, encoding: cp949").notes == ()
+    assert read(tmp_path, f"{write(tmp_path, 'née Müller', 'utf-8')}, encoding: utf-8").notes == ()
 
 
 @pytest.mark.parametrize("language", OTHERS)

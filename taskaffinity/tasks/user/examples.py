@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
@@ -19,6 +20,7 @@ from taskaffinity.tasks.splits import SPLITS, Split, is_test
 from taskaffinity.tasks.task import Example, Task
 from taskaffinity.tasks.user.candidates import joined
 from taskaffinity.tasks.user.columns import Columns, Located
+from taskaffinity.tasks.user.encoding_note import encoding_note
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, convert_label, labels_of, text_of
 from taskaffinity.tasks.user.long_texts import reading_of
 from taskaffinity.tasks.user.mentions import tagged
@@ -60,7 +62,9 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     if columns.missed:
         missed = _missed_by_split(columns, parts, shares, task)
         task = replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
-    if block.hub or not (shares.dev or shares.test):
+        if letters := encoding_note(chain.from_iterable(task.examples[split] for split in task.splits), block.encoding):
+            task = replace(task, notes=(*task.notes, letters))
+        if block.hub or not (shares.dev or shares.test):
         return task
     notes = sorted(
         f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored

@@ -53,7 +53,7 @@ CONVERTED = {
 """Ending of a file that is not read -> what to do with it."""
 COMMON_ENCODINGS = (
     *("utf-8", "utf-16", "cp1250", "cp1251", "cp1252", "latin-1", "mac-roman"),
-    *("gb18030", "big5", "shift-jis", "cp932", "cp949", "euc-kr"),
+    *("gb18030", "big5", "cp950", "shift-jis", "cp932", "euc-jp", "cp949", "euc-kr"),
 )
 
 
