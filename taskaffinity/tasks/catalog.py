@@ -17,6 +17,7 @@ from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
 from taskaffinity.tasks.planted_eight import EIGHT, EIGHT_VOCABULARY
 from taskaffinity.tasks.registry import ListedTask, commands, load_listed
 from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.user.no_suite import no_suite
 from taskaffinity.tasks.user.suitefile import read_suite
 
 LISTED: dict[str, tuple[ListedTask, ...]] = {
@@ -110,11 +111,9 @@ def _user_suite(file: str | Path, data: str | Path | None, names: list[str], *, 
     if data is not None:
         raise InputError(f"data {data}: not with a suite file, which names its data")
     if not Path(file).is_file():
-        folder = Path(file).parent
-        near = meant(Path(file).name, (path.name for path in folder.iterdir())) if folder.is_dir() else ""
         if str(file) in names:
-            near = f"; did you mean --domain {file}?"
-        raise input_error(f"suite {file}", "no file that can be read", f"the YAML file of a suite{near}")
+            raise input_error(f"suite {file}", "no such file", f"a suite file (YAML); did you mean --domain {file}?")
+        raise no_suite(Path(file))
     suite = read_suite(file, needs_test=needs_test)
     if suite.name in names:  # its results would share a folder with the paper's
         raise input_error(file, f"suite {suite.name!r}, a name that this tool uses", "another name:")

@@ -13,13 +13,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
-from taskaffinity.errors import input_error
 from taskaffinity.tasks.compared_text import sides, whole_input
-from taskaffinity.tasks.formats import CARD, read_task, task_folders
+from taskaffinity.tasks.formats import read_task, task_folders
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS
 from taskaffinity.tasks.rows import count, names_in
 from taskaffinity.tasks.splits import Split, is_test
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Task
+from taskaffinity.tasks.user.no_suite import no_suite
 from taskaffinity.tasks.user.suitefile import read_suite
 
 
@@ -55,15 +55,13 @@ def tasks_of(place: Path) -> tuple[Task, ...]:
     InputError
         If ``place`` is neither, or has a fault.
     """
+    if not place.exists():
+        raise no_suite(place)
     if not place.is_dir():
         return read_suite(place, needs_test=False, least=1).tasks
     folders = task_folders(place)
     if not folders:
-        files = sorted(path.name for path in place.glob("*.y*ml"))
-        expected = f"task folders with a {CARD}, or the YAML file of a suite"
-        raise input_error(
-            place, "a folder without a task", f"{expected}{f'; did you mean {place / files[0]}?' if files else ''}"
-        )
+        raise no_suite(place)
     tasks = tuple(read_task(folder) for folder in folders)
     for task in tasks:
         _ = task.examples

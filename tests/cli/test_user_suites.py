@@ -368,8 +368,8 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
         ([], "no suite: expected --suite FILE.yaml, or --domain"),
         (["--suite=suite.yaml", "--domain=clinical"], "expected one of them"),
         (["--suite=suite.yaml", "--data=."], "data .: not with a suite file"),
-        (["--suite=suite.yml"], "suite.yml: found no file that can be read"),
-        (["--suite=."], "suite .: found no file that can be read"),
+        (["--suite=suite.yml"], "suite.yml: found no such file; expected a suite file"),
+        (["--suite=."], ": found a folder; expected a suite file; did you mean suite.yaml?"),
         (["--suite=suite.yaml"], "bluebert_pubmed_uncased"),  # the default encoder, which is not to be had here
     ],
 )

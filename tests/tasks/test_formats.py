@@ -258,7 +258,7 @@ def test_a_folder_that_no_task_can_be_named_after(tmp_path: Path) -> None:
 
 def test_what_a_killed_write_left_is_no_task(tmp_path: Path) -> None:
     write_task(tmp_path / ".toy.4711", RELATION, splits("relation"))
-    refused(lambda: tasks_of(tmp_path), "a folder without a task")
+    refused(lambda: tasks_of(tmp_path), "a folder without a suite file")
     refused(lambda: check(tmp_path), "no folder with a task.json")
     write_task(tmp_path / "toy", RELATION, splits("relation"))
     assert [task.name for task in tasks_of(tmp_path)] == ["toy"]

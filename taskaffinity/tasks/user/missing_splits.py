@@ -19,7 +19,7 @@ _WORDS: dict[MainSplit, tuple[str, ...]] = {
     "test": ("test", "testing", "tst"),
 }
 """Split -> words of a name that mean it; others, such as ``eval``, may mean dev or test."""
-_PLAIN = re.compile(r"[^\W\d][\w./-]*")
+_PLAIN = re.compile(r"(?:\.{0,2}/)*[^\W\d][\w./-]*")
 _AS_VALUES = ("true", "false", "yes", "no", "on", "off", "null", "y", "n")
 """Words that YAML reads as another value than a text."""
 
@@ -138,10 +138,10 @@ def _meant(names: Iterable[str]) -> dict[Split, str]:
 
 
 def _mapping(values: Mapping[Split, str]) -> str:
-    return f"{{{', '.join(f'{split}: {_as_yaml(value)}' for split, value in values.items())}}}"
+    return f"{{{', '.join(f'{split}: {as_yaml(value)}' for split, value in values.items())}}}"
 
 
-def _as_yaml(text: str) -> str:
+def as_yaml(text: str) -> str:
     """Return a text as YAML reads it within braces."""
     if _PLAIN.fullmatch(text) and text.lower() not in _AS_VALUES:
         return text

@@ -24,6 +24,7 @@ from taskaffinity.errors import InputError, input_error, meant, quoted, shown
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import A_NAME, KINDS, is_name
 from taskaffinity.tasks.user.examples import read_user_task
+from taskaffinity.tasks.user.no_suite import is_data_file, no_suite
 from taskaffinity.tasks.user.other_names import meant_key
 from taskaffinity.tasks.user.pair_rule import Pairs
 from taskaffinity.tasks.user.task_block import Files, UserTask, describe_fault
@@ -80,7 +81,11 @@ def read_suite(path: str | Path, *, needs_test: bool = True, least: int = 2) -> 
     [('negation', 'classification'), ('entailment', 'inference'), ('mentions', 'ner')]
     """
     path = Path(path)
+    if is_data_file(path):
+        raise no_suite(path)
     content, lines = read_yaml(path)
+    if path.suffix == ".json" and not (isinstance(content, dict) and "tasks" in content):
+        raise no_suite(path)
     if not isinstance(content, dict):
         raise input_error(
             path,
