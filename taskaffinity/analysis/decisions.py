@@ -73,7 +73,9 @@ def cheapest_decisions(matrix: AffinityMatrix, at_most: int = _MOST_DECISIONS) -
     if never:
         into = [matrix.titles[t] for t in sorted({t for _, t in never})]
         targets = ", ".join(into) if len(into) <= _MOST_TARGETS else plural(len(into), "target")
-        lines.append(f"Not reachable with these test sets: {plural(len(never), 'arrow')} into {targets}.")
+        lines.append(
+            f"To decide {plural(len(never), 'arrow')} into {targets}: no number of seeds with these test sets."
+        )
     return lines
 
 

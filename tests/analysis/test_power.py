@@ -243,7 +243,9 @@ def test_where_the_test_set_is_too_small_no_number_of_seeds_helps() -> None:
     assert (found.seeds_to_significance, found.seeds_to_equivalence) == (math.inf, math.inf)
     endless = standard_error(with_more_seeds(evidence, np.array([1e12])))
     assert stats.norm.ppf(0.975) * endless.se > 0.01
-    assert describe_power(found, np.array("inconclusive", dtype=object), 800) == "not reachable with 800 test examples"
+    assert describe_power(found, np.array("inconclusive", dtype=object), 800) == (
+        "no number of seeds is enough with 800 test examples"
+    )
     on_this_set = needs(evidence, estimand="test-set")
     assert on_this_set.seeds_to_significance <= MOST_SEEDS
 
@@ -276,8 +278,10 @@ def test_words_are_for_what_is_inconclusive() -> None:
     assert describe_power(found, verdict, np.arange(5)).tolist() == [
         "4 more seeds if the gain is as measured, 1 more seed if the gain is zero",
         "1 more seed if the gain is as measured, 7 more seeds if the gain is zero",
-        "30 more seeds if the gain is zero",
-        "more than 500 more seeds",
+        "no number of seeds if the gain is as measured, 30 more seeds if the gain is zero "
+        "(2 test examples are too few)",
+        "more than 500 more seeds if the gain is as measured, no number of seeds if the gain is zero "
+        "(3 test examples are too few)",
         "",
     ]
 
@@ -318,4 +322,6 @@ def test_a_small_test_set_is_named_as_the_reason(tmp_path: Path) -> None:
         return right(ease + seeded(target, partners, seed).normal(0, 0.1, 40) > 0)
 
     matrix = measure(study, fill(study, tmp_path, counts))
-    assert [matrix.recommendation[arrow] for arrow in matrix.arrows] == ["not reachable with 40 test examples"] * 2
+    assert [matrix.recommendation[arrow] for arrow in matrix.arrows] == [
+        "no number of seeds is enough with 40 test examples"
+    ] * 2

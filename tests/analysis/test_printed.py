@@ -89,6 +89,14 @@ def test_the_cheapest_decisions_are_named_and_the_others_counted(many: AffinityM
     assert len(lines) <= 13
 
 
+def test_arrows_that_no_number_of_seeds_decides_are_counted_in_words(many: AffinityMatrix) -> None:
+    seeds = np.minimum(many.seeds_to_significance, many.seeds_to_equivalence)
+    never = [arrow for arrow in many.select("inconclusive") if np.isinf(seeds[arrow])]
+    assert len({t for _, t in never}) > 8  # more targets than a line names
+    expected = f"To decide {len(never)} arrows into {len({t for _, t in never})} targets: no number of seeds with these"
+    assert cheapest_decisions(many)[-1] == f"{expected} test sets."
+
+
 def test_a_small_study_names_every_arrow(toy: tuple[object, object]) -> None:
     matrix = measure(*toy)  # type: ignore[arg-type]
     assert decided_first(matrix) == matrix.arrows

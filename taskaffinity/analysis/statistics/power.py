@@ -141,22 +141,34 @@ def per_comparison_alpha(
 
 
 def describe_power(power: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
-    """Return a phrase for every tested, inconclusive arrow on what would decide it; empty for others."""
+    """Return a phrase for every tested, inconclusive arrow on what would decide it; empty for others.
+
+    It says in which case no number of seeds is enough.
+    """
     words = np.full(verdict.shape, "", dtype=object)
     sizes = np.broadcast_to(n_test, verdict.shape)
     for arrow in np.ndindex(verdict.shape):
         to_significance, to_equivalence = power.seeds_to_significance[arrow], power.seeds_to_equivalence[arrow]
         if verdict[arrow] != "inconclusive" or np.isnan(to_significance):
             continue
-        ways = [
-            f"{count:.0f} more {'seed' if count == 1 else 'seeds'} if the gain is {size}"
-            for count, size in ((to_significance, "as measured"), (to_equivalence, "zero"))
-            if count <= MOST_SEEDS
-        ]
-        if np.isinf(to_significance) and np.isinf(to_equivalence):
-            ways = [f"not reachable with {sizes[arrow]} test examples"]
-        words[arrow] = ", ".join(ways) or f"more than {MOST_SEEDS} more seeds"
+        counts = {"as measured": to_significance, "zero": to_equivalence}
+        if all(np.isinf(count) for count in counts.values()):
+            words[arrow] = f"no number of seeds is enough with {sizes[arrow]} test examples"
+        elif all(MOST_SEEDS < count < np.inf for count in counts.values()):
+            words[arrow] = _more_seeds(MOST_SEEDS + 1)
+        else:
+            ways = ", ".join(f"{_more_seeds(float(count))} if the gain is {size}" for size, count in counts.items())
+            small = any(np.isinf(count) for count in counts.values())
+            words[arrow] = f"{ways}{f' ({sizes[arrow]} test examples are too few)' * small}"
     return words
+
+
+def _more_seeds(count: float) -> str:
+    if np.isinf(count):
+        return "no number of seeds"
+    if count > MOST_SEEDS:
+        return f"more than {MOST_SEEDS} more seeds"
+    return f"{count:.0f} more {'seed' if count == 1 else 'seeds'}"
 
 
 def _significance(alpha: float) -> PoweredTest:

@@ -100,11 +100,12 @@ _EDGES = {
     "mde": "Minimum detectable effect: the smallest gain that is significant with a power of 80%, in points. "
     "If it is above 100 less score_single, no improvement can be detected.",
     "seeds_to_significance": "Further seeds per pair until a gain of this size is significant with a power of "
-    "80%; empty if 500 do not suffice, and for decided arrows.",
+    "80%; empty if 500 do not suffice or no number does, and for decided arrows.",
     "seeds_to_equivalence": "Further seeds per pair until a gain of zero is no effect with a power of 90%; empty "
-    "if 500 do not suffice, and for decided arrows.",
-    "recommendation": "What would decide an inconclusive arrow, in words, and why a sequential design "
-    "trains no more seeds for it; empty for other verdicts.",
+    "if 500 do not suffice or no number does, and for decided arrows.",
+    "recommendation": "What would decide an inconclusive arrow, in words: a number of further seeds per pair, or that "
+    "no number is enough with this test set. Also why a sequential design trains no more seeds for it. Empty for "
+    "other verdicts.",
     "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned in "
     "single-task training or still improved, collapsed runs, leaks, long rows, sampled examples, few documents, "
     "rare classes.",
