@@ -24,6 +24,7 @@ from taskaffinity.analysis.estimates.validation import (
     scores_of_estimators,
     within_target,
 )
+from taskaffinity.analysis.estimates.words import estimate_cautions
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.errors import InputError
 from taskaffinity.runs.probe_result import ProbeResult, ProbeScores
@@ -231,3 +232,25 @@ def test_features_that_hold_the_labels_have_more_evidence_whatever_the_scale_of_
 def test_targets_with_few_sources_are_not_ranked() -> None:
     targets = np.array(["a", "a", "a", "b", "b"])
     assert within_target(targets, np.array([1.0, 2, 3, 9, 8]), np.array([1.0, 2, 3, 1, 2])) == pytest.approx(1.0)
+
+
+def test_the_caution_quotes_what_was_measured_on_small_suites() -> None:
+    found = pd.read_csv(Path(__file__).parents[1] / "benchmarks/results/estimates.csv").query("estimator == 'probes'")
+    four, eight = found[found.arrows == 12], found[found.arrows == 56]
+    assert (len(four), len(eight)) == (4, 2)
+    signs = 100 * four.nulls_with_sign / four.nulls
+    [line] = estimate_cautions(4, [True] * 12)
+    assert f"{signs.min():.0f}% to {signs.max():.0f}% of the arrows without an effect had a sign" in line
+    assert f"{100 * four.coverage.min():.0f}% to {100 * four.coverage.max():.0f}% of the gains lay in" in line
+    assert line.endswith("So train the 6 pairs with `taskaffinity pairwise`.")
+    assert (eight.nulls_with_sign / eight.nulls).max() < 0.25 <= signs.min() / 100
+    assert estimate_cautions(8, [True] * 56) == []
+
+
+def test_probes_that_learn_no_source_are_a_caution() -> None:
+    learned = pd.read_csv(Path(__file__).parents[2] / "notebooks/real_biomedical/estimates.csv").source_learned
+    assert (~learned).sum() == 9
+    line = estimate_cautions(8, learned.tolist())[0]
+    assert line.startswith("Caution: the probes are too short: in 9 of 12 arrows the source was not learned. So train")
+    assert estimate_cautions(8, [True] * 7 + [False] * 6) == []
+    assert estimate_cautions(8, []) == []

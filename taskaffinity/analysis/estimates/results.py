@@ -11,6 +11,7 @@ import pandas as pd
 from taskaffinity.analysis.estimates.gather import Gathered
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.validation import Agreement, agreement, estimator_scores, noise_ceiling
+from taskaffinity.analysis.estimates.words import estimate_cautions
 from taskaffinity.analysis.measure import measure
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
@@ -65,6 +66,11 @@ class EstimateResults:
         except ValueError as error:
             raise InputError(f"{root}: {error}") from error
         return cls.of(study, root, design)
+
+    @property
+    def cautions(self) -> list[str]:
+        """A line for each known reason why the estimates are unreliable."""
+        return estimate_cautions(len(self.study.tasks), [row.source_learned for row in self.rows if not row.reason])
 
     def to_frame(self) -> pd.DataFrame:
         """One row per arrow, with the columns of ``estimates.csv``."""

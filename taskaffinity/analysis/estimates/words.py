@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import comb
 from typing import Literal
+
+import numpy as np
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
@@ -10,6 +14,33 @@ from taskaffinity.analysis.style import ABOUT, describe_estimate_signs, plural, 
 
 MOST_ESTIMATES = 40
 """Most estimates that are named one by one."""
+_MEASURED_TASKS = 8
+"""Tasks of the smallest suite on which signs were right as often as ``docs/explanation/estimates.md`` says."""
+_SMALL_SUITES = (
+    "on synthetic suites of four tasks, 25% to 50% of the arrows without an effect had a sign, and 67% to 92% of the "
+    "gains lay in their 90% interval"
+)
+
+
+def estimate_cautions(n_tasks: int, source_learned: Sequence[bool]) -> list[str]:
+    """Return a line for each known reason why the estimates of a study are unreliable.
+
+    Parameters
+    ----------
+    source_learned
+        Of each estimated arrow.
+    """
+    lines = []
+    train = f"train the {comb(n_tasks, 2)} pairs with `taskaffinity pairwise`"
+    if n_tasks < _MEASURED_TASKS:
+        lines.append(f"Caution: signs are unreliable with {n_tasks} tasks: {_SMALL_SUITES}. So {train}.")
+    missed = len(source_learned) - sum(source_learned)
+    if missed and 2 * missed >= len(source_learned):
+        lines.append(
+            f"Caution: the probes are too short: in {missed} of {plural(len(source_learned), 'arrow')} the source was "
+            f"not learned. So {train}."
+        )
+    return lines
 
 
 def estimates_in_caption(matrix: AffinityMatrix, *, by: Literal["lines", "marks"] = "marks") -> str:
@@ -44,4 +75,5 @@ def describe_estimates(matrix: AffinityMatrix) -> list[str]:
         )
         listed = f": {names}" if len(of_sign) <= MOST_ESTIMATES else ""
         lines.append(f"Not measured, estimated as {sign}, {plural(len(of_sign), 'arrow')}{listed}.")
-    return [*lines, "An estimate has the sign of a gain and not its size; it is no verdict."]
+    cautions = estimate_cautions(len(matrix.tasks), found.source_learned[~np.isnan(found.probe)].tolist())
+    return [*lines, "An estimate has the sign of a gain and not its size; it is no verdict.", *cautions]

@@ -34,6 +34,7 @@ def print_estimates(result: EstimateResults) -> None:
         f"An estimate has the sign of a gain, and not its size: a gain is about 1 to {RATIO:g} times its probe. It is "
         "no verdict; `taskaffinity pairwise` measures gains."
     )
+    lines += result.cautions
     lines.append(f"cost: {100 * result.share:.2g}% of the training of all pairs, besides single-task training")
     lines.append(f"{result.root / ESTIMATES}, affinity.png, heatmap.png and forest.png beside it")
     for line in lines:
