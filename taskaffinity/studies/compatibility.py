@@ -16,6 +16,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study, studies_in
 from taskaffinity.schedule.run import pending_runs
+from taskaffinity.studies.stored_arms import ARMS
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.encoders.load import Encoder
@@ -103,12 +104,29 @@ def losses(old: Study, new: Study) -> list[str]:
         if fewer := set(before) - set(after):
             lost.append(f"{len(fewer)} of its {len(before)} {what}")
     if old.full and not new.full:
-        lost.append("the whole set (--full)")
+        lost.append(ARMS["full"])
     if lost_groups := set(old.groups) - set(new.groups):
         lost.append(f"{len(lost_groups)} of its {len(old.groups)} group arrows (--groups)")
     if old.controls and not new.controls:
-        lost.append("the controls (--controls)")
+        lost.append(ARMS["controls"])
     return lost
+
+
+def describe_earlier_options(old: Study, new: Study) -> str:
+    """Return the options that ask for what ``losses`` lists."""
+    options = []
+    if {task.name for task in old.tasks} - {task.name for task in new.tasks}:
+        options.append("a suite with these tasks")
+    if set(old.seeds) - set(new.seeds):
+        options += [f"--base-seed {old.seeds[0]}"] * (old.seeds[0] != new.seeds[0])
+        most = f"--seeds {old.interim_seeds[0]} --max-seeds {len(old.seeds)}" if old.interim_seeds else ""
+        options.append(most or f"--seeds {len(old.seeds)}")
+    if old.seeds_single and set(old.seeds_single) - set(new.single_seeds):
+        options.append(f"--seeds-single {len(old.seeds_single)}")
+    options += [f"--{arm}" for arm in ARMS if getattr(old, arm) and not getattr(new, arm)]
+    if set(old.groups) - set(new.groups):
+        options.append("the earlier --groups")
+    return " and ".join(options)
 
 
 def _used(recipe: Recipe, is_similar: bool) -> Recipe:
@@ -213,8 +231,9 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
             )
         if lost := losses(other, study):
             raise InputError(
-                f"{root}: its study would lose {', '.join(lost)}; add them to the command, or give another "
-                "--results, or --overwrite to replace it"
+                f"{root}: holds a study, and this command leaves out {', '.join(lost)}; give "
+                f"{describe_earlier_options(other, study)}, or another --results, or --overwrite to replace the study "
+                "(its finished runs stay)"
             )
 
 

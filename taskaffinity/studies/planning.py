@@ -38,6 +38,7 @@ from taskaffinity.studies.planned import PlannedStudy
 from taskaffinity.studies.precision import settle_precision
 from taskaffinity.studies.resources import resolve_resources
 from taskaffinity.studies.settings import Settings, apply_settings, make_rule
+from taskaffinity.studies.stored_arms import with_stored_arms
 from taskaffinity.studies.targets import with_recorded_targets
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders.load import Encoder
@@ -209,6 +210,10 @@ def _settled(
         found = [with_recorded_targets(study, root) for (study, _), root in zip(asked, roots, strict=True)]
         asked = [(study, encoder) for (study, _), (_, encoder) in zip(found, asked, strict=True)]
         notes += dict.fromkeys(line for _, lines in found for line in lines)
+    if not options.overwrite:
+        found = [with_stored_arms(study, root) for (study, _), root in zip(asked, roots, strict=True)]
+        asked = [(study, encoder) for (study, _), (_, encoder) in zip(found, asked, strict=True)]
+        notes += [line for _, lines in found for line in lines]
     studies, of_precision = settle_precision(
         asked,
         roots,

@@ -46,7 +46,7 @@ def test_groups_are_trained_tested_and_resumed(tmp_path: Path) -> None:
     assert set(results_of(root)) == runs
     lost = command(*STUDY, cwd=tmp_path)
     assert lost.returncode == 2
-    assert "would lose 13 of its 13 group arrows (--groups)" in lost.stderr
+    assert "leaves out 13 of its 13 group arrows (--groups)" in lost.stderr
     misspelt = command(*STUDY, "--groups=mednly>clinicalsts", cwd=tmp_path)
     assert misspelt.returncode == 2
     assert "no task 'mednly'; there are" in misspelt.stderr

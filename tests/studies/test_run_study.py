@@ -339,7 +339,7 @@ def test_a_study_shrinks_only_on_request(what: str, there: Study, tmp_path: Path
     whole.write(tmp_path)
     change, said = SHRUNK[what]
     with pytest.raises(
-        InputError, match=rf"would lose .*{re.escape(said)}.*; add them to the command, or give another"
+        InputError, match=rf"this command leaves out .*{re.escape(said)}.*; give .*, or another --results, or --ov"
     ):
         check_compatible(change(whole), tmp_path)
     check_compatible(change(whole), tmp_path, replaces=True)
