@@ -56,9 +56,10 @@ def caption(matrix: AffinityMatrix) -> str:
         }[matrix.rule.estimand]
         sentences += [
             f"{_intervals(matrix)} and verdicts hold for {holds}.",
-            f"They use {TESTS[matrix.rule.test]} tests with shrunken seed variances and "
-            f"{CORRECTIONS[matrix.rule.correction]} over {plural(tested + matrix.beside.tested, 'arrow')}"
-            f"{' on all test sets' * bool(matrix.beside.tested)} at {matrix.rule.alpha:g}"
+            f"They use {TESTS[matrix.rule.test]} tests, with the variance between seeds estimated from all arrows "
+            f"together, and correct for {plural(tested + matrix.beside.tested, 'arrow')}"
+            f"{' on all test sets' * bool(matrix.beside.tested)} ({CORRECTIONS[matrix.rule.correction]}) at "
+            f"{matrix.rule.alpha:g}"
             f"{', spent over the interim analyses' if matrix.sequential else ''}.",
             f"No effect: shown to be within {describe_margin(matrix)}; inconclusive: neither shown.",
             *describe_no_effect(matrix),
@@ -145,6 +146,12 @@ def describe_stage(matrix: AffinityMatrix) -> list[str]:
             "are too wide rather than too narrow."
         )
     return sentences
+
+
+def describe_circles(matrix: AffinityMatrix) -> list[str]:
+    """Return a sentence on the number in the circle of a task; none without a score."""
+    has_score = any(not math.isnan(mean) for mean in matrix.single_mean)
+    return ["The number in a circle is the mean score of the task's single-task runs."] * has_score
 
 
 def describe_metrics(matrix: AffinityMatrix) -> str:

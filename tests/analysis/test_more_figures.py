@@ -100,7 +100,7 @@ def test_every_figure_is_drawn_at_every_size_with_stamp_and_caption(
 ) -> None:
     words = words_of(figure_of(name, worlds[size]))
     assert "synthetic text: not real data" in words
-    for said in ("accuracy", "3 seeds", "encoder tiny", "honest protocol"):
+    for said in ("accuracy", "3 seeds", "encoder tiny", "test is scored once"):
         assert said in words
     assert "nan" not in words.lower()
 
@@ -416,7 +416,7 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
     assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
     words = words_of(ax.figure)  # type: ignore[arg-type]
     assert "synthetic text" in words
-    assert "honest protocol" in words
+    assert "test is scored once" in words
 
 
 def test_points_near_a_label_are_those_of_all_other_curves() -> None:
@@ -535,3 +535,14 @@ def test_labels_are_spread_no_further_than_they_must() -> None:
 @pytest.mark.parametrize("kind", ["svg", "png", "pdf"])
 def test_a_figure_without_a_text_is_drawn(kind: str) -> None:
     assert figure_bytes(Figure((1, 1)), kind)
+
+
+@pytest.mark.parametrize("name", ["graph", "targets", "heatmap", "forest"])
+def test_captions_say_what_a_circle_shows_and_have_no_private_words(name: str, worlds: dict[int, World]) -> None:
+    words = words_of(figure_of(name, worlds[2]))
+    in_circle = "The number in a circle is the mean score of the task's single-task runs."
+    assert (in_circle in words) == (name in ("graph", "targets"))
+    assert "dev scores choose the epoch, and test is scored once" in words
+    assert "variance between seeds estimated from all arrows together" in words
+    for private in ("honest protocol", "shrunken", "estimand"):
+        assert private not in words

@@ -205,7 +205,7 @@ def test_every_section_has_a_heading_every_table_a_caption_every_picture_words(p
     assert all(caption.strip() for caption in page.captions.values())
     assert len(page.alts) == page.tags.count("img") == 3
     assert "Training with A improves B" in page.alts[0]
-    for data in ("f-a", "f-b", "f-c", "learning_rate", "honest protocol", "Placebos:"):
+    for data in ("f-a", "f-b", "f-c", "learning_rate", "test is scored once", "Placebos:"):
         assert data in page.words
 
 

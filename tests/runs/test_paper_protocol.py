@@ -99,7 +99,7 @@ def test_they_are_written_a_line_each_and_go_with_the_last_study_that_had_them(t
 
 
 def test_the_papers_protocol_is_never_named_without_them() -> None:
-    assert describe_protocol(HONEST) == "honest protocol"
+    assert describe_protocol(HONEST) == "dev scores choose the epoch, and test is scored once"
     n = len(departures_of(PAPER))
     assert describe_protocol(PAPER) == f"paper protocol ({n} departures from the released code: see departures.txt)"
 

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import describe_circles
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
@@ -183,7 +184,7 @@ def _counts_legend(ax: Axes, matrix: AffinityMatrix, colours: Palette) -> None:
 
 
 def _note(matrix: AffinityMatrix, unwritten: int) -> str:
-    estimates, words = estimates_in_caption(matrix, by="lines"), []
+    estimates, words = estimates_in_caption(matrix, by="lines"), describe_circles(matrix)
     if len(matrix.tasks) > ALL_ARROWS:
         signed_too = ", and estimates with a sign," if estimates else ""
         words.append(f"Only arrows that improve or degrade{signed_too} are drawn.")

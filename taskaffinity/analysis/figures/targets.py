@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import describe_circles
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
@@ -43,7 +44,9 @@ def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figu
     note = estimates_in_caption(matrix, by="lines")
     verdict_legend(backdrop, colours, has_estimates=bool(note))
     title, below = "Gain over single-task training, by target (points)", 45 if note else 30
-    frame(backdrop, matrix, title, below=below, note=note, palette=colours)
+    frame(
+        backdrop, matrix, title, below=below, note=" ".join([*describe_circles(matrix), note]).strip(), palette=colours
+    )
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
 
 

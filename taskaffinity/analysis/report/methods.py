@@ -57,7 +57,7 @@ def rule_of(matrix: AffinityMatrix) -> list[tuple[str, str]]:
         ('margin of "no effect"', describe_margin(matrix)),
         ("correction for many arrows", CORRECTIONS[rule.correction]),
         ("tests", f"{TESTS[rule.test]} tests"),
-        ("estimand", "new test sets like this one" if rule.estimand == "population" else "this test set only"),
+        ("verdicts hold for", "new test sets like this one" if rule.estimand == "population" else "this test set only"),
     ]
 
 
