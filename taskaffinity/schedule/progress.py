@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,6 +78,18 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def about(seconds: float) -> str:
+    """Format seconds of a forecast, rounded: ``about 40 s``, ``about 3 min 30 s``, ``about 2 h 10 min``.
+
+    Examples
+    --------
+    >>> about(4), about(61), about(200), about(610), about(7500)
+    ('about 10 s', 'about 1 min', 'about 3 min 30 s', 'about 10 min', 'about 2 h 10 min')
+    """
+    step = next(step for limit, step in ((120, 10), (600, 30), (3600, 60), (math.inf, 600)) if seconds < limit)
+    return f"about {duration(max(1, round(seconds / step)) * step).removesuffix(' 00 s')}"
 
 
 def describe_scores(scores: Mapping[str, float]) -> str:

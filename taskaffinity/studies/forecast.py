@@ -17,9 +17,10 @@ from taskaffinity.runs.files import cache_folder, read_json, write_json
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
-from taskaffinity.schedule.progress import duration
+from taskaffinity.schedule.progress import about
 from taskaffinity.schedule.resources import Resources, slots
 from taskaffinity.schedule.run import keeps_model
+from taskaffinity.studies.start_up import StartUp
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training import execute
 from taskaffinity.training.encoders.checks import supports_packing
@@ -27,6 +28,7 @@ from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.profile.speed import timed
 
 T = TypeVar("T")
+
 
 PADDED = "this encoder does not support packed sequences: mini-batches are padded to their longest sequence and slower"
 PADDED_ON_GPU = "packed sequences do not work with this encoder on this GPU: mini-batches are padded, and slower"
@@ -73,9 +75,20 @@ def run_trial(trial: Callable[..., T], spec: RunSpec, suite: Suite, encoder: Enc
 
 
 def describe_forecast(
-    pending: Sequence[RunSpec], cost_model: CostModel | None, resources: Resources, *, keep_models: bool
+    pending: Sequence[RunSpec],
+    cost_model: CostModel | None,
+    resources: Resources,
+    *,
+    keep_models: bool,
+    start_up: StartUp | None = None,
 ) -> list[str]:
-    """Describe the expected time, work and disk space of runs, and how they were estimated."""
+    """Describe the expected time, work and disk space of runs, and how they were estimated.
+
+    Parameters
+    ----------
+    start_up
+        What the time has besides the runs. None: nothing.
+    """
     if cost_model is None:
         return ["no forecast: no training step could run here; there is no GPU, too little memory, or it failed"]
     if resources.is_measured and cost_model.gpu_share and resources.share_from is None:
@@ -88,14 +101,16 @@ def describe_forecast(
     work = resources.gpus_per_run or resources.cpus_per_run
     unit = "GPU" if resources.gpus_per_run else "core"
     hours = total * work / 3600
-    at_least = duration(max(total / workers, longest))
+    besides = start_up.seconds(resources) if start_up else 0.0
+    seconds = max(total / workers, longest) + besides
     at_once = f"{workers} at once" if resources.address is None else "one after the other, less with more workers"
     return [
-        f"forecast: {at_least}, {at_once}; {hours:,.{0 if hours >= 10 else 2}f} {unit}-hours; "
+        f"forecast: {about(seconds)}, {at_once}; {hours:,.{0 if hours >= 10 else 2}f} {unit}-hours; "
         f"{cost_model.disk(pending, keeping) / 1e6:,.0f} MB on disk",
         f"estimated from {cost_model.steps} timed updates of one run ({cost_model.device}, "
         f"{cost_model.attention} attention, peak {cost_model.memory_mib:.0f} MiB"
         f"{' of the GPU' if cost_model.device == 'cuda' else ''})",
+        *([f"{about(besides)} of it {start_up.describe(resources)}, timed on this machine"] if start_up else []),
         *([PADDED if cost_model.device == "cpu" else PADDED_ON_GPU] if cost_model.attention == "padded" else []),
     ]
 

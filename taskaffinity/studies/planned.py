@@ -21,6 +21,7 @@ from taskaffinity.studies.gpu_share import settle_share, stored_share
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.options import SuiteOptions
 from taskaffinity.studies.run import run_study
+from taskaffinity.studies.start_up import measured_start_up
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tracking.tracker import RunTracker
 from taskaffinity.training.encoders.load import Encoder
@@ -64,7 +65,8 @@ class PlannedStudy:
         cost, resources = self.cost(), self.resources
         if cost and resources.is_measured:
             resources = stored_share(self.study, self.root, resources, cost) or resources
-        return describe_forecast(pending, cost, resources, keep_models=self.options.keep_models)
+        keeps, start_up = self.options.keep_models, measured_start_up() if cost else None
+        return describe_forecast(pending, cost, resources, keep_models=keeps, start_up=start_up)
 
     def train(self, listener: Listener, report_to: Sequence[str] = ()) -> tuple[Report, RunTracker]:
         """Train the pending runs.

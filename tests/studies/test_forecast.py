@@ -19,11 +19,12 @@ from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.run import run
 from taskaffinity.schedule.worker import Finished
-from taskaffinity.studies import forecast, planned
+from taskaffinity.studies import forecast, planned, start_up
 from taskaffinity.studies.forecast import PADDED, describe_forecast, padding_notice
 from taskaffinity.studies.listener import LogListener
 from taskaffinity.studies.options import PairwiseOptions, make_options
 from taskaffinity.studies.resources import resolve_resources
+from taskaffinity.studies.start_up import StartUp, measured_start_up
 from taskaffinity.studies.steps import plan_pairwise
 from taskaffinity.training import execute
 from taskaffinity.training.encoders.load import Encoder
@@ -76,20 +77,60 @@ def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_forecast_line_adds_up() -> None:
     specs = [replace(A, seed=seed) for seed in range(20)]  # 61 s each
     line, how = describe_forecast(specs, COST, Resources(cpus_per_run=2), keep_models=False)
-    assert line.startswith("forecast: 10 min 10 s, 2 at once; 0.68 core-hours; ")
+    assert line.startswith("forecast: about 10 min, 2 at once; 0.68 core-hours; ")
     assert how == "estimated from 6 timed updates of one run (cpu, packed attention, peak 300 MiB)"
     assert describe_forecast(specs, COST, Resources("local"), keep_models=False)[0].startswith(
-        "forecast: 20 min 20 s, 1 at once"
+        "forecast: about 20 min, 1 at once"
     )
     assert describe_forecast(specs[:1], COST, Resources(), keep_models=False)[0].startswith(
-        "forecast: 1 min 01 s, 1 at once"
+        "forecast: about 1 min, 1 at once"
     )
 
 
 def test_a_study_takes_at_least_as_long_as_its_longest_run() -> None:
     assert describe_forecast([A, PAIR], COST, Resources(), keep_models=False)[0].startswith(
-        "forecast: 1 min 19 s, 2 at once"
+        "forecast: about 1 min 20 s, 2 at once"
     )
+
+
+START_UP = StartUp(start=6.0, figures=4.0)
+
+
+@pytest.mark.parametrize(
+    ("resources", "besides", "words"),
+    [
+        (Resources("local"), 6 + 4, "to start this command and to draw the figures"),
+        (Resources(), 3 * 6 + 4, "to start this command, Ray and its workers, and to draw the figures"),
+        (Resources(address="auto"), 2 * 6 + 4, "to start this command and workers of Ray, and to draw the figures"),
+    ],
+)
+def test_a_forecast_has_the_starts_and_the_figures(resources: Resources, besides: int, words: str) -> None:
+    assert START_UP.seconds(resources) == besides
+    short = replace(COST, epoch={"a": 0.1, "b": 0.1}, dev={"a": 0.0, "b": 0.0}, test={"a": 0.0, "b": 0.0}, load=0.5)
+    line, _, more = describe_forecast([A], short, resources, keep_models=False, start_up=START_UP)  # a run of 1 s
+    assert line.startswith(f"forecast: about {10 * round((besides + 1) / 10)} s, ")
+    assert more == f"about {10 * round(besides / 10)} s of it {words}, timed on this machine"
+
+
+def test_the_starts_are_timed_once_a_day(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(start_up, "cache_folder", lambda: tmp_path)
+    slow = "import time; time.sleep({}); print({})"
+    monkeypatch.setattr(start_up, "_DRAW", slow.format(0.6, 0.4))
+    found = measured_start_up()
+    assert found is not None
+    assert found.figures == 0.4
+    assert 0.2 <= found.start < 10
+    monkeypatch.setattr(start_up, "_DRAW", slow.format(0, 99))
+    assert measured_start_up() == found
+    [path] = (tmp_path / "start_up").iterdir()
+    for content in ("{}", "[]", "{"):
+        path.write_text(content)
+        again = measured_start_up()
+        assert again is not None
+        assert again.figures == 99
+    path.unlink()
+    monkeypatch.setattr(start_up, "_DRAW", "raise SystemExit(1)")
+    assert measured_start_up() is None
 
 
 def test_gpu_hours_count_the_share_of_a_gpu() -> None:
@@ -108,11 +149,11 @@ def test_a_measured_share_replaces_a_whole_gpu(monkeypatch: pytest.MonkeyPatch) 
     on_gpu = replace(COST, device="cuda", gpu_share=0.25)
     specs = [replace(A, seed=seed) for seed in range(16)]
     assert describe_forecast(specs, on_gpu, asked, keep_models=False)[0].startswith(
-        "forecast: 4 min 04 s, 4 at once; 0.07 GPU"
+        "forecast: about 4 min, 4 at once; 0.07 GPU"
     )
     given = resolve_resources("ray", 1, "0.5", None, is_tiny=False)
     assert describe_forecast(specs, on_gpu, given, keep_models=False)[0].startswith(
-        "forecast: 8 min 08 s, 2 at once; 0.14 GPU"
+        "forecast: about 8 min, 2 at once; 0.14 GPU"
     )
 
 
