@@ -62,9 +62,9 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     if columns.missed:
         missed = _missed_by_split(columns, parts, shares, task)
         task = replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
-        if letters := encoding_note(chain.from_iterable(task.examples[split] for split in task.splits), block.encoding):
-            task = replace(task, notes=(*task.notes, letters))
-        if block.hub or not (shares.dev or shares.test):
+    if letters := encoding_note(chain.from_iterable(task.examples[split] for split in task.splits), block.encoding):
+        task = replace(task, notes=(*task.notes, letters))
+    if block.hub or not (shares.dev or shares.test):
         return task
     notes = sorted(
         f"column {column!r} is ignored; to use it: columns: {{split: {column}}}" for column in columns.ignored
