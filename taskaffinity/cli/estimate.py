@@ -97,13 +97,8 @@ def command(
             return
         result = train_estimates(planned, listener, baselines=baselines)
     if json:
-        print_json(
-            {
-                "share": result.share,
-                "cautions": result.cautions,
-                "arrows": result.to_frame().to_dict(orient="records"),
-            }
-        )
+        arrows = result.to_frame().to_dict(orient="records")
+        print_json({"share": result.share, "cautions": result.cautions, "arrows": arrows})
     else:
         from taskaffinity.cli.console.estimates import print_estimates  # pandas: not for --help
 

@@ -145,7 +145,7 @@ def test_the_correction_counts_the_arrows_on_every_test_set(results: Path) -> No
     np.testing.assert_allclose(known.q, q, rtol=1e-4)
     np.testing.assert_allclose(known.q_tost, q_tost, rtol=1e-4)
     words = (results / "affinity.txt").read_text()
-    assert f"over {len(known)} arrows on all test sets" in words
+    assert f"correct for {len(known)} arrows on all test sets" in words
     assert "on test set part:" in words
 
 
