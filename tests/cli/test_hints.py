@@ -57,7 +57,7 @@ HINTS = {
     "results folder": (["graph", "results/mien"], r"results/mien: no such folder; .*did you mean results/mine\?"),
     "suite file": (
         ["pairwise", "--suite=siute.yaml"],
-        r"suite siute.yaml: found no file .*did you mean suite.yaml\?",
+        r"siute.yaml: found no such file.*did you mean suite.yaml\?",
     ),
     "recipe file": (
         ["pairwise", "--domain=clinical", "--recipe=my.yaml"],
