@@ -85,11 +85,11 @@ def about(seconds: float) -> str:
 
     Examples
     --------
-    >>> about(4), about(61), about(200), about(610), about(7500)
-    ('about 10 s', 'about 1 min', 'about 3 min 30 s', 'about 10 min', 'about 2 h 10 min')
+    >>> about(4), about(61), about(200), about(610), about(7200), about(7900)
+    ('about 10 s', 'about 1 min', 'about 3 min 30 s', 'about 10 min', 'about 2 h', 'about 2 h 10 min')
     """
     step = next(step for limit, step in ((120, 10), (600, 30), (3600, 60), (math.inf, 600)) if seconds < limit)
-    return f"about {duration(max(1, round(seconds / step)) * step).removesuffix(' 00 s')}"
+    return f"about {duration(max(1, round(seconds / step)) * step).removesuffix(' 00 s').removesuffix(' 00 min')}"
 
 
 def describe_scores(scores: Mapping[str, float]) -> str:
