@@ -36,7 +36,7 @@ def verdicts(
 ) -> PairwiseResults:
     """Test the gains of runs that were trained elsewhere, and write the results folder of a study of pairs.
 
-    If only scores are known of a target, verdicts and intervals hold for new seeds on exactly this test set.
+    If only scores are known of a target, its verdicts hold for new seeds on exactly this test set.
 
     Parameters
     ----------
@@ -87,8 +87,7 @@ def verdicts(
     from taskaffinity.runs.external.tables import read_tables
 
     check_options(name, scale)
-    scoring = Scoring.of(metric, negative)
-    tables = read_tables(scores, predictions, scoring, scale, smaller_is_better, facts)
+    tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, smaller_is_better, facts)
     return publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=listener)
 
 

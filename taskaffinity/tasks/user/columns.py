@@ -135,7 +135,7 @@ class Columns:
         """Return whether the keys of an object are fields of one example or document."""
         given: dict[str, str] = dict(self.given.items())
         found = (column_of(name, given, names, self.kind) for name in (*NEEDED[self.kind], *MENTION_FIELDS))
-        return is_bigbio(names) or any(column is not None and column in names for column in found)
+        return self.has_documents(names) or any(column is not None and column in names for column in found)
 
     def row(self, at: Mapping[Field, str], value_of: Callable[[str], object]) -> dict[str, object]:
         """Return the fields of a row.
