@@ -6,17 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy import integrate, special, stats
+from scipy import integrate, optimize, special, stats
 
-from taskaffinity.analysis.statistics.gain_error import (
-    NODES,
-    BehrensFisherError,
-    GainError,
-    chi2_points,
-    difference,
-    log_density_at_zero,
-    t_tail,
-)
+from taskaffinity.analysis.statistics.gain_error import NODES, BehrensFisherError, GainError, chi2_points, difference
+from taskaffinity.analysis.statistics.t_mixture import log_density_at_zero, t_tail
 
 GAINS = np.array([0.0, 0.3, 1.0, 2.5, 6.0])
 
@@ -113,6 +106,37 @@ def test_the_interval_holds_what_the_test_does_not_reject(d: float, alpha: float
     np.testing.assert_allclose(high - low, 2 * half)
     narrower = behrens_fisher(0.3, d, 1.0, 40, 0.1).half_width(2 * alpha)
     assert ends.p_tost(half + narrower)[0] == pytest.approx(alpha)  # two one-sided tests: the 1 - 2 alpha interval
+
+
+SPREAD_OUT = [0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0]
+"""Variances of the examples over those of the seeds, of arrows that are solved together."""
+
+
+@pytest.mark.parametrize("d", [1.0, 1.1, 1.25, 1.5, 2.0, 10.0, 100.0])
+@pytest.mark.parametrize("alpha", [0.999, 0.2, 0.05, 0.002, 1e-3, 1e-4, 1e-5])
+def test_the_half_width_has_the_p_value_alpha_whatever_seeds_and_examples_do(d: float, alpha: float) -> None:
+    """A narrow normal part and a wide part of one degree of freedom once made its search end far from the root."""
+    ratio = np.array([*SPREAD_OUT, *(1 / np.array(SPREAD_OUT))])
+    df = (1 + ratio) ** 2 / (1 / d + ratio**2 / 1000)
+    parts = np.ones_like(ratio), np.full_like(ratio, d), ratio, np.full_like(ratio, 1000.0), np.zeros_like(ratio)
+    half = BehrensFisherError(0 * ratio, np.ones_like(ratio), np.sqrt(ratio), 1 + ratio, df, *parts).half_width(alpha)
+    at_half = BehrensFisherError(half, np.ones_like(ratio), np.sqrt(ratio), 1 + ratio, df, *parts)
+    np.testing.assert_allclose(at_half.p(), alpha, rtol=1e-8)
+
+
+@pytest.mark.parametrize(("d", "alpha", "ratio"), [(1.0, 1e-3, 10.0), (1.1, 1e-5, 1000.0), (2.0, 1e-4, 300.0)])
+def test_the_half_width_is_that_of_the_integral(d: float, alpha: float, ratio: float) -> None:
+    half = behrens_fisher(1.0, d, ratio).half_width(alpha)
+    found = optimize.brentq(lambda log: by_quadrature(math.exp(log), 1.0, d, ratio, 0.0) / alpha - 1, -2, 20)
+    assert half == pytest.approx(math.exp(found), rel=2e-3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_half_widths_of_extreme_errors_are_found() -> None:
+    for error in (behrens_fisher(1e-30, 0.1), behrens_fisher(1e30, 0.1), behrens_fisher(1e-12, 1.0, 1e12)):
+        half = error.half_width(1e-5)
+        at_half = behrens_fisher(error.v_seeds, error.d_seeds, error.v_examples, gain=half)
+        assert at_half.p() == pytest.approx(1e-5, rel=1e-8)
 
 
 def test_seeds_that_agree_by_chance_do_not_make_small_p_values() -> None:

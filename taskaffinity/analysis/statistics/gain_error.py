@@ -17,7 +17,9 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtri, gammaln, ndtr, stdtr, stdtrit
+from scipy.special import chdtri, stdtrit
+
+from taskaffinity.analysis.statistics.t_mixture import t_tail, upper_quantile
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,15 +30,7 @@ and 95% intervals to 0.03%."""
 _TAIL = 1e-10
 """Probability beyond the outermost points, on each side."""
 _MAX_DF = 1e8
-_MOST_STEPS = 60
-_CUBE_ROOT = 1e-4
-"""Step after which Halley's method, whose error is that of the step cubed, is exact to 1e-11."""
 _TINY = 1e-300
-_LARGE_DF = 200.0
-_SERIES_DF = 15.0
-_LOG_NORMAL = np.log(2 * np.pi) / 2
-_FARTHEST = 1e6
-"""Deviates beyond it have a tail of 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,10 +114,7 @@ class BehrensFisherError(GainError):
         return np.minimum((tail * weight).sum(axis=-1), 1.0)  # the weights add up to 1 within rounding
 
     def half_width(self, alpha: float) -> Any:
-        """Return half the width of the ``1 - alpha`` interval, by Halley's method on the logarithms.
-
-        Arrows leave the iteration as they converge, because tails of t distributions are expensive.
-        """
+        """Return half the width of the ``1 - alpha`` interval; NaN if it is not found."""
         if alpha == 0:
             return np.inf * self.se
         shape = np.shape(self.se)
@@ -132,17 +123,8 @@ class BehrensFisherError(GainError):
         )
         spread = np.sqrt(np.maximum(variance, _TINY))
         start = np.log(np.maximum(-stdtrit(self.df, alpha / 2) * self.se, _TINY))
-        log_half = np.array(np.broadcast_to(start, shape), dtype=np.float64).reshape(-1)
-        norm = log_density_at_zero(df)
-        moving = np.flatnonzero(~np.isnan(log_half))
-        for _ in range(_MOST_STEPS):
-            at = (moving, slice(None))
-            step = _halley_step(log_half[moving], spread[at], df[at], weight[at], norm[at], np.log(alpha / 2))
-            log_half[moving] += step
-            moving = moving[np.abs(step) > _CUBE_ROOT]
-            if not len(moving):
-                break
-        return np.exp(log_half).reshape(shape)[()]
+        start = np.array(np.broadcast_to(start, shape), dtype=np.float64).reshape(-1)
+        return np.exp(upper_quantile(start, spread, df, weight, alpha / 2)).reshape(shape)[()]
 
     def _mixture(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return variances, degrees of freedom and weights of the integral's points, along a new last axis."""
@@ -163,59 +145,6 @@ class BehrensFisherError(GainError):
         )
         variance = _two_way(v_seeds * ratio, v_examples, v_shared)
         return np.sqrt(variance / np.asarray(self.variance)[..., None]), weight
-
-
-def _halley_step(
-    log_half: FloatArray, spread: FloatArray, df: FloatArray, weight: FloatArray, norm: FloatArray, goal: float
-) -> FloatArray:
-    """Return the step towards the root of ``log(tail) - goal`` in ``log_half``; the tail is a mean over the points."""
-    z = np.exp(log_half)[:, None] / spread
-    tail = (t_tail(df, z) * weight).sum(axis=1)
-    density = np.exp(norm - (df + 1) / 2 * np.log1p(z * z / df)) * z * weight
-    first = density.sum(axis=1)  # minus the derivative of the tail
-    second = (density * (1 - (df + 1) * z * z / (df + z * z))).sum(axis=1)
-    value, slope = np.log(tail) - goal, -first / tail
-    curve = -second / tail - slope**2
-    step = -2 * value * slope / (2 * slope**2 - value * curve)
-    return np.asarray(np.clip(step, -1.0, 1.0))
-
-
-def log_density_at_zero(df: FloatArray) -> FloatArray:
-    """Return the logarithms of the densities of t distributions at 0, exact to 1e-7.
-
-    It is ``log(gamma(x + 1/2) / gamma(x) / sqrt(2 pi x))`` with ``x = df / 2``, by a series in ``1 / x`` if all are
-    large. A step of Halley's method needs no more.
-    """
-    if not df.min(initial=_LARGE_DF) >= _SERIES_DF:  # also if one is NaN
-        return np.asarray(gammaln((df + 1) / 2) - gammaln(df / 2) - np.log(df * np.pi) / 2)
-    v = 1 / (4 * df)
-    return np.asarray(np.log1p(v * (-1 + v * (0.5 + v * (2.5 - 2.625 * v)))) - _LOG_NORMAL)
-
-
-def t_tail(df: Any, t: Any) -> FloatArray:
-    """Return the upper tails of t distributions.
-
-    With many degrees of freedom it is the normal tail at the equivalent deviate of Hill (1970, algorithm 395), which is
-    exact to 1e-11 above 1e-15 and takes a sixth of the time of ``stdtr``.
-    """
-    df, t = np.broadcast_arrays(np.asarray(df, dtype=np.float64), t)
-    is_large = df >= _LARGE_DF
-    if is_large.all():
-        return _tail_of_large(df, t)
-    tail = np.empty(t.shape)
-    tail[is_large] = _tail_of_large(df[is_large], t[is_large])
-    tail[~is_large] = stdtr(df[~is_large], -t[~is_large])
-    return tail
-
-
-def _tail_of_large(df: FloatArray, t: FloatArray) -> FloatArray:
-    a = df - 0.5
-    b = 48 * a * a
-    t = np.clip(t, -_FARTHEST, _FARTHEST)
-    square = a * np.log1p(t * t / df)
-    series = (((4 * square + 33) * square + 240) * square + 855) / (10 * b * (b + 0.8 * square * square + 100))
-    deviate = np.copysign(np.sqrt(square), t) * (1 + (square + 3) / b - series)
-    return np.asarray(ndtr(-deviate))
 
 
 def chi2_points(d: Any) -> tuple[FloatArray, FloatArray]:
