@@ -14,6 +14,9 @@ from taskaffinity.tasks.pearson import Counts
 
 GIVEN_SCORE = "score"
 """Key of the metric in ``METRICS``."""
+SMALLEST_DIFFERENCE = 1e-6
+"""Scores that differ by less, as fractions, are equal: a ten-thousandth of a point. Programs add in different orders,
+and many store 32 bits, in which .87 is .870000005."""
 
 
 def given_tally(gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> Counts:

@@ -19,7 +19,7 @@ from simulated_worlds import LUCK, NOISES, OWN, SIMULATED_METRICS, World
 
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.arms import Arms
-from taskaffinity.runs.external.scores import SMALLEST
+from taskaffinity.tasks.given_score import SMALLEST_DIFFERENCE
 from taskaffinity.tasks.metrics import GIVEN_SCORE, METRICS
 
 TAIL = 0.001
@@ -148,7 +148,7 @@ def without_examples(arms: Arms) -> Arms:
     for of_target in arms.of_target.values():
         scores = np.unique(np.concatenate([arm.scores for arm in of_target.values()]))
         gaps = np.diff(scores)
-        step = min(gaps[gaps > SMALLEST], default=0.0)
+        step = min(gaps[gaps > SMALLEST_DIFFERENCE], default=0.0)
         for key, arm in of_target.items():
             counts = np.stack([[[score, 1.0, step]] for score in arm.scores])
             by_key[key] = Arm.from_counts(counts, METRICS[GIVEN_SCORE])

@@ -191,6 +191,36 @@ def test_only_tasks_of_scores_alone_can_be_smaller_is_better() -> None:
         ta.PairwiseResults.from_scores(predictions=predicted, metric="accuracy", smaller_is_better=["a"])
 
 
+@pytest.mark.parametrize("unit", [1.0, 100.0], ids=["fractions", "points"])
+@pytest.mark.parametrize("noise", [1.4e-8, 2e-7, 4e-7], ids=["float32", "sum in another order", "two sums"])
+def test_scores_within_rounding_are_equal(noise: float, unit: float, tmp_path: Path) -> None:
+    """Three runs that agree prove little, also if one of them was rounded to 32 bits."""
+    rng = np.random.default_rng(1)
+    rows: Rows = [(*arm, seed, score) for arm, score in ((("a", ""), 0.86), (("a", "b"), 0.87)) for seed in range(3)]
+    rows += [("b", source, seed, round(0.7 + rng.normal(0, 0.015), 2)) for source in ("", "a") for seed in range(3)]
+    found = []
+    for first in (0.87, 0.87 + noise, float(np.float32(0.87 * unit)) / unit):
+        scores = [first if row[:3] == ("a", "b", 0) else row[3] for row in rows]
+        frame = pd.DataFrame(
+            [(*row[:3], unit * score) for row, score in zip(rows, scores, strict=True)], columns=COLUMNS
+        )
+        found.append(ta.verdicts(frame, output_dir=tmp_path / str(len(found))).to_frame())
+    for frame in found[1:]:
+        pd.testing.assert_frame_equal(frame[["low", "high", "p", "q"]], found[0][["low", "high", "p", "q"]], rtol=1e-3)
+        assert frame.verdict.tolist() == found[0].verdict.tolist()
+    assert found[0].set_index(["source", "target"]).p["b", "a"] > 0.01
+
+
+@pytest.mark.parametrize("unit", [1.0, 100.0], ids=["fractions", "points"])
+def test_the_step_of_scores_is_their_smallest_difference_above_rounding(unit: float) -> None:
+    values = [0.81, 0.81 + 9e-7, 0.81 + 1.7e-6, 0.8125, 0.84]
+    frame = pd.DataFrame([("a", "", seed, unit * value) for seed, value in enumerate(values)], columns=COLUMNS)
+    assert read_scores(frame).step("a") == pytest.approx(0.8125 - 0.81 - 1.7e-6, rel=1e-6)
+    assert read_scores(frame[:3]).step("a") == 0.0
+    apart = pd.DataFrame([("a", "", 0, unit * 0.81), ("a", "", 1, unit * 0.810002)], columns=COLUMNS)
+    assert read_scores(apart).step("a") == pytest.approx(2e-6, rel=1e-6)
+
+
 def test_points_are_fractions_times_100(tmp_path: Path) -> None:
     rows = made_up()
     points = [(*row[:3], 100 * row[3]) for row in rows]

@@ -11,6 +11,7 @@ from taskaffinity.errors import InputError, input_error, meant, named, quoted
 from taskaffinity.runs.external.keys import Key, first_test_sets, key_of, renamed, target_of
 from taskaffinity.runs.external.rows import has_column, read_rows
 from taskaffinity.runs.study import EvaluateAfter, InitFrom
+from taskaffinity.tasks.given_score import SMALLEST_DIFFERENCE
 from taskaffinity.tasks.numbers import finite_number
 
 Scale = Literal["fraction", "point"]
@@ -26,8 +27,6 @@ _LEGAL: Mapping[str, tuple[str, ...]] = {
     "synthetic": ("false", "true"),
 }
 POINTS = 100.0
-SMALLEST = 1e-9
-"""Scores that differ by less are equal: programs add in different orders."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Scores:
         """Return the smallest difference of two scores of a target; 0 if all are equal."""
         scores = sorted(score for key, score in self.by_key.items() if key[0] == target)
         gaps = (after - before for before, after in pairwise(scores))
-        return min((gap for gap in gaps if gap > SMALLEST), default=0.0)
+        return min((gap for gap in gaps if gap > SMALLEST_DIFFERENCE), default=0.0)
 
     def negated(self, targets: Collection[str]) -> Scores:
         """Return the scores with another sign for targets whose smaller scores are better, such as errors.
