@@ -191,6 +191,24 @@ def test_only_tasks_of_scores_alone_can_be_smaller_is_better() -> None:
         ta.PairwiseResults.from_scores(predictions=predicted, metric="accuracy", smaller_is_better=["a"])
 
 
+@pytest.mark.parametrize("last", [0.5034, 0.5034 + 3e-8], ids=["equal", "equal but for rounding"])
+def test_two_arms_of_equal_scores_prove_nothing_whatever_other_tasks_do(last: float, tmp_path: Path) -> None:
+    rng, found = np.random.default_rng(0), []
+    for tasks in ("ab", "abc"):
+        rows = [(t, s, n, 0.7 + rng.normal(0, 0.01)) for t in tasks for s in ("", *tasks) if s != t for n in range(3)]
+        rows = [
+            (*row[:3], last if row[2] == 2 else 0.5034) if row[:2] in (("a", ""), ("a", "b")) else row for row in rows
+        ]
+        frame = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path / tasks).to_frame()
+        found.append(frame.set_index(["source", "target"]))
+    for frame in found:
+        assert frame.untested_reason["b", "a"] == "all scores are equal"
+        assert np.isnan(frame.p["b", "a"])
+        assert frame.verdict["b", "a"] == "inconclusive"
+        assert np.isfinite(frame.p["a", "b"])
+    assert np.isfinite(found[1].p["c", "a"])
+
+
 @pytest.mark.parametrize("unit", [1.0, 100.0], ids=["fractions", "points"])
 @pytest.mark.parametrize("noise", [1.4e-8, 2e-7, 4e-7], ids=["float32", "sum in another order", "two sums"])
 def test_scores_within_rounding_are_equal(noise: float, unit: float, tmp_path: Path) -> None:

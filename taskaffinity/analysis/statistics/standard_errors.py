@@ -27,6 +27,7 @@ from taskaffinity.analysis.statistics.documents import untested_for_documents
 from taskaffinity.analysis.statistics.gain_error import BehrensFisherError, FloatArray, GainError
 from taskaffinity.analysis.statistics.seed_variance import RAW, Prior
 from taskaffinity.runs.rule import Estimand, Test
+from taskaffinity.tasks.given_score import SMALLEST_DIFFERENCE
 from taskaffinity.tasks.metrics import Metric
 
 Words = npt.NDArray[np.object_]
@@ -196,4 +197,5 @@ def _reason_of_examples(pair: Arm, single: Arm, estimand: Estimand) -> str:
 def _reason_of_scores(pair: Arm, single: Arm, estimand: Estimand) -> str:
     if estimand == "population":
         return "no predictions"
-    return "" if pair.step else "all scores are equal"
+    both = np.concatenate([pair.scores, single.scores])
+    return "all scores are equal" if not pair.step or np.ptp(both) <= SMALLEST_DIFFERENCE else ""
