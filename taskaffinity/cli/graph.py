@@ -43,7 +43,8 @@ def command(
     figure_options = figure_options_of(figures, formats, palette, order)
     studies, missing = _studies(results, figure_options)
     if pairs := studies.get("pairwise"):
-        rule = make_rule(alpha, margin, correction, estimand, test, default=pairs.rule)
+        metrics = [task.metric for task in pairs.tasks]
+        rule = make_rule(alpha, margin, correction, estimand, test, default=pairs.rule, metrics=metrics)
         publish_and_print(pairs, results, rule, figure_options)
         for line in describe_other_rule(rule, pairs, results):
             print(line, file=sys.stderr)

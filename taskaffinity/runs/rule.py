@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from taskaffinity.errors import STRICT, one_line_errors
+from taskaffinity.errors import STRICT, InputError, one_line_errors
 from taskaffinity.tasks.metrics import METRICS
 
 Estimand = Literal["population", "test-set"]
@@ -82,3 +82,19 @@ class Rule:
     def margin_of(self, metric: str) -> float:
         """Return the margin for tasks of this metric, in points."""
         return self.margins.get(metric, self.margin)
+
+
+def check_margins(margins: Mapping[str, float], metrics: Collection[str]) -> None:
+    """Raise ``InputError`` for a margin of a metric that no task is scored by: it would do nothing.
+
+    Parameters
+    ----------
+    margins : mapping
+        Points by metric.
+    metrics : collection of str
+        Metric of each task of the study.
+    """
+    for metric, points in margins.items():
+        if metric not in metrics:
+            would_do = " or ".join(f"{name}={points:g}" for name in sorted(set(metrics)))
+            raise InputError(f"--margin {metric}={points:g}: no task of the study is scored by it; expected {would_do}")

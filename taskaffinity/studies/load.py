@@ -62,4 +62,5 @@ def load(
     given = {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand, "test": test}
     options = make_options(PairwiseOptions, given)
     asked = (options.alpha, options.margin, options.correction, options.estimand, options.test)
-    return replace(pairs, rule=make_rule(*asked, default=pairs.study.rule))
+    metrics = [task.metric for task in pairs.study.tasks]
+    return replace(pairs, rule=make_rule(*asked, default=pairs.study.rule, metrics=metrics))

@@ -66,6 +66,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
     n_single = options.seeds_single or default_single_seeds(len(suite), n_seeds)
     presets = default_finetune(suite, options.encoder, recipe) if options.evaluate_after == "finetune" else {}
     first = options.base_seed
+    rule_options = (options.alpha, options.margin, options.correction, options.estimand, options.test)
     study, encoder = define(
         suite,
         encoder=options.encoder,
@@ -81,7 +82,7 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
         interim_seeds=analyses,
         full=options.full,
         groups=parse_groups(options.groups, [task.name for task in suite]),
-        rule=make_rule(options.alpha, options.margin, options.correction, options.estimand, options.test),
+        rule=make_rule(*rule_options, metrics=[task.metric_name for task in suite]),
     )
     if options.by_estimates:
         from taskaffinity.analysis.estimates.admission import describe_admission  # pandas: only if it is needed

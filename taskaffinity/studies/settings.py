@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from taskaffinity.errors import InputError, shown
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import RecipeFile, read_recipe
-from taskaffinity.runs.rule import Correction, Estimand, Rule, Test
+from taskaffinity.runs.rule import Correction, Estimand, Rule, Test, check_margins
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
 from taskaffinity.runs.study import Baseline, Protocol
 from taskaffinity.tasks.numbers import finite_number
@@ -197,34 +197,42 @@ def make_rule(
     test: Test | None = None,
     *,
     default: Rule | None = None,
+    metrics: Collection[str] | None = None,
 ) -> Rule:
     """Return the rule of these options; None keeps the value of ``default``.
 
     Parameters
     ----------
     margin : float, mapping or sequence of str, optional
-        Points for all metrics, points by metric, or texts ``POINTS`` and ``METRIC=POINTS``.
+        Points for all metrics, points by metric, or texts ``POINTS`` and ``METRIC=POINTS``. Margins of other metrics
+        are those of ``default``.
+    metrics : collection of str, optional
+        Metric of each task. Default: any.
 
     Raises
     ------
     InputError
-        If a level or a margin is out of range, or a metric is unknown.
+        If a level or a margin is out of range, or a metric is unknown or is that of no task.
     """
     points = _margins(margin)
+    default = default or Rule()
     given = {
         "alpha": alpha,
         "margin": points.pop("", None),
-        "margins": points or None,
+        "margins": {**default.margins, **points},
         "correction": correction,
         "estimand": estimand,
         "test": test,
     }
     changes: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
     try:
-        return dataclasses.replace(default or Rule(), **changes)
+        rule = dataclasses.replace(default, **changes)
     except ValueError as error:
         is_named = str(error).startswith(("alpha ", "margin "))
         raise InputError(f"{'--' if is_named else '--margin: '}{error}") from error
+    if metrics is not None:
+        check_margins(points, metrics)
+    return rule
 
 
 def _margins(given: float | Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:

@@ -13,6 +13,7 @@ from command_line import LOCAL, command
 from scipy import optimize, special, stats
 
 import taskaffinity as ta
+from taskaffinity.errors import InputError
 from taskaffinity.runs.external.scores import read_scores
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
@@ -136,6 +137,36 @@ def test_the_command_does_what_the_function_does_and_others_read_its_folder(tmp_
     refused = command("graph", "one", "--estimand=population", cwd=tmp_path)
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
     assert "only scores are known" in refused.stderr
+
+
+def test_a_margin_given_later_leaves_the_other_margins_and_one_of_no_task_is_refused(tmp_path: Path) -> None:
+    """Of ``sst`` only scores are known; ``rte`` has predictions, whose scores are given, too."""
+    rng, rows = np.random.default_rng(0), [row for row in made_up() if row[0] == "sst"]
+    answers = [
+        ("rte", source, seed, number, number % 2, (number % 2) ^ int(rng.random() < 0.3))
+        for source in ("", "mnli")
+        for seed in range(3)
+        for number in range(40)
+    ]
+    predictions = pd.DataFrame(answers, columns=["target", "source", "seed", "id", "gold", "predicted"])
+    right = predictions.assign(score=predictions.gold == predictions.predicted)
+    scores, known = pd.DataFrame(rows, columns=COLUMNS), right.groupby(COLUMNS[:3], as_index=False).score.mean()
+    rule, root = Rule(estimand="test-set", margins={"accuracy": 3.0, "score": 2.0}), tmp_path / "out"
+    ta.verdicts(pd.concat([scores, known]), predictions=predictions, metric="accuracy", rule=rule, output_dir=root)
+    for margin, expected in (
+        ("accuracy=5", {"accuracy": 5.0, "score": 2.0}),
+        (["score=4", "7"], {"accuracy": 3.0, "score": 4.0}),
+        (0.5, {"accuracy": 3.0, "score": 2.0}),
+    ):
+        frame = ta.load(root, margin=margin).to_frame()
+        assert set(zip(frame.metric, frame.margin, strict=True)) == set(expected.items())
+    said = "--margin pearson=5: no task of the study is scored by it; expected accuracy=5 or score=5"
+    done = command("graph", str(root), "--margin=pearson=5", "--figures=heatmap", cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert said in done.stderr
+    with pytest.raises(InputError, match=r"^margin accuracy=5: .*; expected score=5$"):
+        ta.verdicts(scores, rule=Rule(estimand="test-set", margins={"accuracy": 5.0}), output_dir=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
 
 
 def test_an_arrow_without_rows_is_not_measured_and_one_direction_is_enough(tmp_path: Path) -> None:

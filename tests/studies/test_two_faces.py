@@ -313,6 +313,10 @@ def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixtur
         ({"settings": "lr=1e-3"}, "settings lr: no such setting"),
         ({"margin": True}, "margin: found True; expected a number of points"),
         ({"margin": "bleu=2"}, "a margin for bleu: no such metric"),
+        (
+            {"margin": "macro_f1=2"},
+            "macro_f1=2: no task of the study is scored by it; expected accuracy=2 or micro_f1=2",
+        ),
         ({"report_to": 5}, "report_to: found 5; expected a list of trackers"),
         ({"margin": {"bleu": 1.0}}, "a margin for bleu: no such metric"),
         ({"report_to": "wandbb"}, "report_to wandbb: no such tracker"),

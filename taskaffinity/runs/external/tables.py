@@ -27,7 +27,7 @@ from taskaffinity.runs.external.predictions import TargetRows, read_predictions,
 from taskaffinity.runs.external.scores import Scale, Scores, read_scores
 from taskaffinity.runs.external.scoring import Scoring
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.rule import Estimand, Rule
+from taskaffinity.runs.rule import Estimand, Rule, check_margins
 from taskaffinity.runs.spec import EXTERNAL
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
@@ -78,9 +78,10 @@ class Tables:
         Raises
         ------
         InputError
-            If the estimand of the rule needs predictions.
+            If the estimand of the rule needs predictions, or if a margin is for a metric of no task.
         """
         rule = rule or Rule(estimand=self.estimand)
+        check_margins(rule.margins, [task.metric for task in self.tasks])
         if rule.estimand == "population" and self.has_scores_alone:
             raise InputError(
                 "--estimand population: only scores are known, and no predictions; expected test-set, or --predictions"
