@@ -27,6 +27,8 @@ from taskaffinity.runs.rule import Rule
 
 SIGNIFICANT = ("improves", "degrades")
 INTERIM_SEEDS = (3, 5, 8, 12)
+SIZES = {"below_2": (0.0, 0.02), "2_to_4": (0.02, 0.04), "from_4": (0.04, np.inf)}
+"""Sizes of true gains, in score units."""
 NULL_WORLDS = {
     "base": World(),
     "documents": World(documents=6, sizes="large"),
@@ -45,16 +47,18 @@ def half_null(studies: int | None = None) -> pd.DataFrame:
                 (test, correction): rule_of(test, correction=correction) for test in TESTS for correction in _CHECKED
             }
             rng, scores = seed_of(world), {key: [] for key in rules}  # type: dict[Any, list[dict[str, float]]]
+            sizes: dict[Any, list[pd.DataFrame]] = {key: [] for key in rules}
             for _ in range(studies or planned):
                 study = draw_study(rng, world, half_null_shifts(rng))
                 for key, rule in rules.items():
                     decision = verdict_of(study.arms, rule)
+                    scores[key].append(score(decision.verdict, study.gains))
                     estimates = (decision.low + decision.high) / 2
-                    found = score(decision.verdict, study.gains)
-                    scores[key].append(
-                        {**found, "exaggeration": exaggeration(decision.verdict, estimates, study.gains)}
-                    )
-            rows += [row_of("half null", "fixed", world, rules[key], found) for key, found in scores.items()]
+                    sizes[key].append(sizes_of_significant(decision.verdict, estimates, study.gains))
+            rows += [
+                {**row_of("half null", "fixed", world, rules[key], found), **exaggeration(sizes[key])}
+                for key, found in scores.items()
+            ]
             _show(rows, len(rules))
     return pd.DataFrame(rows)
 
@@ -143,11 +147,26 @@ def score(verdict: np.ndarray, gains: np.ndarray) -> dict[str, float]:
     }
 
 
-def exaggeration(verdict: np.ndarray, estimates: np.ndarray, gains: np.ndarray) -> float:
-    """Return how many times too large the significant gains are on average (winner's curse); NaN without one."""
-    significant = np.isin(verdict, SIGNIFICANT) & (gains != 0)
-    true = np.abs(gains[significant]).sum()
-    return float(np.abs(estimates[significant]).sum() / true) if true else float("nan")
+def sizes_of_significant(verdict: np.ndarray, estimates: np.ndarray, gains: np.ndarray) -> pd.DataFrame:
+    """Return the true and the estimated sizes of one study's significant gains that are not zero, in score units."""
+    found = np.isin(verdict, SIGNIFICANT) & (gains != 0)
+    return pd.DataFrame({"true": np.abs(gains[found]), "estimated": np.abs(estimates[found])})
+
+
+def exaggeration(sizes: list[pd.DataFrame]) -> dict[str, float]:
+    """Return how many times too large significant gains are (winner's curse), by the size of the true gain.
+
+    It is the sum of the estimates over that of the true gains, of all studies together; NaN without a significant gain.
+    """
+    found = pd.concat(sizes)
+    return {
+        f"exaggeration_{name}": round(float(some.estimated.sum() / some.true.sum()), 4) if len(some) else np.nan
+        for name, (least, below) in SIZES.items()
+        for some in [found[(found.true >= least) & (found.true < below)]]
+    } | {
+        f"significant_{name}": int(found.true.between(least, below, inclusive="left").sum())
+        for name, (least, below) in SIZES.items()
+    }
 
 
 def row_of(cell: str, design: str, world: World, rule: Rule, scores: list[dict[str, float]]) -> dict[str, Any]:

@@ -12,8 +12,13 @@ from taskaffinity.analysis.style import plural, signed
 from taskaffinity.runs.external.scores import NEGATED
 from taskaffinity.tasks.metrics import GIVEN_SCORE
 
-EXAGGERATION: Mapping[int, tuple[int, int]] = {3: (9, 11), 5: (5, 6), 40: (2, 3)}
-"""By seeds per pair: how much too large significant gains were on average in simulations, in percent."""
+EXAGGERATION: Mapping[int, tuple[tuple[int, int], tuple[int, int], tuple[float, float]]] = {
+    3: ((5, 7), (19, 29), (2.4, 3.5)),
+    5: ((2, 3), (10, 17), (2.0, 2.5)),
+    40: ((0, 1), (1, 1), (1.2, 1.2)),
+}
+"""By seeds per pair of a fixed design: how much too large significant gains were in simulations. For true gains of four
+points or more, and of two to four, it is in percent; for smaller ones it is a factor."""
 COLLAPSED_MARK = "*"
 """Marks arrows with a collapsed run in tables and figures."""
 
@@ -87,21 +92,34 @@ def describe_no_effect(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_winners_curse(matrix: AffinityMatrix) -> list[str]:
-    """Return a sentence on the size of significant gains.
+    """Return sentences on the size of significant gains.
 
-    It depends on the fewest seeds of a significant arrow. It is empty without such an arrow.
+    The figures are those of the fewest seeds of a significant arrow. They are not known for sequential designs. The
+    list is empty without a significant arrow.
     """
     found = matrix.select("improves", "degrades")
     if not found:
         return []
+    lines = [
+        "Significant gains are too large on average, because the arrows that pass the test are those whose error "
+        "points away from zero."
+    ]
+    if matrix.study.interim_seeds:
+        return lines
     seeds = min(int(matrix.seeds_pair[arrow]) for arrow in found)
     simulated = max((n for n in EXAGGERATION if n <= seeds), default=min(EXAGGERATION))
-    low, high = EXAGGERATION[simulated]
-    more = "more than " if seeds < simulated else ""
-    return [
-        "Significant gains are too large on average, because the arrows that pass the test are those whose error "
-        f"points away from zero: by {more}{low} to {high}% in simulations with {simulated} seeds per pair."
-    ]
+    large, middle, small = (low_to_high(*ends) for ends in EXAGGERATION[simulated])
+    more = "; with fewer seeds it is more" if seeds < simulated else ""
+    lines.append(
+        f"In simulations with {simulated} seeds per pair, true gains of 4 points or more were overestimated by "
+        f"{large}%, gains of 2 to 4 points by {middle}%, and smaller ones {small} times{more}."
+    )
+    return lines
+
+
+def low_to_high(low: float, high: float) -> str:
+    """Return ``2 to 3``, or one number if both are equal."""
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def describe_few_documents(matrix: AffinityMatrix) -> list[str]:
