@@ -216,6 +216,27 @@ def test_the_log_evidence_is_the_largest_density_of_the_targets() -> None:
     assert wide == pytest.approx(density(alpha, beta), abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("n", "width", "seed"), [(30, 384, 17), (30, 384, 29), (30, 384, 31), (30, 50, 1), (300, 5, 3)]
+)
+def test_the_log_evidence_is_the_largest_where_its_updates_are_slow(n: int, width: int, seed: int) -> None:
+    """Features without relation to the targets; against a search over the ratio of both precisions."""
+    rng = np.random.default_rng(seed)
+    features, targets = rng.normal(size=(n, width)), rng.normal(size=n)
+    features, targets = features - features.mean(axis=0), (targets - targets.mean()) / targets.std()
+    contrasts = helmert(n)  # without the mean
+    spread, vectors = np.linalg.eigh(contrasts @ features @ features.T @ contrasts.T)
+    along = vectors.T @ contrasts @ targets
+
+    def density(log_ratio: float) -> float:
+        relative = 1 + np.maximum(spread, 0.0) / math.exp(log_ratio)
+        variance = float((along**2 / relative).mean())  # the most likely one of errors
+        return -(math.log(2 * math.pi * variance) + float(np.log(relative).mean()) + 1) / 2
+
+    best = max(density(log_ratio) for log_ratio in np.linspace(-5, 25, 3000))
+    assert log_evidence(features, targets)[0] == pytest.approx(best, abs=2e-5)
+
+
 def test_features_that_hold_the_labels_have_more_evidence_whatever_the_scale_of_scores() -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(0, 3, 200).astype(float)
