@@ -543,6 +543,6 @@ def test_captions_say_what_a_circle_shows_and_have_no_private_words(name: str, w
     in_circle = "The number in a circle is the mean score of the task's single-task runs."
     assert (in_circle in words) == (name in ("graph", "targets"))
     assert "dev scores choose the epoch, and test is scored once" in words
-    assert "variance between seeds estimated from all arrows together" in words
+    assert "variance between seeds pooled over all arrows" in words
     for private in ("honest protocol", "shrunken", "estimand"):
         assert private not in words
