@@ -19,6 +19,7 @@ PACKAGE = Path(taskaffinity.__file__).parent
 LAYERS = [
     {"errors"},
     {"atomic", "garbage_collection", "private", "python_names", "regular_file"},
+    {"output_file"},
     {"tasks"},
     {"corpora", "runs", "grouping"},
     {"training", "analysis"},

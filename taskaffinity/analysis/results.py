@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
 from taskaffinity.errors import InputError, as_user_error, quoted
+from taskaffinity.output_file import REPORT, check_output, writing_results
 from taskaffinity.python_names import parameters_not_options
 from taskaffinity.runs.results import Results
 from taskaffinity.runs.rule import Rule
@@ -237,7 +238,8 @@ class PairwiseResults(Results):
         Raises
         ------
         InputError
-            If the path is a folder, no run is done, or a file of the results folder is broken.
+            If the path is a folder or a file that is no report, no run is done, or a file of the results folder is
+            broken.
         """
         from taskaffinity.analysis.publish import check_has_runs
         from taskaffinity.analysis.report import write_report
@@ -245,7 +247,8 @@ class PairwiseResults(Results):
         page = Path(path) if path is not None else self.root / "report.html"
         if page.is_dir():
             raise InputError(f"report {page}: a folder; expected a file, such as {page / 'report.html'}")
-        with as_user_error():
+        check_output(page, REPORT, "report", option="report")
+        with as_user_error(), writing_results(page.parent):
             check_has_runs(self.study, self.store, self.root)
             write_report(self.study, self.store, page, self.rule)
         return page

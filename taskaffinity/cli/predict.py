@@ -16,6 +16,7 @@ from taskaffinity.atomic import atomic_write
 from taskaffinity.cli.console.progress import bytes_bar
 from taskaffinity.cli.options.run import Quiet, ShareWithGroup
 from taskaffinity.errors import InputError, input_error, printable, quoted
+from taskaffinity.output_file import PREDICTIONS, check_output
 from taskaffinity.private import file_mode
 from taskaffinity.runs.best_model import best_model
 from taskaffinity.tasks.unlabelled import read_unlabelled
@@ -57,6 +58,8 @@ def command(
     if not file.is_file():
         raise input_error(file, "no file", "a .txt, .jsonl, .csv or .tsv file")
     names = _columns(columns or [])
+    if out is not None:
+        check_output(out, PREDICTIONS, "output of `predict`", inputs=[file])
     if run is not None and task is None:
         raise InputError(f"--run {run}: chooses a run of a results folder; give --task too")
     from taskaffinity.training.execute import gpus  # torch: only after the input is checked

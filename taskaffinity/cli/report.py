@@ -12,6 +12,7 @@ from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.errors import InputError
+from taskaffinity.output_file import REPORT, check_output
 from taskaffinity.studies.settings import make_rule
 
 
@@ -28,8 +29,10 @@ def command(
 
     Options of the rule that are not given are as in the study.
     """
-    if out is not None and out.is_dir():
-        raise InputError(f"--out {out}: a folder; expected a file, such as {out / 'report.html'}")
+    if out is not None:
+        if out.is_dir():
+            raise InputError(f"--out {out}: a folder; expected a file, such as {out / 'report.html'}")
+        check_output(out, REPORT, "report")
     result = PairwiseResults.load(results)
     rule = make_rule(alpha, margin, correction, estimand, test, default=result.study.rule)
     print(replace(result, rule=rule).report(out))

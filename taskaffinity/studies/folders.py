@@ -9,6 +9,7 @@ from pathlib import Path
 
 from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
+from taskaffinity.output_file import RECIPE, check_output, check_results_folder
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.tasks.lines import read_bytes
@@ -21,7 +22,8 @@ def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | No
     Raises
     ------
     InputError
-        If it is a file, or if it is the folder of the suite file, which a copy could overwrite.
+        If it is a file, if it is the folder of the suite file, which a copy could overwrite, or if it holds files of
+        the user's that the study would replace.
     """
     if given is not None and not str(given).strip():  # Path("") is the current folder
         raise InputError("--results: an empty name; expected a folder")
@@ -30,6 +32,7 @@ def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | No
         raise InputError(f"--results {folder}: a file; expected a folder, or a name that does not exist")
     if suite_file is not None and folder.resolve() == suite_file.resolve().parent:
         raise InputError(f"--results {folder}: the folder of the suite file; expected a separate folder")
+    check_results_folder(folder)
     return folder
 
 
@@ -82,11 +85,10 @@ def recipe_path(options: TuneOptions, folder: Path) -> Path:
     Raises
     ------
     InputError
-        If it is a folder, or the recipe file that is read.
+        If it is a folder, the recipe file that is read, or a file that no search wrote.
     """
     out = Path(options.out) if options.out is not None else folder / "recipe.yaml"
-    if out.is_dir():
-        raise InputError(f"--out {out}: a folder; expected a file")
     if options.recipe is not None and out.resolve() == Path(options.recipe).resolve():
         raise InputError(f"--recipe {options.recipe}: the search would overwrite it; give another --out")
+    check_output(out, RECIPE, "recipe of `tune`")
     return out

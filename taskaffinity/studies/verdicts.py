@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from taskaffinity.errors import InputError, as_user_error, quoted, shown
+from taskaffinity.output_file import check_results_folder
 from taskaffinity.python_names import python_function
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.tasks.task import A_NAME, is_name
@@ -108,6 +109,7 @@ def publish_tables(
     called = name or tables.name
     check_options(called)
     root = _folder(output_dir, called)
+    check_results_folder(root, tables.files)
     study = tables.study(rule, called)
     write_external(study, tables.targets, root, overwrite=overwrite)
     for line in tables.notices:

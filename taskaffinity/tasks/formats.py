@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from glob import escape
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from taskaffinity.atomic import atomic_folder, atomic_write, exclusive, remove_litter
+from taskaffinity.atomic import LOCK, atomic_folder, atomic_write, exclusive, remove_litter
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.private import file_mode, folder_mode, protect
 from taskaffinity.tasks.lines import LARGEST_SETTINGS, parse_line, read_lines
@@ -135,6 +135,7 @@ def _replace_files(folder: Path, contents: Mapping[str, bytes], share_with_group
                     (beside / name).write_bytes(content)
                 protect(beside, share_with_group=share_with_group)
                 return
+        _check_is_ours(folder, contents)
         with exclusive(folder):
             folder.chmod(folder_mode(share_with_group))
             (folder / CARD).unlink(missing_ok=True)
@@ -147,6 +148,17 @@ def _replace_files(folder: Path, contents: Mapping[str, bytes], share_with_group
             f"nothing that can be written ({error.strerror})",
             "a folder for the tasks, with room",
         ) from None
+
+
+def _check_is_ours(folder: Path, names: Iterable[str]) -> None:
+    """Raise ``InputError`` if a folder without ``task.json`` holds files that would be replaced.
+
+    A lock shows that an earlier command was killed while it replaced the files.
+    """
+    if not any((folder / name).exists() for name in (CARD, LOCK)):
+        for name in names:
+            if (folder / name).exists():
+                raise input_error(folder / name, "a file that exists, and no task.json beside it", "another --out")
 
 
 def _remove_old_litter(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
+from taskaffinity.output_file import SPLITS, check_output
 from taskaffinity.tasks.task import Task
 
 
@@ -18,10 +19,13 @@ def write_splits(tasks: Iterable[Task], folder: Path) -> list[Path]:
     Raises
     ------
     InputError
-        If ``folder`` is a file.
+        If ``folder`` is a file, or holds a file of a task's name that has no splits.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"--write-splits {folder}: a file; expected a folder, or a name that does not exist")
+    tasks = list(tasks)
+    for task in tasks:
+        check_output(folder / f"{task.name}.csv", SPLITS, "file of splits", option="--write-splits")
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for task in tasks:

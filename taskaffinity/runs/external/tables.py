@@ -54,6 +54,8 @@ class Tables:
     """Lines that say how the tables were read."""
     facts: Facts = field(default_factory=Facts)
     """Facts of a third table; those of single tasks are in ``tasks``."""
+    files: tuple[Path, ...] = ()
+    """The files that were read; none for data frames."""
 
     @property
     def has_scores_alone(self) -> bool:
@@ -169,7 +171,8 @@ def read_tables(
     tasks = tuple(known.card(_card(task, targets, cards)) for task in tasks_of(keys))
     if one := differ_in_case(name for card in tasks for name in card.test_sets):
         raise InputError(f"test_set: found {' and '.join(one)}; expected names that differ in more than case")
-    return Tables(name, tasks, targets, given.stated if given else {}, tuple(notices), known)
+    files = tuple(Path(table) for table in (scores, predictions, facts) if isinstance(table, str | Path))
+    return Tables(name, tasks, targets, given.stated if given else {}, tuple(notices), known, files)
 
 
 def _card(task: str, targets: Mapping[str, TargetRuns], cards: Mapping[str, StudiedTask]) -> StudiedTask:
