@@ -188,6 +188,8 @@ FILES = {
     "groups.png": "The models that `group` chose, each with its tasks and the arrows between them.",
     "stages.png": "The slope chart of `full`.",
     "report.html": "The page of `report`. Above 2,000 arrows it leaves the table of the evidence to `edges.csv`.",
+    "outdated.txt": "Files that an earlier study or earlier gains left, each with the command that makes it anew. No "
+    "file: there are none.",
     "tracked.json": "What was logged to which experiment tracker.",
     "departures.txt": "Under `--protocol paper`: where a study departs from the released code, whom that concerns and "
     "how much it is.",
@@ -212,6 +214,10 @@ def results_page() -> str:
         "`compare` and `ta.load` follow `study.json` unless they get the same options; `group` always does. To make",
         "all agree, repeat the command of the study with the options: finished runs are not trained again. `graph`",
         "without options goes back.\n",
+        "A command writes only its own files again. When the tasks, scores or gains of a study change, or when",
+        "`--overwrite` replaces the study, files of other commands stay, such as `groups.csv` and `report.html`.",
+        "`outdated.txt` names them, and `pairwise`, `full`, `train`, `estimate`, `verdicts` and `graph` print one line",
+        "until they are made anew or deleted.\n",
     ]
     lines += ["| file | content |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in FILES.items()]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,9 @@ from taskaffinity.analysis.captions import describe
 from taskaffinity.analysis.cautions.advice import describe_advice
 from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
+from taskaffinity.analysis.figure_options import FILES as FIGURES
 from taskaffinity.analysis.figures.gallery import (
+    OF_TEST_SETS,
     remove_figures_of_other_test_sets,
     save_figures,
     save_group_figure,
@@ -28,6 +31,7 @@ from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.groups.helper_search import HelperSearch
 from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame
 from taskaffinity.analysis.measure import measure, measure_further
+from taskaffinity.analysis.outdated import content_of, made_anew, mark_gains
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
@@ -40,11 +44,18 @@ from taskaffinity.analysis.tables.trained import train_frame
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.garbage_collection import rare_collection
+from taskaffinity.output_file import writing_results
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.csv_files import read_csv_rows
 from taskaffinity.runs.stored.json_files import Finite, Words
 from taskaffinity.runs.study import FILES, Study
+
+TABLES = (
+    *("scores.csv", "edges.csv", "test_sets.csv", "other_metrics.csv", "controls.csv", "group_arrows.csv"),
+    *("affinity.graphml", "affinity.txt"),
+)
+"""Files that ``publish`` writes, or removes if there is nothing to write, beside the figures."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +146,11 @@ def publish(
     if study.groups:
         found = measure_group_arrows(study, store, matrix.rule)
         groups, words = group_arrows_frame(found), words + "".join(f"{line}\n" for line in describe_group_arrows(found))
-    with exclusive(root):
+    with _writing(root):
         _check_is_current(study, root)
         collapsed = [run for one in (matrix, *further) for run in one.collapsed_runs]
         scores, edges = scores_frame(study, store, collapsed), edges_frame(matrix)
+        before = content_of(root / "edges.csv")
         write_csv(scores, root / "scores.csv")
         (root / "gains.csv").unlink(missing_ok=True)  # the older name of scores.csv
         write_csv(edges, root / "edges.csv")
@@ -152,7 +164,27 @@ def publish(
         remove_figures_of_other_test_sets(study, root)
         for one in further:
             save_test_set_figures(one, store, root, figure_options, scores)
+        mark_gains(root, before, [*TABLES, *_figures(study, figure_options)])
     return matrix
+
+
+def _figures(study: Study, figure_options: FigureOptions) -> list[str]:
+    """Return the names of the figures that ``publish`` draws."""
+    of_tests = [
+        f"{FIGURES[name]}@{test_set}.{kind}"
+        for name in figure_options.figures
+        if name in OF_TEST_SETS
+        for test_set in study.test_sets
+        for kind in figure_options.formats
+    ]
+    return [*figure_options.files(), *of_tests]
+
+
+@contextmanager
+def _writing(root: Path) -> Iterator[None]:
+    """Hold the lock of a results folder; say in one line if it cannot be written."""
+    with writing_results(root), exclusive(root):
+        yield
 
 
 def publish_stages(study: Study, store: RunStore, root: Path) -> None:
@@ -169,7 +201,7 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
     _check_is_current(study, root)
     stages = stages_frame(study, stage_scores(study, store))
     others = stages_frame(study, secondary_metrics_by_stage(study, store))
-    with exclusive(root):
+    with _writing(root):
         _check_is_current(study, root)
         write_csv(stages, root / "stages.csv")
         for old in ("full.csv", "full_scores.csv", "full_other_metrics.csv"):  # the older names
@@ -177,6 +209,8 @@ def publish_stages(study: Study, store: RunStore, root: Path) -> None:
         _write_or_remove(others, root / "stages_other_metrics.csv")
         write_csv(scores_frame(study, store), root / "stages_scores.csv")
         save_stage_figures(study, store, root, DEFAULT)
+        tables = ("stages.csv", "stages_other_metrics.csv", "stages_scores.csv")
+        made_anew(root, [*tables, *(f"stages.{kind}" for kind in DEFAULT.formats)])
 
 
 def publish_train(study: Study, store: RunStore, root: Path) -> None:
@@ -189,10 +223,11 @@ def publish_train(study: Study, store: RunStore, root: Path) -> None:
     """
     _check_is_current(study, root)
     trained = train_frame(study, store)
-    with exclusive(root):
+    with _writing(root):
         _check_is_current(study, root)
         write_csv(trained, root / "train.csv")
         write_csv(scores_frame(study, store), root / "train_scores.csv")
+        made_anew(root, ["train.csv", "train_scores.csv"])
 
 
 def publish_groups(chosen: ChosenGroups, root: Path) -> None:
@@ -203,22 +238,25 @@ def publish_groups(chosen: ChosenGroups, root: Path) -> None:
     InputError
         If ``root`` now belongs to another study.
     """
-    with exclusive(root):
+    with _writing(root):
         _check_is_current(chosen.matrix.study, root)
         write_csv(groups_frame(chosen), root / "groups.csv")
         save_group_figure(chosen, root)
+        made_anew(root, ["groups.csv", *(f"groups.{kind}" for kind in DEFAULT.formats)])
 
 
 def publish_retrained(chosen: ChosenGroups, found: tuple[Retrained, ...], root: Path) -> None:
     """Write ``retrained.csv`` into ``root``: predicted and realised gains of the chosen groups."""
-    with exclusive(root):
+    with _writing(root):
         write_csv(retrained_frame(chosen, found), root / "retrained.csv")
+        made_anew(root, ["retrained.csv"])
 
 
 def publish_helper_search(found: HelperSearch, root: Path) -> None:
     """Write ``helpers.csv`` into ``root``: the candidates of every step of the search."""
-    with exclusive(root):
+    with _writing(root):
         write_csv(helper_search_frame(found), root / "helpers.csv")
+        made_anew(root, ["helpers.csv"])
 
 
 def publish_encoders(encoders: Sequence[EncoderScores], root: Path) -> None:

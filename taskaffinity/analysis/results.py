@@ -241,6 +241,7 @@ class PairwiseResults(Results):
             If the path is a folder or a file that is no report, no run is done, or a file of the results folder is
             broken.
         """
+        from taskaffinity.analysis.outdated import made_anew
         from taskaffinity.analysis.publish import check_has_runs
         from taskaffinity.analysis.report import write_report
 
@@ -251,6 +252,7 @@ class PairwiseResults(Results):
         with as_user_error(), writing_results(page.parent):
             check_has_runs(self.study, self.store, self.root)
             write_report(self.study, self.store, page, self.rule)
+            made_anew(page.parent, [page.name])
         return page
 
     def _labelled(self, values: Any) -> pd.DataFrame:

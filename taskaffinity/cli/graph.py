@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.analysis.figure_options import FigureOptions
+from taskaffinity.analysis.outdated import describe_outdated
 from taskaffinity.cli.console.results import (
     describe_other_rule,
     draw_stages_and_print,
@@ -50,7 +51,7 @@ def command(
             print(line, file=sys.stderr)
     if staged := studies.get("full"):
         draw_stages_and_print(staged, results, figure_options)
-    for line in missing:
+    for line in [*missing, *describe_outdated(results)]:
         print(line, file=sys.stderr)
     warn_if_synthetic(any(study.synthetic for study in studies.values()))
     if missing:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from taskaffinity.atomic import exclusive
 from taskaffinity.errors import InputError
+from taskaffinity.output_file import writing_results
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.paper_protocol import write_departures
@@ -20,7 +21,7 @@ from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs, run
-from taskaffinity.studies.compatibility import check_compatible, check_study
+from taskaffinity.studies.compatibility import check_compatible, check_study, mark_replaced
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders.load import Encoder
 
@@ -73,8 +74,9 @@ def run_study(
     check_study(study, suite, encoder, root, keep_models=options.keep_models, replaces=options.overwrite)
     plan = study.plan
     check_finished(plan, store)
-    with exclusive(root):
+    with writing_results(root), exclusive(root):
         check_compatible(study, root, replaces=options.overwrite)  # another process may have written a study meanwhile
+        mark_replaced(study, root)
         replace(study, keep_models=options.keep_models).write(root)
         write_departures(root, studies_in(root))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from taskaffinity.analysis.joint_results import EncoderResults, StagesResults, TrainResults
+from taskaffinity.analysis.outdated import describe_outdated
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError
 from taskaffinity.garbage_collection import without_collection
@@ -68,8 +69,15 @@ def train_pairwise(planned: PlannedStudy, listener: Listener, report_to: Sequenc
     from taskaffinity.studies.publish import publish_pairwise  # pandas and matplotlib are loaded only after training
 
     result = publish_pairwise(planned, report)
+    _warn_of_outdated(planned.root, listener)
     tracker.end()
     return result
+
+
+def _warn_of_outdated(root: Path, listener: Listener) -> None:
+    """Warn of files that an earlier study or earlier gains left."""
+    for line in describe_outdated(root):
+        listener.warn(line)
 
 
 def train_full(
@@ -85,6 +93,7 @@ def train_full(
         from taskaffinity.studies.publish import publish_encoder_table, publish_full  # as above
 
         studies.append(publish_full(one, report))
+        _warn_of_outdated(one.root, listener)
         tracker.end()
     if options.encoders is None:
         return studies[0]
@@ -147,6 +156,7 @@ def train_together(planned: PlannedStudy, listener: Listener, report_to: Sequenc
     from taskaffinity.studies.publish import publish_train  # as above
 
     result = publish_train(planned, report)
+    _warn_of_outdated(planned.root, listener)
     tracker.end()
     return result
 

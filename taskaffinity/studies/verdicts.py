@@ -102,6 +102,7 @@ def publish_tables(
     listener: Listener | None = None,
 ) -> PairwiseResults:
     """Write the results folder of tables that were read, as ``verdicts`` describes it."""
+    from taskaffinity.analysis.outdated import describe_outdated
     from taskaffinity.analysis.publish import publish  # pandas and matplotlib: not for --help
     from taskaffinity.analysis.results import PairwiseResults
     from taskaffinity.runs.external.study import write_external
@@ -112,11 +113,14 @@ def publish_tables(
     check_results_folder(root, tables.files)
     study = tables.study(rule, called)
     write_external(study, tables.targets, root, overwrite=overwrite)
+    listener = listener or LogListener()
     for line in tables.notices:
-        (listener or LogListener()).notice(line)
+        listener.notice(line)
     result = PairwiseResults(root, study, study.rule)
     with as_user_error():
         vars(result)["matrix"] = publish(study, result.store, root)  # so it is not measured again
+    for line in describe_outdated(root):
+        listener.warn(line)
     return result
 
 

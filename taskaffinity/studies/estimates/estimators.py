@@ -17,6 +17,7 @@ import pandas as pd
 
 from taskaffinity.analysis.estimates.log_evidence import label_evidence
 from taskaffinity.analysis.estimates.validation import SCORES, log_size_ratios, scores_of_estimators
+from taskaffinity.analysis.outdated import made_anew
 from taskaffinity.analysis.tables.frames import write_csv
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.probes import singles_to_probe
@@ -128,4 +129,5 @@ def write_scores(planned: PlannedStudy, notice: Callable[[str], object]) -> pd.D
         scores[name] = estimator(material)
     frame = scores_of_estimators(scores, [task.name for task in study.tasks])
     write_csv(frame, planned.root / SCORES)
+    made_anew(planned.root, [SCORES])
     return frame

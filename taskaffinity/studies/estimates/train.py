@@ -8,10 +8,12 @@ from functools import cached_property
 
 from taskaffinity.analysis.estimates.gather import Gathered, cost_of
 from taskaffinity.analysis.estimates.results import DESIGN, ESTIMATES, EstimateResults
+from taskaffinity.analysis.outdated import describe_outdated, made_anew
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError, as_user_error
+from taskaffinity.output_file import writing_results
 from taskaffinity.runs.files import cache_folder, write_json
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.probes import Costs, ProbeDesign, design_of, least_budget
@@ -21,7 +23,7 @@ from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import RunOptions
 from taskaffinity.schedule.run import pending_runs, run
-from taskaffinity.studies.compatibility import check_compatible, check_study
+from taskaffinity.studies.compatibility import check_compatible, check_study, mark_replaced
 from taskaffinity.studies.forecast import describe_forecast
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.planned import PlannedStudy
@@ -119,8 +121,9 @@ def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateRes
         prepare(planned.suite.tasks, planned.encoder, recipe, cache_folder())
     if planned.suite.synthetic:
         listener.warn(BANNER)
-    with exclusive(root):
+    with writing_results(root), exclusive(root):
         check_compatible(study, root)
+        mark_replaced(study, root)
         replace(study, keep_models=planned.options.keep_models).write(root)
     write_json(root / DESIGN, asdict(planned.design))
     planned = replace(planned, resources=planned.measured(listener)[1])
@@ -131,8 +134,11 @@ def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateRes
     failed = {spec.run_id: reason for report in reports for spec, reason in report.failed.items()}
     estimated = EstimateResults.of(study, root, planned.design, failed)
     write_atomic(root / ESTIMATES, as_csv(estimated.to_frame()).encode())
+    made_anew(root, [ESTIMATES])
     with as_user_error():
         publish(study, store, root)
+    for line in describe_outdated(root):
+        listener.warn(line)
     return estimated
 
 
