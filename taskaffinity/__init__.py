@@ -24,7 +24,6 @@ On a laptop, from a results folder (here one of this repository):
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,7 +79,6 @@ __all__ = [
     "tune",
     "verdicts",
 ]
-__version__ = version("taskaffinity")
 
 _HOMES = {
     "ComparisonResults": "studies.compare",
@@ -114,6 +112,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # takes a twentieth of a second
+
+        return version("taskaffinity")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"taskaffinity.{_HOMES[name]}"), name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,21 @@ with signals.answered():
 """
 
 
+WHILE_IMPORTING = """
+import os, runpy, signal, sys
+
+class Interrupted:
+    def find_spec(self, name, *_):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["taskaffinity", "status", "my results"]
+runpy.run_module("taskaffinity", run_name="__main__", alter_sys=True)
+"""
+
+
 def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
@@ -61,3 +78,14 @@ def test_a_dropped_one_is_sent_again(number: signal.Signals, raised: str) -> Non
 def test_a_second_one_is_ignored_only_for_some_seconds() -> None:
     done = run(SWALLOWS)
     assert (done.returncode, done.stdout) == (-signal.SIGTERM, "goes on after a second at once\n")
+
+
+def test_an_interrupt_during_imports_is_one_line() -> None:
+    done = run(WHILE_IMPORTING)
+    line = "interrupted; nothing was done; this starts again: taskaffinity status 'my results'\n"
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", line)
+
+
+def test_the_installed_command_is_the_module() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"taskaffinity": "taskaffinity.__main__:main"}
