@@ -17,6 +17,7 @@ _PARAMETERS = {
     "set": "settings",
     "results": "output_dir",
     "domain": "suite",
+    "for": "for_task",
     "no-predictions": "keep_predictions=False",
     "no-models": "keep_models=False",
 }

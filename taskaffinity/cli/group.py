@@ -13,7 +13,7 @@ from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.options.groups import Alternatives, Draws, ForTask, Groups, Helpers, Hours, Retrain, Risk
 from taskaffinity.cli.options.run import Data, EncoderOption, ExecutorOption, Json, Quiet, SuiteFile
 from taskaffinity.errors import InputError
-from taskaffinity.studies.group import group
+from taskaffinity.studies.group import check_options, group
 from taskaffinity.studies.retrain import RetrainResults
 from taskaffinity.studies.retrain import retrain as train_again
 from taskaffinity.studies.search_helpers import DEFAULT_HELPERS, SearchedHelpers, search_helpers
@@ -50,6 +50,7 @@ def command(
     """
     if helpers is not None and (retrain is None or for_task is None):
         raise InputError("--helpers: the limit of a search on trained sets; give --for and --retrain too")
+    check_options(groups, budget, risk, for_task, draws)  # names options; those of the function are its parameters
     found = group(
         results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
     )

@@ -52,6 +52,10 @@ def best_model(root: Path, task: str, run_id: str | None = None) -> BestModel:
         If the folder has no study, the task or run does not exist, or no model of it was stored.
     """
     studies = _studies(root)
+    if all(study.is_external for study in studies):
+        raise InputError(
+            f"{root}: made by `taskaffinity verdicts`: its runs were trained elsewhere, and no model is here"
+        )
     names = dict.fromkeys(card.name for study in studies for card in study.tasks)
     if task not in names:
         raise InputError(f"task {task}: no such task in {root}; there are {', '.join(names)}{meant(task, names)}")

@@ -76,7 +76,7 @@ def group(
     """
     from taskaffinity.analysis.publish import check_has_runs  # pandas and scipy: not for --help
 
-    _check(groups, budget, risk, for_task, draws)
+    check_options(groups, budget, risk, for_task, draws)
     names = _alternatives(compare)
     study = PairwiseResults.load(results)
     with as_user_error():
@@ -111,11 +111,16 @@ def _helpers(study: PairwiseResults, for_task: str, risk: float | None) -> Helpe
     return HelperResults(study.root, study.matrix, gains, target, select_helpers(gains, target), risk)
 
 
-def _check(groups: int | None, budget: float | None, risk: float | None, for_task: str | None, draws: int) -> None:
-    given = [name for name, one in (("groups", groups), ("budget", budget), ("for", for_task)) if one is not None]
+def check_options(
+    groups: int | None, budget: float | None, risk: float | None, for_task: str | None, draws: int
+) -> None:
+    """Raise ``InputError`` unless one limit is given and all numbers are legal; the message names options."""
+    given = [
+        f"--{name}" for name, one in (("groups", groups), ("budget", budget), ("for", for_task)) if one is not None
+    ]
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
-        raise InputError(f"group: found {found}; give one of groups, budget and for: a number, hours or a task")
+        raise InputError(f"group: found {found}; give one of --groups, --budget or --for: a number, hours or a task")
     for name, value, least, most in (
         ("groups", groups, 1, MOST_GROUPS),
         ("budget", budget, 0, MOST_HOURS),
@@ -131,7 +136,7 @@ def _check(groups: int | None, budget: float | None, risk: float | None, for_tas
             or not isinstance(value, int if whole else int | float)
             or not least <= value <= most
         ):
-            raise InputError(f"{name}: found {quoted(str(value))}; expected {kind} from {least:g} to {most:g}")
+            raise InputError(f"--{name}: found {quoted(str(value))}; expected {kind} from {least:g} to {most:g}")
 
 
 def _alternatives(compare: str | Sequence[str]) -> list[str]:

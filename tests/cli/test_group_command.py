@@ -162,7 +162,7 @@ def test_a_limit_of_helpers_needs_a_search(root: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "group: found none of them; give one of groups, budget and for: a number, hours or a task"),
+        ({}, "group: found none of them; give one of groups, budget or for_task: a number, hours or a task"),
         ({"groups": 2, "budget": 1.0}, "group: found groups and budget"),
         ({"groups": 0}, "groups: found '0'; expected a whole number from 1 to 1000"),
         ({"groups": 2, "risk": 0.9}, "risk: found '0.9'; expected a number from 0.0001 to 0.5"),
@@ -175,6 +175,13 @@ def test_a_bad_option_is_one_line(options: dict[str, Any], said: str, root: Path
     with pytest.raises(ta.InputError, match=said):
         ta.group(root, **options)
     assert not (root / "groups.csv").exists()
+
+
+def test_the_command_names_its_options(root: Path) -> None:
+    for options, found in (([], "none of them"), (["--groups=2", "--for=mednli"], "--groups and --for")):
+        done = CliRunner().invoke(app, ["group", str(root), *options])
+        said = f"group: found {found}; give one of --groups, --budget or --for: a number, hours or a task"
+        assert str(done.exception) == said
 
 
 def test_the_command_refuses_a_risk_that_is_no_probability(root: Path) -> None:

@@ -329,3 +329,30 @@ def test_folders_of_trained_and_of_external_runs_do_not_mix(tmp_path: Path) -> N
     assert train.returncode == 2
     assert "trained elsewhere" in train.stderr.splitlines()[-1]
     assert not list((tmp_path / "out/runs").glob("*clinicalsts*"))
+
+
+def test_what_the_tables_do_not_use_or_misspell_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = [(target, "", seed, 0.5) for target in ("rte", "mnli") for seed in range(2)]
+    rows += [("rte", "mnli", 0, 0.5), ("rte", "mnl", 1, 0.5), ("mnli", "rte", 0, 0.5), ("mnli", "wsc", 0, 0.5)]
+    with caplog.at_level("INFO", "taskaffinity"):
+        ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), metric="accuracy", output_dir=tmp_path / "out")
+    said = [record.getMessage() for record in caplog.records]
+    assert "source mnl: only one run has it; did you mean mnli?" in said
+    assert "metric: not used, because there are no predictions; the scores are taken as they are" in said
+    assert not [line for line in said if "wsc" in line]
+    for arguments in (["export", "out", "--task=rte", "--out=model"], ["predict", "out", "t.txt", "--task=rte"]):
+        (tmp_path / "t.txt").write_text("a\n")
+        refused = command(*arguments, cwd=tmp_path)
+        assert refused.returncode == 2
+        assert "out: made by `taskaffinity verdicts`: its runs were trained elsewhere" in refused.stderr
+        assert "--keep-models" not in refused.stderr
+
+
+def test_equal_means_give_a_gain_of_zero(tmp_path: Path) -> None:
+    scores = {"": (65.6, 66.8, 62.8, 51.7, 76.1), "mnli": (65.6, 51.7, 62.8, 66.8, 76.1)}  # summed in another order
+    rows = [("rte", source, seed, one) for source, given in scores.items() for seed, one in enumerate(given)]
+    found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path)
+    assert found.matrix.gain[1, 0] != 0  # else the test shows nothing
+    with (tmp_path / "edges.csv").open(newline="") as file:
+        [gain] = [row["gain"] for row in csv.DictReader(file) if row["target"] == "rte"]
+    assert gain == "0"

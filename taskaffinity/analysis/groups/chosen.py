@@ -200,7 +200,7 @@ def _too_little(gains: GroupGains, price: Price | None, models: int | None, hour
         because = (
             f"; {unknown} of {int(gains.arrows.sum())} gains have no bound, and no task is served by a group that "
         )
-        because += "needs one: train more seeds, or choose without risk"
+        because += "needs one: train more seeds, or choose without risk (`group --risk none`, in Python risk=None)"
     if models is not None:
         return InputError(f"groups {models}: no {models} groups serve all {gains.size} tasks{because}")
     least = float(price.of(np.ones((1, gains.size), dtype=np.bool_))[0]) if price else float("nan")

@@ -24,6 +24,8 @@ from taskaffinity.tasks.metrics import GIVEN_SCORE
 from taskaffinity.tasks.splits import is_test, split_of
 
 SCORES_COLUMNS = tuple(COLUMNS["scores.csv"])
+_ZERO = 1e-9
+"""Points below which a gain is zero up to rounding."""
 EDGES_COLUMNS = tuple(COLUMNS["edges.csv"])
 TEST_SETS_COLUMNS = tuple(COLUMNS["test_sets.csv"])
 CONTROLS_COLUMNS = tuple(COLUMNS["controls.csv"])
@@ -95,7 +97,10 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
         }
         grids = {name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name not in row}
         rows.append({**row, **grids})
-    return pd.DataFrame(rows, columns=list(EDGES_COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(EDGES_COLUMNS))
+    for name in ("gain", "low", "high", "gain_trained") if rows else ():
+        frame[name] = frame[name].mask(frame[name].abs() < _ZERO, 0.0)  # a difference of equal means
+    return frame
 
 
 def frame_of_test_sets(matrices: Sequence[AffinityMatrix]) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from taskaffinity.errors import InputError, input_error, quoted
+from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.runs.external.facts import Facts, read_facts
 from taskaffinity.runs.external.keys import (
     Key,
@@ -37,6 +38,8 @@ from taskaffinity.tasks.splits import differ_in_case, split_of
 UNKNOWN: Literal["unknown"] = "unknown"
 ROUNDING = 5e-4
 """Largest difference of a given score from that of the predictions, because tables round to three digits."""
+
+_NOT_USED = "metric: not used, because there are no predictions; the scores are taken as they are"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +142,7 @@ def read_tables(
         If a row cannot be used, the tables contradict each other, or they make no study of pairs.
     """
     known = Facts() if facts is None else read_facts(facts)
+    asked = scoring is not None and bool(scoring.metrics)
     scoring = known.scoring(scoring or Scoring())
     if scores is None and predictions is None:
         raise InputError("scores: found none; expected a table of scores, or --predictions and --metric")
@@ -167,7 +171,12 @@ def read_tables(
         targets |= given_runs(given, without=rows)
     table = predictions if scores is None else scores
     name = Path(table).stem if isinstance(table, str | Path) else "scores"
-    notices = [*([given.describe_scale()] if given else []), *_describe_test_sets(targets, first)]
+    notices = [
+        *([given.describe_scale()] if given else []),
+        *_describe_test_sets(targets, first),
+        *_describe_names(keys),
+        *([_NOT_USED] if predictions is None and asked else []),
+    ]
     tasks = tuple(known.card(_card(task, targets, cards)) for task in tasks_of(keys))
     if one := differ_in_case(name for card in tasks for name in card.test_sets):
         raise InputError(f"test_set: found {' and '.join(one)}; expected names that differ in more than case")
@@ -206,6 +215,18 @@ def _describe_test_sets(targets: Collection[str], first: Mapping[str, str]) -> I
         if further:
             name = test_set_of(first[task]) or "the one without a name"
             yield f"{task}: edges.csv and the graph show test set {name}; further test sets: {', '.join(further)}"
+
+
+def _describe_names(keys: Iterable[Key]) -> Iterator[str]:
+    """Yield a line for each source of one run only that resembles another task: it may be misspelt."""
+    runs = dict.fromkeys(keys)
+    targets, of_source = (
+        {target_of(target) for target, _, _ in runs},
+        Counter(source for _, source, _ in runs if source),
+    )
+    for source, n_runs in of_source.items():
+        if n_runs == 1 and source not in targets and (hint := meant(source, {*targets, *of_source} - {source})):
+            yield f"source {source}: only one run has it{hint}"
 
 
 def given_runs(scores: Scores, without: Collection[str] = ()) -> dict[str, TargetRuns]:
