@@ -72,8 +72,7 @@ def run_study(
     root = Path(root)
     store = RunStore(root)
     check_study(study, suite, encoder, root, keep_models=options.keep_models, replaces=options.overwrite)
-    plan = study.plan
-    check_finished(plan, store)
+    check_finished(plan := study.plan, store)
     with writing_results(root), exclusive(root):
         check_compatible(study, root, replaces=options.overwrite)  # another process may have written a study meanwhile
         mark_replaced(study, root)
