@@ -10,12 +10,13 @@ import sys
 
 def main() -> None:
     """Import the commands and run one; see ``taskaffinity.cli.main``."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # a shell may start a command that ignores it
+    is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_default:  # a shell may start a command that ignores it
         signal.signal(signal.SIGINT, _end)
     from taskaffinity.cli import main as run  # takes a second
 
-    signal.signal(signal.SIGINT, before)
+    if is_default:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run()
     except KeyboardInterrupt:
