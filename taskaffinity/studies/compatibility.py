@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
-from taskaffinity.analysis.outdated import mark_study
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
@@ -190,13 +189,6 @@ def check_study(
     if pending:
         for recipe in study.recipes:
             prepare(suite.tasks, encoder, recipe, cache_folder())
-
-
-def mark_replaced(study: Study, root: Path) -> None:
-    """Mark the files of a study that this one replaces; call it before the new study is written."""
-    for other in studies_in(root):
-        if other.design == study.design and (any(differences(other, study)) or losses(other, study)):
-            mark_study(root, study.design)
 
 
 def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> None:

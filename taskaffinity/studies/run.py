@@ -21,7 +21,8 @@ from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.schedule.progress import Progress, Report
 from taskaffinity.schedule.resources import DEFAULT_OPTIONS, Resources, RunOptions
 from taskaffinity.schedule.run import pending_runs, run
-from taskaffinity.studies.compatibility import check_compatible, check_study, mark_replaced
+from taskaffinity.studies.compatibility import check_compatible, check_study
+from taskaffinity.studies.replacement import mark_replaced
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.training.encoders.load import Encoder
 

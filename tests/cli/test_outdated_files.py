@@ -21,7 +21,7 @@ from taskaffinity.analysis.publish import publish
 from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
-from taskaffinity.studies.compatibility import mark_replaced
+from taskaffinity.studies.replacement import mark_replaced
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 OF_GROUPS = ["groups.csv", "groups.png", "groups.svg"]

@@ -154,10 +154,7 @@ def read_tables(
     first = dict(given.first) if given else {}
     if predictions is not None:
         rows, first = read_predictions(predictions, scoring, first)
-    if by_metric := [name for name in negated if given is None or name in rows]:
-        raise InputError(
-            f"--smaller-is-better {quoted(by_metric[0])}: its metric scores it; expected a task of scores alone"
-        )
+    _check_negated(negated, given, rows)
     keys = [*(given.by_key if given else ()), *(key for of_target in rows.values() for key in of_target.runs)]
     check_keys(dict.fromkeys(keys))
     known.check_tasks(tasks_of(keys))
@@ -169,8 +166,8 @@ def read_tables(
             _check_scores(given, scores_of(targets[name], name), of_target)
     if given:
         targets |= given_runs(given, without=rows)
-    table = predictions if scores is None else scores
-    name = Path(table).stem if isinstance(table, str | Path) else "scores"
+    files = tuple(Path(table) for table in (scores, predictions, facts) if isinstance(table, str | Path))
+    name = files[0].stem if isinstance(predictions if scores is None else scores, str | Path) else "scores"
     notices = [
         *([given.describe_scale()] if given else []),
         *_describe_test_sets(targets, first),
@@ -180,8 +177,15 @@ def read_tables(
     tasks = tuple(known.card(_card(task, targets, cards)) for task in tasks_of(keys))
     if one := differ_in_case(name for card in tasks for name in card.test_sets):
         raise InputError(f"test_set: found {' and '.join(one)}; expected names that differ in more than case")
-    files = tuple(Path(table) for table in (scores, predictions, facts) if isinstance(table, str | Path))
     return Tables(name, tasks, targets, given.stated if given else {}, tuple(notices), known, files)
+
+
+def _check_negated(negated: Sequence[str], given: Scores | None, rows: Collection[str]) -> None:
+    """Raise ``InputError`` if a metric scores one of the targets whose scores are negated."""
+    if by_metric := [name for name in negated if given is None or name in rows]:
+        raise InputError(
+            f"--smaller-is-better {quoted(by_metric[0])}: its metric scores it; expected a task of scores alone"
+        )
 
 
 def _card(task: str, targets: Mapping[str, TargetRuns], cards: Mapping[str, StudiedTask]) -> StudiedTask:

@@ -23,10 +23,11 @@ from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import RunOptions
 from taskaffinity.schedule.run import pending_runs, run
-from taskaffinity.studies.compatibility import check_compatible, check_study, mark_replaced
+from taskaffinity.studies.compatibility import check_compatible, check_study
 from taskaffinity.studies.forecast import describe_forecast
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.planned import PlannedStudy
+from taskaffinity.studies.replacement import mark_replaced
 from taskaffinity.training.execute import prepare
 from taskaffinity.training.export.export import check_exportable
 
