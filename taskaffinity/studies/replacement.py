@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from taskaffinity.analysis.outdated import mark_study
-from taskaffinity.runs.study import Study
-from taskaffinity.studies.compatibility import differences, losses, studies_in
+from taskaffinity.runs.study import Study, studies_in
+from taskaffinity.studies.compatibility import differences, losses
 
 
 def mark_replaced(study: Study, root: Path) -> None:
