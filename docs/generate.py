@@ -158,7 +158,8 @@ FILES = {
     "full.json": "Settings of `full`, with the same keys.",
     "train.json": "Settings of `train`, with the same keys.",
     "estimate.json": "The design of the probes of `estimate`: number per arrow, updates, and cost as a share of the "
-    "training of all pairs. A probe is a run, `probe-...`; it stores no history and no model.",
+    "training of all pairs; and the study that `estimates.csv` is of, because estimates of a replaced study are "
+    "not used. A probe is a run, `probe-...`; it stores no history and no model.",
     "gpu_sharing.json": "With `--gpus-per-run auto`: examples per second of 1, 2, 4 and 8 runs at once on a GPU, which "
     "chose the share of a run. The same GPU model is not tried again.",
     "suite.yaml": "A copy of the suite file.",

@@ -113,6 +113,8 @@ class AffinityMatrix:
     """What would decide an inconclusive arrow, in words."""
     estimates: StoredEstimates | None = None
     """Estimates of gains, which give no verdict; see ``with_estimates``."""
+    estimates_ignored: str = ""
+    """Why the estimates of the folder are not used; empty if they are, or if there are none."""
     test_set: str = ""
     """Name of the test set that all gains are measured on; empty for the split ``test``."""
     beside: Beside = NONE_BESIDE

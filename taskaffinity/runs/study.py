@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -201,11 +201,15 @@ class Study:
     def write(self, root: Path) -> None:
         """Write the study file of the design, such as ``root/study.json``."""
         root.mkdir(parents=True, exist_ok=True)
+        write_json(root / FILES[self.design], self.content())
+
+    def content(self) -> dict[str, Any]:
+        """Return the content of the study file."""
         content = dataclasses.asdict(self)
         for name in ("stated", "undertrained"):
             if not content[name]:
                 del content[name]  # as in studies of runs that were trained here
-        write_json(root / FILES[self.design], content)
+        return content
 
     @classmethod
     def load(cls, root: str | Path, design: Design = "pairwise") -> Study:

@@ -7,11 +7,13 @@ from itertools import combinations
 from pathlib import Path
 
 from taskaffinity.analysis.estimates.admission import admit
-from taskaffinity.analysis.estimates.stored import FILE, read_estimates
+from taskaffinity.analysis.estimates.design_file import AGAIN, ESTIMATES, describe_other_study
+from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.errors import InputError
 from taskaffinity.runs.admission import Admission
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study_changes import describe_differences
 
 
 def with_admission(study: Study, root: Path, at: float, *, replaces: bool = False) -> Study:
@@ -45,7 +47,8 @@ def with_admission(study: Study, root: Path, at: float, *, replaces: bool = Fals
     found = read_estimates(root, names)
     if found is None:
         raise InputError(
-            f"--by-estimates: no {FILE} in {root}; run `taskaffinity estimate` with the same tasks and --results first"
+            f"--by-estimates: no {ESTIMATES} in {root}; run `taskaffinity estimate` with the same tasks and --results "
+            "first"
         )
     admission = admit(names, found, at, _measured(stored, root) if stored else set())
     if not admission.admitted:
@@ -55,6 +58,25 @@ def with_admission(study: Study, root: Path, at: float, *, replaces: bool = Fals
             "errors away; give a smaller number, or leave --by-estimates out"
         )
     return replace(study, admission=admission)
+
+
+def check_admitting_estimates(study: Study, root: Path, *, replaces: bool = False) -> None:
+    """Check that the estimates that admit pairs are of this study, with its settled recipe.
+
+    A decision that the stored study keeps needs no estimates.
+
+    Raises
+    ------
+    InputError
+        If they are of another study: one line with the way out.
+    """
+    stored = _stored(root)
+    if stored is not None and not replaces and stored.admission == study.admission:
+        return
+    if other := describe_other_study(root, study):
+        here = stored is None or not describe_differences(stored, study)
+        elsewhere = "run `taskaffinity estimate` with these settings and another --results first"
+        raise InputError(f"--by-estimates: {root}: {other}; {AGAIN if here else elsewhere}")
 
 
 def _stored(root: Path) -> Study | None:

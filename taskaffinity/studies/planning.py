@@ -85,14 +85,18 @@ def plan_pairwise(suite: Suite, options: PairwiseOptions, listener: Listener, *,
         rule=make_rule(*rule_options, metrics=[task.metric_name for task in suite]),
     )
     if options.by_estimates:
-        from taskaffinity.analysis.estimates.admission import describe_admission  # pandas: only if it is needed
-        from taskaffinity.studies.admission import with_admission  # as above
+        from taskaffinity.studies.admission import with_admission  # pandas: only if it is needed
 
         study = with_admission(study, root, admission_bound(options), replaces=options.overwrite)
-        for line in describe_admission(study):
-            listener.notice(line)
     asked = [(study, encoder)]
     [planned] = _settled(suite, asked, [root], resources, options, settings, listener, dry_run=dry_run)
+    if options.by_estimates:
+        from taskaffinity.analysis.estimates.admission import describe_admission  # as above
+        from taskaffinity.studies.admission import check_admitting_estimates  # as above
+
+        check_admitting_estimates(planned.study, root, replaces=options.overwrite)
+        for line in describe_admission(planned.study):
+            listener.notice(line)
     return planned
 
 

@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from taskaffinity.analysis.estimates.design_file import write_design
 from taskaffinity.analysis.estimates.probes import Estimate
+from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.recipe import REFINE
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
@@ -122,11 +124,15 @@ def latent_counts(
     return counts_of
 
 
-def write_estimates(root: Path, rows: Mapping[tuple[str, str], Mapping[str, object]]) -> None:
+def write_estimates(
+    root: Path, rows: Mapping[tuple[str, str], Mapping[str, object]], study: Study | None = None
+) -> None:
     """Write ``estimates.csv``: arrow -> the values that differ from a probe of five points whose source was learned.
 
-    Interval and sign follow from the probe, unless they are given.
+    Interval and sign follow from the probe, unless they are given. With ``study``, ``estimate.json`` names it.
     """
+    if study is not None:
+        write_design(root, ProbeDesign(steps=30, repeats=2, share=0.2), study)
     table = []
     for (source, target), given in rows.items():
         usual = {"probe": 5.0, "se": 1.0, "source_learned": True, **given}

@@ -61,7 +61,7 @@ def by_estimates(root: Path, names: str = "abcd") -> Study:
     study = make_study(list(names), seeds=range(INTERIM_SEEDS[-1]), interim_seeds=INTERIM_SEEDS)
     study = replace(study, seeds_single=tuple(range(default_single_seeds(len(names), INTERIM_SEEDS[-1]))))
     root.mkdir(exist_ok=True)
-    write_estimates(root, ROWS)
+    write_estimates(root, ROWS, study)
     found = read_estimates(root, tuple(names))
     assert found is not None
     return replace(study, admission=admit(list(names), found, 1.0))

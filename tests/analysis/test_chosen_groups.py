@@ -75,7 +75,7 @@ def test_arrows_of_one_seed_have_no_bound_and_estimates_replace_it(tmp_path: Pat
     assert line.startswith("2 of 6 gains without a lower bound (0 not measured, the others from one seed)")
     assert describe_unknown(group_gains(matrix, None), None) == []
     assert chosen_groups(matrix, None, models=1, risk=None).shares is None
-    write_estimates(tmp_path, {(s, t): {} for s in NAMES for t in NAMES if s != t})
+    write_estimates(tmp_path, {(s, t): {} for s in NAMES for t in NAMES if s != t}, study)
     chosen = chosen_groups(with_estimates(matrix, tmp_path), None, models=3, draws=20)
     assert chosen.gain[:2].tolist() == [5.0, 5.0]
     assert chosen.estimated == (True, True, False)

@@ -37,7 +37,7 @@ def world(root: Path, names: str, measured: tuple[str, str] = ("a", "b")) -> Aff
     store = fill(study, root, counts, skip=lambda spec: len(spec.task_names) > 1 and spec.task_names != measured)
     kinds = [POSITIVE, NEGATIVE, UNCLEAR]
     every = [(s, t) for s in names for t in names if s != t]
-    write_estimates(root, {arrow: kinds[place % 3] for place, arrow in enumerate(every)})
+    write_estimates(root, {arrow: kinds[place % 3] for place, arrow in enumerate(every)}, study)
     return with_estimates(measure(study, store), root)
 
 
@@ -179,7 +179,7 @@ def test_figures_of_a_study_without_estimates_do_not_speak_of_them(four: Affinit
     assert with_file is matrix
     for draw in (draw_graph, draw_heatmap, draw_forest, draw_targets):
         assert "stimate" not in caption_of(draw(matrix))
-    write_estimates(tmp_path, {("a", "b"): POSITIVE})
+    write_estimates(tmp_path, {("a", "b"): POSITIVE}, four.study)
     both = with_estimates(matrix, tmp_path)  # everything is measured
     assert estimated_arrows(both) == ()
     for draw in (draw_graph, draw_heatmap, draw_forest, draw_targets):

@@ -102,7 +102,7 @@ def test_a_measured_gain_is_never_replaced_and_gets_no_other_verdict(tmp_path: P
     study = make_study(NAMES)
     store = fill(study, tmp_path, latent_counts({("a", "b"): 0.6}), skip=lambda spec: spec.task_names == ("a", "c"))
     matrix = measure(study, store)
-    write_estimates(tmp_path, {(s, t): {"probe": 20.0} for s in NAMES for t in NAMES if s != t})
+    write_estimates(tmp_path, {(s, t): {"probe": 20.0} for s in NAMES for t in NAMES if s != t}, study)
     both = with_estimates(matrix, tmp_path)
     assert estimated_arrows(both) == ((0, 2), (2, 0))
     for name in ("gain", "low", "high", "p", "q", "verdict", "untested_reason"):
@@ -122,7 +122,7 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
     study.write(tmp_path)
     negative = {"probe": -4.0}
     rows = {(s, t): {} if (s, t) == ("a", "b") else negative for s in NAMES for t in NAMES if s != t}
-    write_estimates(tmp_path, rows)
+    write_estimates(tmp_path, rows, study)
     matrix = PairwiseResults.load(tmp_path).matrix
     chosen = chosen_groups(matrix, None, models=3, draws=20, compare=["pairs", "single-task"])
     assert sorted(chosen.grouping.groups) == [(0,), (0, 1), (2,)]
@@ -144,7 +144,7 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
 def test_estimates_whose_source_was_not_learned_serve_nobody(tmp_path: Path) -> None:
     study = make_study(NAMES)
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: len(spec.task_names) > 1)
-    write_estimates(tmp_path, {(s, t): {"source_learned": False} for s in NAMES for t in NAMES if s != t})
+    write_estimates(tmp_path, {(s, t): {"source_learned": False} for s in NAMES for t in NAMES if s != t}, study)
     matrix = with_estimates(measure(study, store), tmp_path)
     with pytest.raises(InputError, match="no 1 groups serve all 3 tasks; 6 of 6 gains have no bound"):
         chosen_groups(matrix, None, models=1)

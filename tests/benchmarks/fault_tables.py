@@ -215,22 +215,24 @@ def _read_trial(place: Path, path: Path) -> Any:
 
 
 def _write_estimated(folder: Path) -> None:
+    from taskaffinity.analysis.estimates.design_file import write_design
     from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
     from taskaffinity.analysis.estimates.validation import scores_of_estimators
     from taskaffinity.analysis.tables.frames import as_csv
     from taskaffinity.runs.probe_result import ProbeResult, ProbeScores, write_probe
+    from taskaffinity.runs.probes import ProbeDesign
     from taskaffinity.runs.store import RunStore
     from taskaffinity.tasks.metrics import METRICS
 
     study, rng = _study(), np.random.default_rng(0)
     study.write(folder)
+    write_design(folder, ProbeDesign(steps=30, repeats=2, share=0.2), study)
     arrows = list(permutations(TARGETS[:3], 2))
     rows = [Estimate(*arrow, probe=4.0 - n, se=0.5 + n / 10, rounds=1, repeats=2) for n, arrow in enumerate(arrows)]
     rows[2], rows[3] = replace(rows[2], source_learned=False), Estimate(*arrows[3], reason="a probe is missing")
     (folder / "estimates.csv").write_text(as_csv(estimates_frame(rows, TARGETS[:3])))
     scores = {name: np.where(np.eye(3, dtype=bool), np.nan, rng.normal(size=(3, 3))) for name in ("one", "other")}
     (folder / "estimators.csv").write_text(as_csv(scores_of_estimators(scores, TARGETS[:3])))
-    (folder / "estimate.json").write_text(json.dumps({"steps": 30, "repeats": 2, "share": 0.2}))
     edges = [(*arrow, gain, "inconclusive") for arrow, gain in zip(arrows, rng.normal(size=6), strict=True)]
     write_csv(folder / "edges.csv", ("source", "target", "gain", "verdict"), edges)
     spec = _probe()

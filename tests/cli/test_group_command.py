@@ -13,8 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 import taskaffinity as ta
+from taskaffinity.analysis.estimates.design_file import write_design
 from taskaffinity.analysis.groups.results import GroupResults, HelperResults
 from taskaffinity.cli import app, group
+from taskaffinity.runs.probes import ProbeDesign
+from taskaffinity.runs.study import Study
 from taskaffinity.tasks.user.template import example_files
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks/example_results"
@@ -47,7 +50,7 @@ def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path)
     found = json.loads(done.stdout)
     assert set(found) == {
         *("results", "method", "groups", "choices", "regret", "unknown_gains", "estimated_gains"),
-        *("exponent", "model_error"),
+        *("exponent", "model_error", "estimates_ignored"),
     }
     assert set(found["choices"]) == {"chosen", "pairs", "single-task"}
     assert [set(row) for row in found["groups"]] == [set(result.to_frame().columns)] * len(found["groups"])
@@ -57,6 +60,7 @@ def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path)
 def test_estimates_stand_for_pairs_that_were_not_trained_and_are_marked(root: Path) -> None:
     for path in root.glob("runs/refine-i2b2-2010-re+shareclefe-*"):
         shutil.rmtree(path)
+    write_design(root, ProbeDesign(steps=30, repeats=2, share=0.2), Study.load(root))
     (root / "estimates.csv").write_text(
         "source,target,probe,se,low,high,sign,source_learned\n"
         "shareclefe,i2b2-2010-re,8.0,1.0,6.355,57.87,positive,True\n"

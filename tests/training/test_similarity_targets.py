@@ -21,7 +21,7 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import StudiedTask, Study
-from taskaffinity.studies.compatibility import differences
+from taskaffinity.runs.study_changes import differences
 from taskaffinity.studies.defaults import default_recipe
 from taskaffinity.studies.targets import with_recorded_targets
 from taskaffinity.tasks.planted import CLINICAL, VOCABULARY

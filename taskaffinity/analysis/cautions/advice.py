@@ -15,7 +15,8 @@ from taskaffinity.runs.study import Study
 def describe_advice(matrix: AffinityMatrix) -> list[str]:
     """Return lines on what limits the evidence of a study.
 
-    The lines name collapsed runs, undertrained baselines, limits of the data, and test sets that are too small.
+    The lines name collapsed runs, undertrained baselines, limits of the data, test sets that are too small, and
+    estimates of another study, which are not used.
     """
     study = matrix.study
     return [
@@ -23,6 +24,7 @@ def describe_advice(matrix: AffinityMatrix) -> list[str]:
         *describe_undertrained(study, matrix.undertrained),
         *describe_data(study),
         *describe_cautions(matrix),
+        *[matrix.estimates_ignored] * bool(matrix.estimates_ignored),
     ]
 
 

@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from taskaffinity.analysis.estimates.design_file import check_probed_study, read_design
 from taskaffinity.analysis.estimates.gather import Gathered
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.validation import Agreement, agreement, estimator_scores, noise_ceiling
 from taskaffinity.analysis.estimates.words import estimate_cautions
 from taskaffinity.analysis.measure import measure
 from taskaffinity.errors import InputError
-from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.runs.study import Study
-
-ESTIMATES, DESIGN = "estimates.csv", "estimate.json"
 
 
 @dataclass(frozen=True)
@@ -55,16 +52,17 @@ class EstimateResults:
         Raises
         ------
         InputError
-            If the folder has no estimates, or a damaged file.
+            If the folder has no estimates, those of another study, or a damaged file.
         """
         root = Path(root)
         try:
             study = Study.load(root)
-            design: ProbeDesign = parse_model(read_regular(root / DESIGN), ProbeDesign)
+            design, _ = read_design(root)
         except FileNotFoundError:
             raise InputError(f"{root}: no estimates here; `taskaffinity estimate` makes them") from None
         except ValueError as error:
             raise InputError(f"{root}: {error}") from error
+        check_probed_study(root, study)
         return cls.of(study, root, design)
 
     @property

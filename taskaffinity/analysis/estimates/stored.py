@@ -15,12 +15,12 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field
 from scipy.special import stdtrit
 
+from taskaffinity.analysis.estimates.design_file import ESTIMATES
 from taskaffinity.analysis.estimates.probes import RATIO, Estimate, FloatArray, Sign
 from taskaffinity.errors import InputError, shown
 from taskaffinity.runs.stored.csv_files import read_csv_rows
 from taskaffinity.runs.stored.json_files import Finite, Words
 
-FILE = "estimates.csv"
 _AGAIN = "run `taskaffinity estimate` again, or move the file away"
 _ROUNDING = 1e-4
 """Relative error of numbers with six significant digits, at most, and of what follows from them."""
@@ -99,7 +99,7 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
     InputError
         If the file is damaged, or has tasks that the study has not: one line with the way out.
     """
-    path, places = root / FILE, {name: place for place, name in enumerate(tasks)}
+    path, places = root / ESTIMATES, {name: place for place, name in enumerate(tasks)}
     try:
         rows = read_csv_rows(path, _Row, _AGAIN)
     except FileNotFoundError:

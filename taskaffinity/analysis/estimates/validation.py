@@ -19,6 +19,7 @@ import pandas as pd
 from pydantic import ConfigDict
 from scipy.stats import rankdata, spearmanr
 
+from taskaffinity.analysis.estimates.design_file import SCORES
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.csv_files import read_csv_rows
@@ -29,8 +30,6 @@ Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 PROBES, SIZES = "probes", "log size ratio"
 """Names of the estimators that need no more than a study and its probes."""
-SCORES = "estimators.csv"
-"""Scores of the others, by ``taskaffinity estimate --baselines``."""
 _AGAIN = "run `taskaffinity estimate --baselines` again, or move the file away"
 
 _DRAWS = 2000

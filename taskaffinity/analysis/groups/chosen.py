@@ -178,7 +178,9 @@ def chosen_groups(
     try:
         grouping = choose_groups(gains.worth, budget)
     except NoGrouping as error:
-        raise _too_little(gains, price, models, hours) from error
+        fault = str(_too_little(gains, price, models, hours))
+        ignored = matrix.estimates_ignored.removesuffix(".")
+        raise InputError("; ".join(filter(None, [fault, ignored]))) from error
     others = {name: choose(gains.worth) for name, choose in ALTERNATIVES.items() if name in compare}
     shares = shares_of(grouping, gains, budget, draws=draws)
     predictor = Predictor(matrix, gains, measured, model_of(matrix, measured))

@@ -111,6 +111,7 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
     lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
     lines += describe_unknown(chosen.gains, chosen.risk)
     lines += describe_estimated(chosen.gains)
+    lines += [chosen.matrix.estimates_ignored] * bool(chosen.matrix.estimates_ignored)
     return [*lines, *describe_predictions(chosen)]
 
 

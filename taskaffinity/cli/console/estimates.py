@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
+from taskaffinity.analysis.estimates.design_file import ESTIMATES
 from taskaffinity.analysis.estimates.probes import RATIO, Estimate
-from taskaffinity.analysis.estimates.results import ESTIMATES, EstimateResults
+from taskaffinity.analysis.estimates.results import EstimateResults
 from taskaffinity.analysis.estimates.validation import Agreement
 
 _MOST = 20

@@ -25,7 +25,8 @@ def print_groups(found: GroupResults) -> None:
 def print_helpers(found: HelperResults) -> None:
     """Print the helpers of a task in the order of their selection."""
     table = helpers_table(found.matrix, found.gains, found.target, found.helpers, found.risk)
-    _print(table, describe_helpers(found.gains, found.target, found.helpers, found.risk))
+    lines = describe_helpers(found.gains, found.target, found.helpers, found.risk)
+    _print(table, [*lines, *[found.matrix.estimates_ignored] * bool(found.matrix.estimates_ignored)])
 
 
 def print_retrained(found: GroupResults, tasks: tuple[Retrained, ...]) -> None:
@@ -46,7 +47,12 @@ def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
     """Return the object that ``--json`` prints."""
     rows = found.to_frame().to_dict(orient="records")
     if isinstance(found, HelperResults):
-        return {"results": str(found.root), "target": found.matrix.tasks[found.target], "helpers": rows}
+        return {
+            "results": str(found.root),
+            "target": found.matrix.tasks[found.target],
+            "helpers": rows,
+            "estimates_ignored": found.matrix.estimates_ignored,
+        }
     chosen, model = found.chosen, found.chosen.predictor.model
     others = {
         name: {
@@ -69,6 +75,7 @@ def group_content(found: GroupResults | HelperResults) -> dict[str, Any]:
         "regret": chosen.shares.regret if chosen.shares else None,
         "unknown_gains": int(chosen.gains.unknown.sum()),
         "estimated_gains": int(chosen.gains.estimated.sum()),
+        "estimates_ignored": chosen.matrix.estimates_ignored,
     }
 
 

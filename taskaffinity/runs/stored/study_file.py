@@ -57,14 +57,25 @@ def read_study(path: Path, design: str, model: type[T]) -> T:
             )
         raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
     try:
-        content = parse_model(read_regular(path), dict[str, Any])
-        study: T = parse_model(json.dumps(_with_present_names(content)), model)
-        _check(study, design)
+        study = parse_study(parse_model(read_regular(path), dict[str, Any]), design, model)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from error
     except (ValueError, RecursionError) as error:
         why = str(error) if type(error) is ValueError else type(error).__name__
         raise ValueError(f"{path}: not a study of this version of taskaffinity: {why}; {_WAY_OUT}") from error
+    return study
+
+
+def parse_study(content: Mapping[str, Any], design: str, model: type[T]) -> T:
+    """Return the study of the content of a study file; parameters are as in ``read_study``.
+
+    Raises
+    ------
+    ValueError
+        If it is not a study, in one line.
+    """
+    study: T = parse_model(json.dumps(_with_present_names(content)), model)
+    _check(study, design)
     return study
 
 

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from taskaffinity.analysis.estimates.design_file import SCORES
 from taskaffinity.analysis.estimates.log_evidence import label_evidence
-from taskaffinity.analysis.estimates.validation import SCORES, log_size_ratios, scores_of_estimators
+from taskaffinity.analysis.estimates.validation import log_size_ratios, scores_of_estimators
 from taskaffinity.analysis.outdated import made_anew
 from taskaffinity.analysis.tables.frames import write_csv
 from taskaffinity.runs.files import cache_folder

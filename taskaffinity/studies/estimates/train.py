@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
+from taskaffinity.analysis.estimates.design_file import ESTIMATES, write_design
 from taskaffinity.analysis.estimates.gather import Gathered, cost_of
-from taskaffinity.analysis.estimates.results import DESIGN, ESTIMATES, EstimateResults
+from taskaffinity.analysis.estimates.results import EstimateResults
 from taskaffinity.analysis.outdated import describe_outdated, made_anew
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.atomic import exclusive, write_atomic
 from taskaffinity.errors import InputError, as_user_error
 from taskaffinity.output_file import writing_results
-from taskaffinity.runs.files import cache_folder, write_json
+from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.probes import Costs, ProbeDesign, design_of, least_budget
 from taskaffinity.runs.spec import RunSpec
@@ -126,7 +127,7 @@ def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateRes
         check_compatible(study, root)
         mark_replaced(study, root)
         replace(study, keep_models=planned.options.keep_models).write(root)
-    write_json(root / DESIGN, asdict(planned.design))
+        write_design(root, planned.design, study)
     planned = replace(planned, resources=planned.measured(listener)[1])
     probes = Gathered(study, store, planned.design)
     reports = [_train(planned, store, probes.singles.values(), listener, keep_models=True)]
