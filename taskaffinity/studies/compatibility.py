@@ -7,11 +7,17 @@ it is a different study. With fewer tasks or seeds, results would be lost.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.csv_files import read_csv_rows
+from taskaffinity.runs.stored.json_files import Finite
 from taskaffinity.runs.study import Design, Study, studies_in
 from taskaffinity.runs.study_changes import describe_differences
 from taskaffinity.schedule.run import pending_runs
@@ -128,7 +134,7 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
     InputError
         If one study is of synthetic text and the other of real text. Unless ``replaces``: if the studies differ in
         data, encoder or recipe; if this study lacks tasks, seeds or arms; if they are sequential designs with different
-        interim analyses, rules or pairs.
+        interim analyses, rules or pairs; if this one is sequential and the stored one is a fixed design with tests.
     """
     try:
         stored = studies_in(root)
@@ -143,6 +149,13 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
             continue
         if what := describe_differences(other, study):
             raise InputError(f"{root}: holds a study with {what}; give another --results, or --overwrite to replace it")
+        if study.interim_seeds and not other.interim_seeds and _has_tests(root):
+            raise InputError(
+                f"{root}: holds a fixed design whose verdicts were read at the full alpha, and a sequential design "
+                "would test again what they left open, so its error rates would not hold; give another --results, or "
+                "--overwrite to replace it (no run is trained again): then only the verdicts of the sequential design "
+                "count"
+            )
         if other.interim_seeds and (other.interim_seeds, other.rule) != (study.interim_seeds, study.rule):
             raise InputError(
                 f"{root}: holds a sequential design with other interim analyses or another rule, which spent alpha and "
@@ -161,6 +174,23 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
                 f"{describe_earlier_options(other, study)}, or another --results, or --overwrite to replace the study "
                 "(its finished runs stay)"
             )
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What is read back of a row of ``edges.csv``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="ignore")
+
+    p: Finite | None
+
+
+def _has_tests(root: Path) -> bool:
+    """Return whether the tables of a folder have a test of a gain."""
+    try:
+        return any(row.p is not None for row in read_csv_rows(root / "edges.csv", _Test, "move it away"))
+    except FileNotFoundError:
+        return False
 
 
 def _by_estimates(study: Study) -> str:

@@ -130,13 +130,13 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
     assert chosen.bound[1] == pytest.approx(5 + norm.ppf(0.05))
     assert groups_frame(chosen).query("estimated")["task"].tolist() == ["b"]
     lines = describe_groups(chosen)
-    assert "~ with estimates: 6 of 6 gains come from estimates.csv" in "\n".join(lines)
+    assert "~ with estimates: 6 of 6 gains come from estimates.csv (6 not measured)" in "\n".join(lines)
     assert "pairs: 3 models, +1.7 points per task (lower bound +1.1), 1 task with estimates." in lines
     assert "single-task: 3 models, +0.0 points per task (lower bound +0.0)." in lines
     gains = group_gains(matrix, 0.05)
     helpers = select_helpers(gains, 1)
     assert [helper.is_chosen for helper in helpers] == [True, False]
-    assert "2 gains from estimates.csv" in describe_helpers(gains, 1, helpers, 0.05)[-1]
+    assert "2 gains from estimates.csv" in describe_helpers(matrix, gains, 1, helpers, 0.05)[-1]
     assert "+5.0~" in list(helpers_table(matrix, gains, 1, helpers, 0.05).columns[2].cells)
     assert set(matrix.verdict[0, 1:].tolist()) == {"inconclusive"}
 

@@ -165,7 +165,7 @@ def _caption(chosen: ChosenGroups) -> str:
         )
     if any(chosen.estimated):
         sentences.append(
-            f"Hollow, {ABOUT}: an estimate in the place of a gain that was not measured with two seeds. It has the "
+            f"Hollow, {ABOUT}: an estimate in the place of a gain without a lower bound. It has the "
             "sign of a gain and not its size; it is no verdict."
         )
     if study.synthetic:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from rich import box
 from rich.table import Table
@@ -110,7 +112,7 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
         )
     lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
     lines += describe_unknown(chosen.gains, chosen.risk)
-    lines += describe_estimated(chosen.gains)
+    lines += describe_estimated(chosen.matrix, chosen.gains)
     lines += [chosen.matrix.estimates_ignored] * bool(chosen.matrix.estimates_ignored)
     return [*lines, *describe_predictions(chosen)]
 
@@ -140,16 +142,25 @@ def describe_evidence(chosen: ChosenGroups) -> list[str]:
     return lines
 
 
-def describe_estimated(gains: GroupGains) -> list[str]:
-    """Return a line on estimates that stand for gains; none without them."""
+def describe_estimated(matrix: AffinityMatrix, gains: GroupGains) -> list[str]:
+    """Return a line on estimates that stand for gains, with the reasons; none without them."""
     number = int(gains.estimated.sum())
     if not number:
         return []
+    come = "comes" if number == 1 else "come"
     return [
-        f"{ESTIMATE_MARK} with estimates: {number} of {plural(int(gains.arrows.sum()), 'gain')} come from "
-        "estimates.csv, because their pair was not measured with two seeds. An estimate has the sign of a gain, not "
-        "its size."
+        f"{ESTIMATE_MARK} with estimates: {number} of {plural(int(gains.arrows.sum()), 'gain')} {come} from "
+        f"estimates.csv{_why_estimated(matrix, gains.estimated)}. An estimate has the sign of a gain, not its size."
     ]
+
+
+def _why_estimated(matrix: AffinityMatrix, estimated: npt.NDArray[np.bool_]) -> str:
+    """Return why arrows have no measured gain with a bound: `` (1 not measured, 2 without a test: one seed)``."""
+    reasons = Counter(
+        f"without a test: {matrix.untested_reason[arrow]}" if matrix.seeds_pair[arrow] else "not measured"
+        for arrow in map(tuple, np.argwhere(estimated))
+    )
+    return f" ({', '.join(f'{count} {reason}' for reason, count in sorted(reasons.items()))})"
 
 
 def describe_unknown(gains: GroupGains, risk: float | None) -> list[str]:
@@ -213,7 +224,9 @@ def helpers_table(
     return table
 
 
-def describe_helpers(gains: GroupGains, target: int, helpers: Sequence[Helper], risk: float | None) -> list[str]:
+def describe_helpers(
+    matrix: AffinityMatrix, gains: GroupGains, target: int, helpers: Sequence[Helper], risk: float | None
+) -> list[str]:
     """Return lines on the choice of helpers."""
     chosen = any(step.is_chosen for step in helpers)
     first = "* chosen." if chosen else "None chosen: no task is shown to help this one." if risk else "None chosen."
@@ -221,11 +234,12 @@ def describe_helpers(gains: GroupGains, target: int, helpers: Sequence[Helper], 
         f"{first} With those before: the mean of the gains in pairs, so a second helper never raises it. Only "
         "training with both can show whether two helpers are better than one."
     ]
-    unknown, estimated = int(gains.unknown[:, target].sum()), int(gains.estimated[:, target].sum())
+    into = gains.estimated & (np.arange(gains.size) == target)
+    unknown, estimated = int(gains.unknown[:, target].sum()), int(into.sum())
     if estimated:
         lines.append(
-            f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv, because the pair was not measured with "
-            "two seeds. An estimate has the sign of a gain, not its size."
+            f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv{_why_estimated(matrix, into)}. An "
+            "estimate has the sign of a gain, not its size."
         )
     return lines + ([f"{plural(unknown, 'task')} left out: no gain with a lower bound is known."] if unknown else [])
 

@@ -10,6 +10,7 @@ from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.groups.measured import can_measure, measured_groups
 from taskaffinity.analysis.groups.predictions import Prediction
 from taskaffinity.analysis.style import signed_plainly
+from taskaffinity.grouping.gains import Group
 from taskaffinity.runs.store import RunStore
 
 
@@ -47,14 +48,8 @@ def describe_all_together(matrix: AffinityMatrix, store: RunStore) -> list[str]:
 def describe_predictions(chosen: ChosenGroups) -> list[str]:
     """Return lines on the model of the predicted gains, its error, and how to check them."""
     model, groups = chosen.predictor.model, chosen.grouping.groups
-    check = "train the chosen ones with fresh seeds (--retrain) before you rely on them."
     if not model.is_fitted:
-        covers = " The lower bound covers the errors of those gains; a group can still differ from their mean."
-        covers = ("" if chosen.risk is None else covers) + _unknown_error(chosen)
-        return [
-            "Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model."
-            f"{covers} The study did not train the groups: {check}"
-        ]
+        return [" ".join([*_describe_means(chosen), *_describe_untrained(chosen)])]
     lines = [
         "Predicted gain of a task with n other tasks: the mean of its gains in pairs with them, times "
         f"n^{model.exponent:.2f} (n^0 is the mean, n^1 the sum). The exponent fits the gains of all tasks together, "
@@ -68,13 +63,43 @@ def describe_predictions(chosen: ChosenGroups) -> list[str]:
     measured = [str(number + 1) for number, group in enumerate(groups) if group in chosen.predictor.measured]
     if measured:
         lines.append(f"The study trained model {' and '.join(measured)}: the gains are measured.")
-    other = "other " if measured else ""
-    return [*lines, *([f"The study did not train the {other}groups: {check}"] if len(measured) < len(groups) else [])]
+    return [*lines, *_describe_untrained(chosen)]
 
 
-def _unknown_error(chosen: ChosenGroups) -> str:
-    """Return why the error of the model is unknown; empty for two tasks, whose only group is a pair."""
-    if len(chosen.tasks) < 3:
-        return ""
+def _describe_means(chosen: ChosenGroups) -> list[str]:
+    """Return sentences on predictions without a fitted model, and what their lower bounds cover."""
+    groups, is_measured = chosen.grouping.groups, chosen.predictor.is_measured
+    if max(map(len, groups)) == 1:
+        return ["Every task has a model of its own, so no gain is predicted."]
+    bound = [] if chosen.risk is None else ["The lower bound covers the errors of those gains"]
+    if not any(len(group) > 2 and not is_measured(group, group[0]) for group in groups):
+        return ["Predicted gain of a task: its gain in the pair or group that its model is.", *map("{}.".format, bound)]
+    words = ["Predicted gain of a task: the mean of its gains in pairs with the other tasks of its model."]
+    words += [f"{line}; a group can still differ from their mean." for line in bound]
+    return words + _unknown_error(chosen)
+
+
+def _describe_untrained(chosen: ChosenGroups) -> list[str]:
+    """Return a sentence that names the chosen models that the study did not train; none if it trained all."""
+    groups = chosen.grouping.groups
+    untrained = [str(number) for number, group in enumerate(groups, 1) if not _is_trained(chosen, group)]
+    if not untrained:
+        return []
+    which = "the groups" if len(untrained) == len(groups) else f"model {' and '.join(untrained)}"
+    return [
+        f"The study did not train {which}: train the chosen ones with fresh seeds (--retrain) before you rely on them."
+    ]
+
+
+def _is_trained(chosen: ChosenGroups, group: Group) -> bool:
+    """Return whether the study trained these tasks together: one task, a measured pair, or a measured group."""
+    if len(group) > 2:
+        return group in chosen.predictor.measured
+    pair = [(source, target) for source in group for target in group if source != target]
+    return not any(math.isnan(chosen.matrix.gain[arrow]) for arrow in pair)
+
+
+def _unknown_error(chosen: ChosenGroups) -> list[str]:
+    """Return why the error of the model is unknown."""
     more = ": `pairwise --full` trains them" if can_measure(chosen.matrix.study) else ""
-    return f" How far is unknown without tested gains of all tasks together{more}."
+    return [f"How far is unknown without tested gains of all tasks together{more}."]

@@ -25,7 +25,7 @@ def print_groups(found: GroupResults) -> None:
 def print_helpers(found: HelperResults) -> None:
     """Print the helpers of a task in the order of their selection."""
     table = helpers_table(found.matrix, found.gains, found.target, found.helpers, found.risk)
-    lines = describe_helpers(found.gains, found.target, found.helpers, found.risk)
+    lines = describe_helpers(found.matrix, found.gains, found.target, found.helpers, found.risk)
     _print(table, [*lines, *[found.matrix.estimates_ignored] * bool(found.matrix.estimates_ignored)])
 
 
