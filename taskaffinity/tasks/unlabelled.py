@@ -22,6 +22,7 @@ from taskaffinity.tasks.kinds import PAIR_KINDS, TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.lines import lone_return, lone_return_error, open_file, parse_line
 from taskaffinity.tasks.user.candidates import Numbered, joined_beside
 from taskaffinity.tasks.user.columns import Field, column_of
+from taskaffinity.tasks.user.inner_keys import with_inner_keys
 from taskaffinity.tasks.user.options import options_of
 
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
@@ -155,6 +156,7 @@ def _renamed(where: str, row: object, columns: Mapping[str, str], kind: Kind) ->
     """
     if not isinstance(row, dict):
         return row
+    row = dict(with_inner_keys(row, columns.values()))
     given = columns.get("options", "")
     if given not in row and all(one in row for one in given.split(",")):
         row = {**row, given: [row[one] for one in given.split(",")]}

@@ -90,6 +90,11 @@ class Columns:
     missed: dict[str, Counter[str]] = field(default_factory=dict, compare=False)
     """Folder or file -> document -> number of gold relations without an example."""
 
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The columns that the user names."""
+        return (*self.given.values(), *self.options)
+
     def place(self, where: str, names: Collection[str]) -> dict[Field, str]:
         """Map each field to one of the columns ``names``.
 

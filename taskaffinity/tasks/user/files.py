@@ -14,6 +14,7 @@ from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Columns, Fie
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.fasttext import HINT, PREFIX, fasttext_rows, looks_like_fasttext
+from taskaffinity.tasks.user.inner_keys import with_inner_keys
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, ending, formats_of, guessed
 from taskaffinity.tasks.user.mentions import MENTION_READERS, bigbio_rows
@@ -69,6 +70,7 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
     for where, row in located:
         if not isinstance(row, Mapping):
             raise input_error(where, named(row, ()), expected)
+        row = with_inner_keys(row, columns.named)
         names = list(row)
         if columns.has_documents(names):
             yield from document_rows(where, row, columns, place)
@@ -78,6 +80,7 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
             if gone := [column for name, column in at.items() if name in needed and column not in names]:
                 raise input_error(where, f"no {quoted(gone[0])}, which the rows above have", "this key in every row")
             before, at = names, columns.place(where, names)
+        _check_plain(where, row, at)
         yield where, columns.row(at, row.__getitem__)
 
 
@@ -93,6 +96,17 @@ def document_rows(where: str, row: Mapping[str, object], columns: Columns, place
         lost = columns.missed.setdefault(place, Counter())
         return bigbio_pairs(where, row, columns.relations, columns.notes, lost)
     return bigbio_rows(where, row, columns.notes)
+
+
+def _check_plain(where: str, row: Mapping[str, object], at: Mapping[Field, str]) -> None:
+    """Raise ``InputError`` if an object stands where a text is expected."""
+    texts: tuple[Field, ...] = ("text", "text_pair")
+    for name in texts:
+        column = at.get(name)
+        if column is not None and isinstance(row[column], Mapping):
+            raise input_error(
+                where, f"an object under {quoted(column)}", f"a key inside it, as columns: {{{name}: {column}.KEY}}"
+            )
 
 
 def _csv(path: Path, layout: Layout, columns: Columns) -> Located:
