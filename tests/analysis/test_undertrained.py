@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,3 +98,18 @@ def test_a_lower_learning_rate_is_not_advised_for_a_task_that_hardly_learned(
     lines = describe_collapsed_runs(make_study(["a", "b"]), collapsed, untrained)
     assert len(lines) == n_lines
     assert sum("lower learning_rate" in line for line in lines) == n_lines - 1
+
+
+def test_collapsed_runs_of_tasks_with_few_updates_get_no_advice_on_a_lower_learning_rate() -> None:
+    study = make_study(["a", "b"])
+    cards = [replace(card, used={"train": 8}) for card in study.tasks]
+    recipe = replace(study.recipe, num_train_epochs=2, batch_size=8, learning_rate=5e-5)  # two updates of each task
+    short = replace(study, tasks=tuple(cards), recipe=recipe)
+    collapsed = [CollapsedRun(name, "single", "", 0, 30.0, "one class") for name in "ab"]
+    said = " ".join(describe_collapsed_runs(short, collapsed))
+    assert "lower learning_rate" not in said
+    assert "more epochs, a higher learning_rate" in said
+    assert describe_collapsed_runs(short, collapsed, {"a", "b"})[1:] == []  # the next line has the advice
+    mixed = replace(short, tasks=(cards[0], replace(cards[1], used={"train": 8000})))
+    [line] = describe_collapsed_runs(mixed, collapsed)[1:]
+    assert "helps against collapsed runs of B; more seeds do not" in line

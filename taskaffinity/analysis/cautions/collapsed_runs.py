@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from taskaffinity.analysis.cautions.few_updates import few_updates
+from taskaffinity.analysis.cautions.undertrained import ADVICE
 from taskaffinity.analysis.statistics.arms import Arms
 from taskaffinity.analysis.statistics.collapse import FAR_POINTS, FAR_SDS, find_collapsed, predicts_nothing
 from taskaffinity.analysis.statistics.read_arms import read_arms, shows_constant
@@ -152,7 +154,8 @@ def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun], untraine
     Parameters
     ----------
     untrained : collection of str
-        Tasks that hardly learned in single-task training. Their runs need more training, and no lower learning rate.
+        Tasks that hardly learned in single-task training. Their runs, and those of tasks with few updates, need more
+        training, and no lower learning rate.
     """
     if not runs:
         return []
@@ -165,10 +168,16 @@ def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun], untraine
     lines = [f"{plural(len(runs), 'run')} collapsed: {named}{more}. {RULE}"]
     if study.is_external:
         lines.append("A lower learning rate or a longer warm-up helps against collapsed runs; more seeds do not.")
-    elif any(run.target not in untrained for run in runs):
+        return lines
+    targets, few = {run.target for run in runs}, few_updates(study)
+    if trained := [card.title for card in study.tasks if card.name in targets - {*untrained, *few}]:
+        whose = "" if len(trained) == len(targets) else f" of {', '.join(trained)}"
         lines.append(
-            f"A lower learning_rate or a longer warm-up ({options}) helps against collapsed runs; more seeds do not."
+            f"A lower learning_rate or a longer warm-up ({options}) helps against collapsed runs{whose}; more seeds do "
+            "not."
         )
+    elif not targets & {*untrained}:  # else the line on these tasks has the advice
+        lines.append(f"These tasks have few updates, so {ADVICE}.")
     return lines
 
 
