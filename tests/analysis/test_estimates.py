@@ -113,6 +113,14 @@ def test_an_arrow_whose_source_was_not_learned_has_no_sign() -> None:
     assert row.sign == "unclear"
 
 
+def test_probes_with_the_same_predictions_have_no_interval_and_no_sign() -> None:
+    same = result(drawn(np.random.default_rng(2), 0.8, n=12))
+    (row,) = estimates([Probed("s", "t", same, same)])
+    assert (row.probe, row.sign, row.reason) == (0.0, "unclear", "")
+    assert math.isnan(row.se)
+    assert all(map(math.isnan, row.interval))
+
+
 def test_the_table_has_arrows_without_an_estimate_and_why(pair: list[Probed]) -> None:
     frame = estimates_frame(estimates(pair, {("t", "s"): "a probe is missing"}), ["s", "t"])
     assert list(zip(frame.source, frame.target, frame.reason, strict=True)) == [

@@ -149,3 +149,14 @@ def test_estimates_whose_source_was_not_learned_serve_nobody(tmp_path: Path) -> 
     with pytest.raises(InputError, match="no 1 groups serve all 3 tasks; 6 of 6 gains have no bound"):
         chosen_groups(matrix, None, models=1)
     assert chosen_groups(matrix, None, models=3, draws=0).grouping.groups == ((0,), (1,), (2,))
+
+
+def test_an_estimate_without_an_error_is_no_lower_bound(tmp_path: Path) -> None:
+    """Files of older versions have an error and an interval of 0."""
+    write_estimates(tmp_path, {("a", "b"): {"probe": 0.0, "se": 0.0}, ("b", "a"): {"probe": 3.0, "se": 0.0}})
+    found = read_estimates(tmp_path, NAMES)
+    assert found is not None
+    assert not found.known.any()
+    for values in (found.bound(0.05), found.low, found.high, found.se):
+        assert np.isnan(values).all()
+    assert (found.sign[0, 1], found.sign[1, 0]) == ("unclear", "unclear")

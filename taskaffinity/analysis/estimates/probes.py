@@ -52,7 +52,7 @@ class Estimate:
     probe: float = math.nan
     """Mean over the probes."""
     se: float = math.nan
-    """Its standard error, inflated."""
+    """Its standard error, inflated; NaN if it is unknown, as it is if all probes give the same predictions."""
     source_learned: bool = True
     """Whether the source was learned in every probe. If it was not, the arrow has no sign."""
     rounds: int = 0
@@ -110,7 +110,7 @@ def estimates(probed: Sequence[Probed], missing: Mapping[tuple[str, str], str] =
                 source=source,
                 target=target,
                 probe=100 * float(np.mean(gains)),
-                se=100 * INFLATION * math.sqrt(variance),
+                se=100 * INFLATION * math.sqrt(variance) or math.nan,
                 source_learned=all(one.with_source.source_is_learned for one in several),
                 rounds=max(one.with_source.scores.rounds for one in several),
                 repeats=len(several),

@@ -124,16 +124,17 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
         seen.add(arrow)
         place = places[row.source], places[row.target]
         if row.probe is not None:
-            values = [math.nan if value is None else value for value in (row.probe, row.se, *_interval(row))]
+            values = [math.nan if value is None else value for value in (row.probe, row.se or None, *_interval(row))]
             for array, value in zip(numbers.values(), values, strict=True):
                 array[place] = value
-        sign[place], learned[place] = row.sign or "", bool(row.source_learned)
+        words = "unclear" if row.se == 0 else row.sign or ""
+        sign[place], learned[place] = words, bool(row.source_learned)
     return StoredEstimates(**numbers, sign=sign, source_learned=learned)
 
 
 def _interval(row: _Row) -> tuple[float | None, float | None]:
     """Return the interval of the gain, computed anew: a change within rounding of the stored ends is without effect."""
-    if row.probe is None or row.se is None:
+    if row.probe is None or not row.se:  # an error of 0 (older versions): the probes gave the same predictions
         return None, None
     return Estimate(row.source, row.target, row.probe, row.se).interval
 

@@ -155,7 +155,8 @@ def agreement(
     has_sign = decided & (scores != 0)
     covered = math.nan
     if estimator == PROBES:
-        covered = float(((arrows.low <= arrows.gain) & (arrows.gain <= arrows.high)).mean())
+        known = arrows[arrows.low.notna()]
+        covered = float(((known.low <= known.gain) & (known.gain <= known.high)).mean())
     return Agreement(
         estimator,
         *_auroc_interval(scores, improves),

@@ -171,11 +171,12 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "target": _TARGET,
         "probe": "Dev score of the target after a few updates with the source less that after the same updates without "
         "it, in points; the mean over the probes. It estimates the sign of a gain, not its size.",
-        "se": "Standard error of the probe over seeds and dev examples, in points.",
+        "se": "Standard error of the probe over seeds and dev examples, in points; empty if it is unknown, because the "
+        "probes with and without the source give the same predictions.",
         "low": "Lower end of the gain's 90% interval, in points: a gain is 1 to 6 times its probe.",
         "high": "Upper end of the same interval, in points.",
-        "sign": "Sign of the gain: positive, negative or unclear (the interval holds 0, or the source was not "
-        "learned); empty if there is no estimate.",
+        "sign": "Sign of the gain: positive, negative or unclear (the interval holds 0, se is empty, or the source was "
+        "not learned); empty if there is no estimate.",
         "source_learned": "Whether the source reached two thirds of its single-task dev score in every probe: true or "
         "false; empty if there is no estimate.",
         "rounds": "Rounds of the longest probe. A probe trains until its source is learned, at most for a tenth of a "

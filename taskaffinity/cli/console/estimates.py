@@ -24,10 +24,16 @@ def print_estimates(result: EstimateResults) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     if signed:
         console.print(_table(signed[:_MOST], titles))
+    equal = sum(math.isnan(row.se) and not row.reason for row in result.rows)
     unclear = sum(row.sign == "unclear" and row.source_learned and not row.reason for row in result.rows)
+    unclear -= sum(math.isnan(row.se) and row.source_learned and not row.reason for row in result.rows)
     unlearned = sum(not row.source_learned for row in result.rows)
     lines = [f"{len(signed) - _MOST} more with a sign"] * (len(signed) > _MOST)
     lines += [f"{unclear} of {len(result.rows)} arrows are unclear: their interval holds 0"] * bool(unclear)
+    lines += [
+        f"{equal} of {len(result.rows)} arrows are unclear: the probes give the same predictions, so their error is "
+        "unknown"
+    ] * bool(equal)
     lines += [f"{unlearned} arrows have no sign: their source was not learned in the probe"] * bool(unlearned)
     for reason in sorted({row.reason for row in result.rows if row.reason}):
         lines.append(f"{sum(row.reason == reason for row in result.rows)} arrows were not estimated: {reason}")
