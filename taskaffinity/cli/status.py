@@ -121,7 +121,39 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
             console.print(line)
         if len(lines) > SHOWN:
             console.print(f"... and {len(lines) - SHOWN} more {lines[0].partition(' ')[0].strip(':')}")
-    console.print(_outlook(now))
+    probes = _probes_line(study, store)
+    if probes:
+        console.print(probes)
+    is_of_estimate = probes and all(now.states[spec] == "to do" for spec in now.states if spec.arm == "pair")
+    console.print(_outlook_of_estimate(now) if is_of_estimate and not now.running_for else _outlook(now))
+
+
+def _probes_line(study: Study, store: RunStore) -> str:
+    """Return how far the estimates of the folder are; empty if it has none of this study."""
+    if study.design != "pairwise" or not (store.root / "estimate.json").is_file():
+        return ""
+    from taskaffinity.analysis.estimates.design_file import ESTIMATES, describe_other_study, read_design
+    from taskaffinity.analysis.estimates.gather import Gathered
+
+    if other := describe_other_study(store.root, study):
+        return f"estimates: none of this study ({other})"
+    design, _ = read_design(store.root)
+    probes = Gathered(study, store, design)
+    n_arrows = len(study.tasks) * (len(study.tasks) - 1)
+    if (store.root / ESTIMATES).is_file():
+        return f"estimates: done ({sum(not row.reason for row in probes.rows())} of {n_arrows} arrows)"
+    singles = sum(spec in store for spec in probes.singles.values())
+    if singles < len(probes.singles):
+        return f"estimates: {singles} of {len(probes.singles)} single-task runs done, then the probes"
+    return (
+        f"estimates: {len(probes.found)} of {len(probes.probes)} probes done; `taskaffinity estimate` trains the others"
+    )
+
+
+def _outlook_of_estimate(now: Status) -> str:
+    """Return what would train the runs that a folder of estimates lacks."""
+    to_do = now.count("to do") + now.count("failed")
+    return f"nothing is running; `taskaffinity pairwise` would train {to_do} more runs"
 
 
 def _running_line(now: Status, spec: RunSpec) -> str:

@@ -17,8 +17,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 from command_line import WITHOUT_TORCH, command, process
-from fake_studies import fill, latent_counts, make_study
+from fake_studies import fill, latent_counts, make_study, write_estimates
 
+from taskaffinity.analysis.estimates.design_file import write_design
+from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import Status, status_of
 from taskaffinity.runs.store import AlreadyRunning, RunStore
@@ -246,3 +248,20 @@ def test_another_programs_study_json_in_a_folder_below_is_passed_over(tmp_path: 
     refused = command("status", "theirs", cwd=tmp_path)
     assert refused.returncode == 2
     assert "theirs/study.json: not a study of this version of taskaffinity: no suite in it" in refused.stderr
+
+
+def test_a_folder_of_estimates_says_how_far_they_are_and_what_pairwise_would_train(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], seeds=(0, 1))
+    study.write(tmp_path)
+    write_design(tmp_path, ProbeDesign(steps=30, repeats=1, share=0.2), study)
+    fill(study, tmp_path, latent_counts({}, n=20), skip=lambda spec: len(spec.tasks) > 1 or spec.task_names == ("c",))
+    said = command("status", str(tmp_path), cwd=tmp_path).stdout
+    assert "estimates: 2 of 3 single-task runs done, then the probes" in said
+    fill(study, tmp_path, latent_counts({}, n=20), skip=lambda spec: len(spec.tasks) > 1)
+    said = command("status", str(tmp_path), cwd=tmp_path).stdout
+    assert "estimates: 0 of 6 probes done; `taskaffinity estimate` trains the others" in said
+    write_estimates(tmp_path, {("a", "b"): {}}, study)
+    said = command("status", str(tmp_path), cwd=tmp_path).stdout
+    assert "estimates: done" in said
+    assert "nothing is running; `taskaffinity pairwise` would train 6 more runs" in said
+    assert "same command again" not in said

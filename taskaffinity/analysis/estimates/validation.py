@@ -155,8 +155,8 @@ def agreement(
     has_sign = decided & (scores != 0)
     covered = math.nan
     if estimator == PROBES:
-        known = arrows[arrows.low.notna()]
-        covered = float(((known.low <= known.gain) & (known.gain <= known.high)).mean())
+        measured = arrows[arrows.low.notna()]
+        covered = float(((measured.low <= measured.gain) & (measured.gain <= measured.high)).mean())
     return Agreement(
         estimator,
         *_auroc_interval(scores, improves),
