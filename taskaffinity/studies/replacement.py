@@ -6,7 +6,8 @@ from pathlib import Path
 
 from taskaffinity.analysis.outdated import mark_study
 from taskaffinity.runs.study import Study, studies_in
-from taskaffinity.studies.compatibility import differences, losses
+from taskaffinity.runs.study_changes import differences
+from taskaffinity.studies.compatibility import losses
 
 
 def mark_replaced(study: Study, root: Path) -> None:
