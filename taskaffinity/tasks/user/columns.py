@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
@@ -267,17 +268,12 @@ class Columns:
         """
         if self.given or self.options or self.knows(header) or not all(_LIKE_A_NAME.fullmatch(name) for name in header):
             return
-        below = [fields for _, fields in islice(_as_far_as_read(rows), _PEEK_ROWS)]
+        below: list[Sequence[str]] = []
+        with suppress(InputError):  # of a row below; it gets its own line later
+            below.extend(fields for _, fields in islice(rows, _PEEK_ROWS))
         columns = [[fields[number].strip() for fields in below] for number in range(len(header))]
         is_running = any(2 * sum(" " in cell for cell in cells) > len(cells) for cells in columns)
         if is_running and not any(name in cells for name, cells in zip(header, columns, strict=True)):
             example = ", ".join(f"{name}: ..." for name in NEEDED[self.kind])
             found = f"columns {', '.join(header[:_LISTED])}, none with a known name"
             raise input_error(where, found, f"columns: {{{example}}} with the names in this file")
-
-
-def _as_far_as_read(rows: Iterable[tuple[str, Sequence[str]]]) -> Iterator[tuple[str, Sequence[str]]]:
-    try:
-        yield from rows
-    except InputError:
-        return
