@@ -131,7 +131,7 @@ class Ways:
         return process.poll() is None
 
     def expect(self, process: subprocess.Popen[str], codes: tuple[int, ...]) -> None:
-        code, said, left = end_of(process, self.mark)
+        code, said, left = end_of(process, self.mark, limit=300 + self.n_epochs)  # a second an epoch at most
         if code not in codes or left or "Traceback" in said:
             self.problems.append(f"exit code {code}, left {left}, said {said[-300:]!r}")
 
