@@ -21,9 +21,9 @@ def test_ways_that_are_not_measured_keep_their_rows(tmp_path: Path) -> None:
     assert out.read_text().splitlines() == [
         header,
         of_others[0],
-        "terminated,9,0,0,0,0,,True,0,0",
+        "terminated,9,0,0,0,0,,True,0,0,0",
         *of_others[1:],
-        "ray node,3,0,0,0,0,,True,0,0",
+        "ray node,3,0,0,0,0,,True,0,0,0",
     ]
 
 
