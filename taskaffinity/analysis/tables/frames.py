@@ -24,8 +24,8 @@ from taskaffinity.tasks.metrics import GIVEN_SCORE
 from taskaffinity.tasks.splits import is_test, split_of
 
 SCORES_COLUMNS = tuple(COLUMNS["scores.csv"])
-_ZERO = 1e-9
-"""Points below which a gain is zero up to rounding."""
+_GAINS, _ZERO = ("gain", "low", "high", "gain_trained"), 1e-9
+"""Columns of points, and the size below which a gain is zero up to rounding: a difference of equal means."""
 EDGES_COLUMNS = tuple(COLUMNS["edges.csv"])
 TEST_SETS_COLUMNS = tuple(COLUMNS["test_sets.csv"])
 CONTROLS_COLUMNS = tuple(COLUMNS["controls.csv"])
@@ -98,8 +98,8 @@ def edges_frame(matrix: AffinityMatrix) -> pd.DataFrame:
         grids = {name: getattr(matrix, name)[s, t] for name in EDGES_COLUMNS if name not in row}
         rows.append({**row, **grids})
     frame = pd.DataFrame(rows, columns=list(EDGES_COLUMNS))
-    for name in ("gain", "low", "high", "gain_trained") if rows else ():
-        frame[name] = frame[name].mask(frame[name].abs() < _ZERO, 0.0)  # a difference of equal means
+    for name in _GAINS if rows else ():
+        frame[name] = _without_rounding(frame[name])
     return frame
 
 
@@ -149,15 +149,21 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
     write_atomic(path, as_csv(frame).encode())
 
 
+def _without_rounding(points: pd.Series[float]) -> pd.Series[float]:
+    return points.mask(points.abs() < _ZERO, 0.0)
+
+
 def as_csv(frame: pd.DataFrame) -> str:
     """The frame as CSV text that is the same on every machine.
 
-    Numbers have six significant digits, booleans are true and false, unknown values are empty, lines end in a newline.
+    Numbers have six significant digits, gains within rounding of zero are 0, booleans are true and false, unknown
+    values are empty, lines end in a newline.
     """
     plain = frame.copy()
     for name in plain.columns:
         if plain[name].dtype == bool or name == "collapsed":  # of scores.csv: None for dev
             plain[name] = plain[name].map({True: "true", False: "false"})
         elif plain[name].dtype == float:
+            plain[name] = _without_rounding(plain[name]) if name in _GAINS else plain[name]
             plain[name] = [("" if math.isnan(value) else f"{value + 0.0:.6g}") for value in plain[name]]
     return plain.to_csv(index=False, lineterminator="\n")
