@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.figure_options import FigureOptions
 from taskaffinity.analysis.figures.groups import describe_figure
 from taskaffinity.analysis.group_arrows import measure_group_arrows
+from taskaffinity.analysis.groups import predictions
 from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
 from taskaffinity.analysis.groups.measured import measured_groups, model_of
 from taskaffinity.analysis.groups.predictions import Predictor
@@ -245,3 +247,10 @@ def test_the_gains_of_all_tasks_together_are_said(
     assert line in (tmp_path / "affinity.txt").read_text().splitlines()
     of_pairs = make_study(NAMES[:3])
     assert describe_all_together(measure(of_pairs, store := fill(of_pairs, tmp_path / "pairs", COUNTS)), store) == []
+
+
+def test_gains_without_degrees_of_freedom_give_none_and_no_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(predictions._least_known([math.nan, math.nan]))
+        assert predictions._least_known([math.nan, 3.0, math.inf]) == 3.0

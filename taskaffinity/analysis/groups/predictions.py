@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -88,8 +88,13 @@ class Predictor:
         others, alpha = [other for other in group if other != task], self.matrix.rule.alpha
         if self.is_measured(group, task):
             found = self.measured[group]
-            df = float(np.nanmin([other_df, found.df[task]]))
+            df = _least_known([other_df, found.df[task]])
             return GroupModel().half_width(1, float(found.se[task]), df, alpha, other_se)
-        df = float(np.nanmin([other_df, *self.gains.df[others, task]]))
+        df = _least_known([other_df, *self.gains.df[others, task]])
         se = float(self.gains.se[others, task].mean())
         return self.model.half_width(len(others), se, df, alpha, other_se)
+
+
+def _least_known(values: Iterable[float]) -> float:
+    """Return the smallest value that is not NaN, or NaN."""
+    return min((float(value) for value in values if not math.isnan(value)), default=math.nan)
