@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
@@ -89,6 +89,7 @@ def _summary(study: Study, store: RunStore) -> dict[str, object]:
         "failed": [{"run_id": spec.run_id, "reason": reason} for spec, reason in now.failures.items()],
         "seconds_left": now.seconds_left,
         "admission": admission_content(study.admission),
+        "estimates": _estimates(study, store),
     }
 
 
@@ -121,33 +122,53 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
             console.print(line)
         if len(lines) > SHOWN:
             console.print(f"... and {len(lines) - SHOWN} more {lines[0].partition(' ')[0].strip(':')}")
-    probes = _probes_line(study, store)
-    if probes:
-        console.print(probes)
-    is_of_estimate = probes and all(now.states[spec] == "to do" for spec in now.states if spec.arm == "pair")
-    console.print(_outlook_of_estimate(now) if is_of_estimate and not now.running_for else _outlook(now))
+    estimates = _estimates(study, store)
+    if estimates is not None:
+        console.print(_estimates_line(estimates))
+    has_no_pair = all(state == "to do" for spec, state in now.states.items() if spec.arm == "pair")
+    is_of_estimate = estimates is not None and has_no_pair and not now.running_for
+    console.print(_outlook_of_estimate(now) if is_of_estimate else _outlook(now))
 
 
-def _probes_line(study: Study, store: RunStore) -> str:
-    """Return how far the estimates of the folder are; empty if it has none of this study."""
+def _estimates(study: Study, store: RunStore) -> dict[str, Any] | None:
+    """Return the JSON object of the estimates of a folder; None if it has none."""
     if study.design != "pairwise" or not (store.root / "estimate.json").is_file():
-        return ""
+        return None
     from taskaffinity.analysis.estimates.design_file import ESTIMATES, describe_other_study, read_design
     from taskaffinity.analysis.estimates.gather import Gathered
 
     if other := describe_other_study(store.root, study):
-        return f"estimates: none of this study ({other})"
+        return {"of_another_study": other}
     design, _ = read_design(store.root)
     probes = Gathered(study, store, design)
-    n_arrows = len(study.tasks) * (len(study.tasks) - 1)
-    if (store.root / ESTIMATES).is_file():
-        return f"estimates: done ({sum(not row.reason for row in probes.rows())} of {n_arrows} arrows)"
+    is_written = (store.root / ESTIMATES).is_file()
+    estimated = probes.rows() if is_written else []
     singles = sum(spec in store for spec in probes.singles.values())
-    if singles < len(probes.singles):
-        return f"estimates: {singles} of {len(probes.singles)} single-task runs done, then the probes"
-    return (
-        f"estimates: {len(probes.found)} of {len(probes.probes)} probes done; `taskaffinity estimate` trains the others"
-    )
+    return {
+        "of_another_study": None,
+        "singles": {"done": singles, "planned": len(probes.singles)},
+        "probes": {
+            "done": len(probes.found),
+            "planned": len(probes.probes) if singles == len(probes.singles) else None,  # single-task runs decide
+        },
+        "arrows": {
+            "done": sum(not row.reason for row in estimated),
+            "planned": len(study.tasks) * (len(study.tasks) - 1),
+        },
+        "written": is_written,
+    }
+
+
+def _estimates_line(found: dict[str, Any]) -> str:
+    """Return how far the estimates of a folder are."""
+    if found["of_another_study"]:
+        return f"estimates: none of this study ({found['of_another_study']})"
+    singles, probes, arrows = (found[part] for part in ("singles", "probes", "arrows"))
+    if found["written"]:
+        return f"estimates: done ({arrows['done']} of {arrows['planned']} arrows)"
+    if singles["done"] < singles["planned"]:
+        return f"estimates: {singles['done']} of {singles['planned']} single-task runs done, then the probes"
+    return f"estimates: {probes['done']} of {probes['planned']} probes done; `taskaffinity estimate` trains the others"
 
 
 def _outlook_of_estimate(now: Status) -> str:

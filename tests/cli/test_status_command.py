@@ -250,6 +250,11 @@ def test_another_programs_study_json_in_a_folder_below_is_passed_over(tmp_path: 
     assert "theirs/study.json: not a study of this version of taskaffinity: no suite in it" in refused.stderr
 
 
+def estimates_of(folder: Path) -> object:
+    [study] = json.loads(command("status", str(folder), "--json", cwd=folder).stdout)["studies"]
+    return study["estimates"]
+
+
 def test_a_folder_of_estimates_says_how_far_they_are_and_what_pairwise_would_train(tmp_path: Path) -> None:
     study = make_study(["a", "b", "c"], seeds=(0, 1))
     study.write(tmp_path)
@@ -257,11 +262,17 @@ def test_a_folder_of_estimates_says_how_far_they_are_and_what_pairwise_would_tra
     fill(study, tmp_path, latent_counts({}, n=20), skip=lambda spec: len(spec.tasks) > 1 or spec.task_names == ("c",))
     said = command("status", str(tmp_path), cwd=tmp_path).stdout
     assert "estimates: 2 of 3 single-task runs done, then the probes" in said
+    expected = {"of_another_study": None, "written": False, "arrows": {"done": 0, "planned": 6}}
+    expected |= {"singles": {"done": 2, "planned": 3}, "probes": {"done": 0, "planned": None}}
+    assert estimates_of(tmp_path) == expected
     fill(study, tmp_path, latent_counts({}, n=20), skip=lambda spec: len(spec.tasks) > 1)
+    expected |= {"singles": {"done": 3, "planned": 3}, "probes": {"done": 0, "planned": 6}}
+    assert estimates_of(tmp_path) == expected
     said = command("status", str(tmp_path), cwd=tmp_path).stdout
     assert "estimates: 0 of 6 probes done; `taskaffinity estimate` trains the others" in said
     write_estimates(tmp_path, {("a", "b"): {}}, study)
     said = command("status", str(tmp_path), cwd=tmp_path).stdout
     assert "estimates: done" in said
+    assert estimates_of(tmp_path) == expected | {"written": True}
     assert "nothing is running; `taskaffinity pairwise` would train 6 more runs" in said
     assert "same command again" not in said
