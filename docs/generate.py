@@ -95,12 +95,22 @@ def _default(option: Any) -> str:
     return f"`{'yes' if value is True else value}`"
 
 
+def of_synthetic_suites() -> str:
+    """Return the settings in which the recipe of the synthetic suites differs from the default."""
+    usual, small = recipe.Recipe(), recipe.FROM_SCRATCH
+    changed = {one.name: getattr(small, one.name) for one in fields(recipe.Recipe)}
+    changed = {name: value for name, value in changed.items() if value != getattr(usual, name)}
+    return ", ".join(f"`{name}={value}`" for name, value in changed.items())
+
+
 def recipe_page() -> str:
     """Every setting of a recipe with its type, default and meaning."""
     lines = [
         "# Settings of a recipe\n",
         "`--set KEY=VALUE` and a recipe file change these. Every setting can change a score, so it is part of what",
         "identifies a run. `none` means no limit. `finetune.KEY=VALUE` changes a setting for fine-tuning only.\n",
+        "The synthetic suites start from a small encoder with random weights, and have other defaults:",
+        f"{of_synthetic_suites()}.\n",
         "| setting | type | range | default | meaning |",
         "|---|---|---|---|---|",
     ]
@@ -179,14 +189,13 @@ FILES = {
     "runs/RUN/checkpoint/": "The state of a running run. A killed run resumes from it; it is removed when the run "
     "ends. Only you can read it.",
     "runs/RUN/error.txt": "Why a run failed, and where.",
-    "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each file of the run. Its own one "
-    "is that of its bytes with zeros in its place. It is "
-    "written last: its presence means that the run is done.",
+    "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each file of the run. Its own "
+    "is computed with zeros in its place. It is written last: its presence means that the run is done.",
     "runs/external.npz": "The runs that `verdicts` read from your tables: counts per example, or the scores; no text.",
     "affinity.png, heatmap.png, forest.png": "Figures of `pairwise`, each as `.svg` too; `graph --figures` draws more.",
     "heatmap@NAME.png, forest@NAME.png": "The same figures on a further test set.",
     "affinity.graphml, affinity.txt": "The graph for other tools, and in words.",
-    "groups.png": "The models that `group` chose, each with its tasks and the arrows between them.",
+    "groups.png, groups.svg": "The models that `group` chose, each with its tasks and the arrows between them.",
     "stages.png": "The slope chart of `full`.",
     "report.html": "The page of `report`. Above 2,000 arrows it leaves the table of the evidence to `edges.csv`.",
     "outdated.txt": "Files that an earlier study or earlier gains left, each with the command that makes it anew. No "
@@ -212,9 +221,9 @@ def results_page() -> str:
         "`study.json` holds the rule of the study: level, margin, correction, estimand and test. `graph --alpha 0.01`",
         "(or `--margin`, ...) writes the tables of gains, `affinity.*` and the figures by another rule, which the",
         "columns `alpha`, `margin` and `estimand` show, and leaves `study.json` as it is. `report`, `table edges`,",
-        "`compare` and `ta.load` follow `study.json` unless they get the same options; `group` always does. To make",
-        "all agree, repeat the command of the study with the options: finished runs are not trained again. `graph`",
-        "without options goes back.\n",
+        "`compare` and `ta.load` follow `study.json` unless they get the same options; `group` always uses the rule in",
+        "`study.json`. To make all agree, repeat the command of the study with the options: finished runs are not",
+        "trained again. `graph` without options restores the rule of the study.\n",
         "A command writes only its own files again. When the tasks, scores or gains of a study change, or when",
         "`--overwrite` replaces the study, files of other commands stay, such as `groups.csv` and `report.html`.",
         "`outdated.txt` names them, and `pairwise`, `full`, `train`, `estimate`, `verdicts` and `graph` print one line",

@@ -273,6 +273,7 @@ def test_a_folder_of_estimates_says_how_far_they_are_and_what_pairwise_would_tra
     write_estimates(tmp_path, {("a", "b"): {}}, study)
     said = command("status", str(tmp_path), cwd=tmp_path).stdout
     assert "estimates: done" in said
+    expected |= {"singles": {"done": 6, "planned": 6}, "probes": {"done": 0, "planned": 12}}  # of two probes per arrow
     assert estimates_of(tmp_path) == expected | {"written": True}
     assert "nothing is running; `taskaffinity pairwise` would train 6 more runs" in said
     assert "same command again" not in said

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 FEWEST_DOCUMENTS = 20
-"""Effective test documents below which the errors of gains tend to be too small."""
+"""Effective test documents below which a study warns."""
 FEWEST_FOR_TEST = 5
 """Effective test documents below which a gain on other test sets has no test.
 
@@ -70,8 +70,8 @@ def few_documents_warning(effective: Mapping[str, tuple[float, str]]) -> list[st
         untested = [f"{title} ({number:.3g})" for title, number in few.items() if number < FEWEST_FOR_TEST]
         if tested:
             lines.append(
-                f"Fewer than {FEWEST_DOCUMENTS} effective test {unit}s: {', '.join(tested)}. Intervals and p-values "
-                f"into such a target are too small; {more}."
+                f"Fewer than {FEWEST_DOCUMENTS} effective test {unit}s: {', '.join(tested)}. So few do not show well "
+                f"how much other {unit}s would differ: intervals are wide, and few gains are decided; {more}."
             )
         if untested:
             lines.append(

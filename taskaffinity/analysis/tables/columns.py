@@ -87,7 +87,7 @@ _EDGES = {
     "n_test": "Test examples of the target; empty if only scores are known.",
     "effective_documents": "Effective number of the target's test documents, (sum w^2)^2 / sum w^4 for shares w of "
     "the gold items that the score counts: examples, or positive examples or mentions for F1. An example of "
-    "unknown document counts as one. Errors are too small below about 20.",
+    "unknown document counts as one. Below about 20 the error from documents is not well known.",
     "seeds_pair": _SEEDS_PAIR,
     "seeds_single": _SEEDS_SINGLE,
     "score_single": "Mean test score of the baseline over seeds, in points.",

@@ -102,7 +102,7 @@ def read_result_as(model: type[ResultT], folder: Path, spec: RunSpec) -> ResultT
 def write_result(folder: Path, summary: Mapping[str, Any], sha256: Mapping[str, str]) -> None:
     """Write ``result.json`` with the checksums of the other files and its own.
 
-    Its own one is that of its bytes with zeros in the place of the checksum. It detects changes that other files do not
+    Its own is computed with zeros in the place of the checksum. It detects changes that other files do not
     contradict, such as another epoch with the same score.
     """
     blank = {**summary, "sha256": {**sha256, RESULT: _BLANK}}
