@@ -24,10 +24,10 @@ from taskaffinity.cli.options.run import (
     EncoderOption,
     ExecutorOption,
     GpusPerRun,
-    Json,
     KeepModels,
     KeepPredictions,
     Overwrite,
+    PlanJson,
     ProtocolOption,
     Quiet,
     RecipeOption,
@@ -89,7 +89,7 @@ def command(
     share_with_group: ShareWithGroup = False,
     report_to: ReportTo = None,
     dry_run: DryRun = False,
-    json: Json = False,
+    json: PlanJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Train each task, then all tasks together, then fine-tune each task from the joint model.

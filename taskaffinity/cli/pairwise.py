@@ -33,10 +33,10 @@ from taskaffinity.cli.options.run import (
     EncoderOption,
     ExecutorOption,
     GpusPerRun,
-    Json,
     KeepModels,
     KeepPredictions,
     Overwrite,
+    PlanJson,
     ProtocolOption,
     Quiet,
     RecipeOption,
@@ -100,7 +100,7 @@ def command(
     share_with_group: ShareWithGroup = False,
     report_to: ReportTo = None,
     dry_run: DryRun = False,
-    json: Json = False,
+    json: PlanJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Train every task and every pair of tasks, and draw which tasks help which.

@@ -18,7 +18,7 @@ from taskaffinity.cli.options.run import (
     EncoderOption,
     ExecutorOption,
     GpusPerRun,
-    Json,
+    PlanJson,
     Quiet,
     RecipeOption,
     Results,
@@ -54,7 +54,7 @@ def command(
     cpus_per_run: CpusPerRun = 1,
     checkpoint_minutes: CheckpointMinutes = DEFAULT_MINUTES,
     dry_run: DryRunOfSearch = False,
-    json: Json = False,
+    json: PlanJson = False,
     quiet: Quiet = False,
 ) -> None:
     check_json(json, dry_run=dry_run)

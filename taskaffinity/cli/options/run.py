@@ -170,6 +170,10 @@ DryRun = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.", rich_help_panel=OUTPUT)]
+PlanJson = Annotated[
+    bool,
+    typer.Option("--json", help="With --dry-run: print the plan as one JSON object.", rich_help_panel=OUTPUT),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print no progress.", rich_help_panel=OUTPUT)]
 
 
