@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from recorded_graphs import RecordedGraphs, train_as_on_a_gpu
+from safetensors.torch import save_file
 from toy_tasks import RECIPE, TASKS
 
 from taskaffinity.runs.heartbeat import HeartbeatWriter
@@ -23,6 +24,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.tasks.planted import VOCABULARY
 from taskaffinity.training import execute as module
+from taskaffinity.training import resume, selection
 from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import UnderWay, execute, prepare
 from taskaffinity.training.sigterm import Termination
@@ -63,6 +65,7 @@ def kinds(place: tuple[Encoder, Path], tmp_path_factory: pytest.TempPathFactory)
         "paper": (spec("rel", "tag", protocol="paper", optimizer="adamax"), None),
         "paper, adamw": (spec("nli", protocol="paper"), None),
         "fine-tuned": (tuned, store.start(tuned)),
+        "bf16": (spec("nli", "sts", optimizer="adamax", precision="bf16"), None),
         "balanced": (spec("nli", "tag", balance="uncertainty", class_weights="balanced", sampling="uniform"), None),
         "placebo": (replace(spec("rel"), variant="placebo"), None),
         "matched": (replace(spec("sts"), variant="matched", partner=TASKS["nli"].ref), None),
@@ -238,9 +241,7 @@ def test_a_run_terminated_while_it_is_evaluated_gives_the_same_bytes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import taskaffinity.training.selection as module
-
-    whole, evaluate = whole_of("pair"), module.evaluate
+    whole, evaluate = whole_of("pair"), selection.evaluate
     names = []
 
     def interrupted(model: Any, task: Any, of: str, *rest: Any) -> Any:
@@ -249,11 +250,42 @@ def test_a_run_terminated_while_it_is_evaluated_gives_the_same_bytes(
             os.kill(os.getpid(), signal.SIGTERM)
         return evaluate(model, task, of, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "evaluate", interrupted)
+    monkeypatch.setattr(selection, "evaluate", interrupted)
     with pytest.raises(Killed):
         train("pair", checkpoints=CheckpointFolder(tmp_path))
     monkeypatch.undo()
     assert stored(train("pair", checkpoints=CheckpointFolder(tmp_path)), tmp_path / "again") == whole
+
+
+@pytest.mark.usefixtures("ended_by_signal")
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_a_run_with_bf16_weights_continues_after_an_end_while_it_is_evaluated(
+    split: str, train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the optimizer of a GPU, on a CPU; test is evaluated in fp32, after the training."""
+
+    def save_copies(tensors: Mapping[str, torch.Tensor], *to: Any) -> None:  # from a GPU, all tensors are copied
+        save_file({name: value.clone() for name, value in tensors.items()}, *to)
+
+    train_as_on_a_gpu(monkeypatch)
+    monkeypatch.setattr(module, "CudaGraphs", RecordedGraphs)
+    monkeypatch.setattr(resume, "save_file", save_copies)
+    whole = stored(train("bf16"), tmp_path / "whole")
+    evaluate, names = selection.evaluate, []
+
+    def interrupted(model: Any, task: Any, of: str, *rest: Any) -> Any:
+        names.append(of)
+        if of == split and names.count(of) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return evaluate(model, task, of, *rest)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(selection, "evaluate", interrupted)
+        with pytest.raises(Killed):
+            train("bf16", checkpoints=CheckpointFolder(tmp_path))
+    assert CheckpointFolder(tmp_path).newest is not None
+    assert stored(train("bf16", checkpoints=CheckpointFolder(tmp_path)), tmp_path / "again") == whole
+    assert not caplog.records  # the checkpoint was not refused
 
 
 def changed(path: Path) -> None:
