@@ -19,6 +19,7 @@ from taskaffinity.tasks.splits import Split, is_test, split_of
 from taskaffinity.tasks.task import SCORE_KINDS
 from taskaffinity.training.balance import balance, detach_weightless
 from taskaffinity.training.checkpoint import load_shared_weights
+from taskaffinity.training.encoders.identity import unchanged
 from taskaffinity.training.inputs.encoded import TOKEN_CLASSES, EncodedSplit, IntArray, Scale, TaskMeta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
@@ -74,6 +75,11 @@ def setup_run(
         File of encoder weights to start from. Default: the encoder's own weights.
     scored : sequence of str
         Splits to evaluate; ``test`` stands for every test set. Only these and train are read.
+
+    Raises
+    ------
+    InputError
+        If the folder no longer has the encoder of the spec.
     """
     recipe = spec.recipe
     metas, splits = read_tasks(spec.tasks, spec, cache, ("train", *scored))
@@ -81,16 +87,17 @@ def setup_run(
     if spec.partner:
         partner = read_tasks((spec.partner,), spec, cache, ("train",))[1]["train"][spec.partner[0]]
     training = detach_weightless(training_set_of(spec, metas, splits["train"], partner), spec)
-    model = MultiTaskModel(
-        encoder_folder,
-        training.metas,
-        seed=spec.seed,
-        head_dropout=recipe.head_dropout,
-        encoder_dropout=recipe.encoder_dropout,
-        max_length=max(recipe.max_length, *(meta.reading.max_length or 0 for meta in metas.values())),
-        detached=training.detached,
-        device=recipe.device,
-    )
+    with unchanged(encoder_folder, spec.encoder):
+        model = MultiTaskModel(
+            encoder_folder,
+            training.metas,
+            seed=spec.seed,
+            head_dropout=recipe.head_dropout,
+            encoder_dropout=recipe.encoder_dropout,
+            max_length=max(recipe.max_length, *(meta.reading.max_length or 0 for meta in metas.values())),
+            detached=training.detached,
+            device=recipe.device,
+        )
     balance(model, training, spec)
     model.precision = recipe.precision
     if start is not None:

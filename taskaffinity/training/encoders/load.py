@@ -24,10 +24,10 @@ from transformers.utils import logging
 from taskaffinity.atomic import atomic_folder
 from taskaffinity.errors import InputError, printable
 from taskaffinity.private import check_private, private_folder
-from taskaffinity.regular_file import open_regular, read_regular_text
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.training.checksums import SEAL, is_intact, seal
 from taskaffinity.training.encoders.files import NO_CODE, check_encoder_files, check_size, read_settings
+from taskaffinity.training.encoders.identity import WEIGHT_FILES, fingerprint, is_cased_by_vocabulary
 from taskaffinity.training.encoders.load_errors import as_input_error, quietly
 
 logging.disable_progress_bar()
@@ -42,22 +42,9 @@ ALIASES = {
 
 BlueBERT is trained on PubMed, or on PubMed and MIMIC-III. BioBERT and Bio+ClinicalBERT are cased."""
 
-_CASED = 0.01
-"""A vocabulary counts as cased if more than this share of its tokens have a capital letter."""
-
 _GENERIC_NAMES = ("", ".", "model", "encoder", "checkpoint", "out")
 """Folder names that identify no encoder. The encoder's name then includes the parent folder."""
 
-_IDENTITY_FILES = (
-    "config.json",
-    "tokenizer",
-    "vocab",
-    "merges",
-    "special_tokens",
-    "added_tokens",
-    "spiece",
-    "sentencepiece",
-)
 _VOCABULARY_FILES = ("tokenizer.", "vocab", "spiece", "spm", "sentencepiece")
 """Prefixes of files that hold a vocabulary. Without such a file, transformers makes a tokenizer that knows no word."""
 
@@ -66,7 +53,6 @@ _DROPOUT_SETTINGS = (
     *("dropout", "attention_dropout"),  # DistilBERT
     *("embedding_dropout", "mlp_dropout"),  # ModernBERT
 )
-_WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin")
 
 
 @dataclass(frozen=True)
@@ -98,14 +84,14 @@ def find_encoder(name: str) -> Encoder:
             f"--encoder {name}: no config.json in this folder; expected a folder in the Hugging Face layout{hint}"
         )
     check_encoder_files(folder)
-    has_weights = any(path for pattern in _WEIGHT_FILES for path in folder.glob(pattern))
+    has_weights = any(path for pattern in WEIGHT_FILES for path in folder.glob(pattern))
     if not has_weights and not getattr(load_config(folder), "from_scratch", False):
         raise InputError(
             f"--encoder {name}: no weights in this folder; expected model.safetensors or pytorch_model.bin"
         )
     title = "/".join(folder.resolve().parts[-2:]) if Path(name).name in _GENERIC_NAMES else Path(name).name
     with as_input_error(f"--encoder {name}: its files cannot be read"):
-        return Encoder(folder.resolve(), EncoderRef(printable(title), _fingerprint(folder)))
+        return Encoder(folder.resolve(), EncoderRef(printable(title), fingerprint(folder)))
 
 
 def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, width: int = 64) -> Encoder:
@@ -138,7 +124,7 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
                 tokenizer.save_pretrained(beside)
                 seal(beside, folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
-    return Encoder(folder, EncoderRef(f"tiny BERT {layers}x{width}, from scratch", _fingerprint(folder)))
+    return Encoder(folder, EncoderRef(f"tiny BERT {layers}x{width}, from scratch", fingerprint(folder)))
 
 
 def load_config(folder: Path) -> PretrainedConfig:
@@ -187,7 +173,7 @@ def load_tokenizer(folder: Path) -> Any:
     check_encoder_files(folder)
     with as_input_error(f"{folder}: its tokenizer cannot be loaded"):
         config: dict[str, Any] = {"config": load_config(folder)} if (folder / "config.json").is_file() else {}
-        if _is_cased_by_vocabulary(folder):
+        if is_cased_by_vocabulary(folder):
             config["do_lower_case"] = False
         tokenizer = AutoTokenizer.from_pretrained(folder, add_prefix_space=True, **NO_CODE, **config)
         tokenizer("a")  # some settings of a wrong type fail only here
@@ -245,31 +231,3 @@ def _from_hub(name: str) -> Path:
             f"--encoder {name}: no such folder, and the model hub does not provide it{offline}; "
             f"give the path of a folder with config.json, weights and a tokenizer"
         ) from error
-
-
-def _is_cased_by_vocabulary(folder: Path) -> bool:
-    """Return whether a folder sets no casing and its ``vocab.txt`` is cased."""
-    vocabulary, settings = folder / "vocab.txt", folder / "tokenizer_config.json"
-    if not vocabulary.is_file() or (folder / "tokenizer.json").is_file():
-        return False
-    with as_input_error(f"{folder}: its tokenizer cannot be loaded"):
-        if settings.is_file() and "do_lower_case" in read_settings(settings):
-            return False
-        tokens = read_regular_text(vocabulary).split("\n")
-    n_capitalised = sum(token != token.lower() for token in tokens if not token.startswith("["))
-    return n_capitalised > _CASED * len(tokens)
-
-
-def _fingerprint(folder: Path) -> str:
-    digest = hashlib.sha256()
-    if _is_cased_by_vocabulary(folder):  # earlier versions lower-cased its input, so old runs must not be reused
-        digest.update(b"cased")
-    weights = {path.name for pattern in _WEIGHT_FILES for path in folder.glob(pattern)}
-    if any(name.endswith(".safetensors") for name in weights):  # transformers reads both formats
-        weights = {name for name in weights if name.endswith(".safetensors")}
-    for path in sorted(folder.iterdir()):
-        if path.is_file() and (path.name in weights or path.name.startswith(_IDENTITY_FILES)):
-            digest.update(path.name.encode())
-            with open_regular(path) as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
