@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +26,7 @@ from taskaffinity.runs.stored.run_files import head_path, is_locked, weights_pat
 from taskaffinity.runs.stored.run_lock import AlreadyRunning as AlreadyRunning
 from taskaffinity.runs.stored.run_lock import held
 from taskaffinity.runs.stored.run_result import DamagedRun, check_file, read_result
-from taskaffinity.runs.stored.write_run import write_run
+from taskaffinity.runs.stored.write_run import finish_replacement, replace_run
 
 _TRIES = 5
 """Number of attempts to read a run that another process is training."""
@@ -82,6 +81,7 @@ class RunStore:
         with held(folder / ".lock", spec, wait=wait):
             remove_litter(folder)
             remove_litter(folder / "model")
+            finish_replacement(folder)
             (folder / "error.txt").unlink(missing_ok=True)
             if spec not in self:
                 self.begin(spec)
@@ -129,7 +129,8 @@ class RunStore:
     def write(self, result: RunResult, *, share_with_group: bool = False) -> None:
         """Store a finished run, ``result.json`` last.
 
-        An earlier result of the run is removed first, so the files of two trainings never mix.
+        An earlier result of the run stays until all new files are written, and then goes as a whole, so the files of
+        two trainings never mix. If the process is killed while they replace it, the next ``claim`` completes this.
 
         Parameters
         ----------
@@ -139,12 +140,9 @@ class RunStore:
         """
         folder = self.folder(result.spec)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "result.json").unlink(missing_ok=True)
-        (folder / "predictions.parquet").unlink(missing_ok=True)
-        shutil.rmtree(folder / "model", ignore_errors=True)
         if not (folder / "spec.json").exists():  # a claimed run has a spec.json, whose time says when the run began
             self.begin(result.spec)
-        write_run(folder, result, share_with_group=share_with_group)
+        replace_run(folder, result, share_with_group=share_with_group)
 
     def read(self, spec: RunSpec) -> RunResult:
         """Return a finished run without predictions and models; it is checked once and cached.

@@ -17,7 +17,7 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored.counts import read_counts
 from taskaffinity.runs.stored.json_files import Finite, FiniteScore, parse_model
-from taskaffinity.runs.stored.run_files import PREDICTION_COLUMNS, PROBABILITIES
+from taskaffinity.runs.stored.run_files import HISTORY, PREDICTION_COLUMNS, PREDICTIONS, PROBABILITIES
 from taskaffinity.runs.stored.run_result import (
     RESULT,
     DamagedRun,
@@ -28,8 +28,6 @@ from taskaffinity.runs.stored.run_result import (
     read_result,
 )
 from taskaffinity.tasks.count_checks import SCORE_TOLERANCE
-
-HISTORY, PREDICTIONS = "history.jsonl", "predictions.parquet"
 
 
 @dataclass(frozen=True)

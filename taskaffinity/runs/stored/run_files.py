@@ -10,6 +10,7 @@ import pyarrow as pa
 from taskaffinity.regular_file import IrregularFile, open_regular
 from taskaffinity.runs.result import Predictions, RunResult
 
+HISTORY, PREDICTIONS, MODEL = "history.jsonl", "predictions.parquet", "model"
 PREDICTION_COLUMNS = ("task", "split", "id", "gold", "predicted", "probabilities")
 """Folders of older versions lack the last one."""
 PROBABILITIES = pa.map_(pa.string(), pa.float32())
@@ -32,12 +33,12 @@ def is_locked(path: Path) -> bool:
 
 def weights_path(folder: Path, epoch: int) -> Path:
     """Return the path of the encoder's weights after an epoch."""
-    return folder / "model" / f"epoch-{epoch}.safetensors"
+    return folder / MODEL / f"epoch-{epoch}.safetensors"
 
 
 def head_path(folder: Path, task: str) -> Path:
     """Return the path of the head of a task."""
-    return folder / "model" / f"head-{task}.safetensors"
+    return folder / MODEL / f"head-{task}.safetensors"
 
 
 def prediction_table(result: RunResult) -> pa.Table:
