@@ -89,7 +89,7 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
             reason = _reason(error)
             with suppress(OSError):  # if no result can be written, writing the reason may fail too
                 store.fail(spec, reason, trace_of(error))
-            if not _may_pass(error):
+            if _would_fail_again(error):
                 CheckpointFolder(store.folder(spec)).remove()
             return reason
     return None
@@ -101,11 +101,15 @@ def _reason(error: BaseException) -> str:
     return f"{NO_ROOM * _is_lack_of_room(error)}{reason_of(error)}"
 
 
-def _may_pass(error: BaseException) -> bool:
-    """Return whether a later attempt may succeed: memory or disk space was short."""
-    from taskaffinity.training.encoders.load_errors import is_lack_of_memory
+def _would_fail_again(error: BaseException) -> bool:
+    """Return whether the run would fail again from its checkpoint.
 
-    return _is_lack_of_room(error) or is_lack_of_memory(error)
+    Only a run that diverged surely would. A lack of memory or room, a broken GPU, a network file system, a changed
+    folder or a missing package may pass.
+    """
+    from taskaffinity.training.loop import Diverged
+
+    return isinstance(error, Diverged)
 
 
 def _is_lack_of_room(error: BaseException | None) -> bool:

@@ -107,7 +107,11 @@ class Checkpoints(NoCheckpoints):
         except (OSError, LookupError, ValueError, SafetensorError):
             self._files.refuse(path, "of another model or other data")
             return
-        restore_loop(self._loop, tensors, state)
+        try:
+            restore_loop(self._loop, tensors, state)
+        except (LookupError, ValueError):  # the loop is now between two states, so only the next attempt can start anew
+            self._files.refuse(path, "of another model or other data")
+            raise
         result, totals = self._result, state.totals
         result.best, result.history, result.improving = best, list(state.history), set(state.improving)
         result.steps, result.tokens = int(totals["steps"]), int(totals["tokens"])

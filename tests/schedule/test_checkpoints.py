@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from taskaffinity.errors import InputError
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
 from taskaffinity.schedule.worker import train_and_store
@@ -60,12 +61,17 @@ def test_every_run_claims_its_share_of_a_gpu_before_it_trains(
     ("error", "is_kept"),
     [
         (Diverged("diverged"), False),
-        (RuntimeError("a fault"), False),
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), True),
         (MemoryError(), True),
         (OSError(errno.ENOSPC, "No space left on device", "there"), True),
+        (OSError(errno.EIO, "Input/output error", "there"), True),
+        (OSError(errno.ESTALE, "Stale file handle"), True),
+        (InputError("other users may write to this cache"), True),
+        (ImportError("no such package"), True),
     ],
+    ids=lambda value: str(value) if isinstance(value, bool) else type(value).__name__,
 )
-def test_a_failed_run_keeps_its_checkpoint_only_if_it_may_go_on(
+def test_a_failed_run_keeps_its_checkpoint_unless_it_would_fail_again(
     error: Exception, is_kept: bool, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = resume.Checkpoints.after_epoch

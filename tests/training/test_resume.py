@@ -331,6 +331,25 @@ def test_a_checkpoint_that_cannot_be_used_is_removed_and_the_run_starts_anew(
     assert not list((tmp_path / "checkpoint").iterdir())
 
 
+def test_a_checkpoint_that_cannot_be_restored_costs_one_attempt(
+    train: Train, whole_of: WholeOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or the run would fail at each attempt."""
+    whole = whole_of("single")
+    with pytest.raises(Killed):
+        train("single", checkpoints=Ending(tmp_path, 0))
+
+    def fails(*_: Any) -> None:
+        raise KeyError("a moment that the optimizer does not have")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(resume, "restore_loop", fails)
+        with pytest.raises(KeyError):
+            train("single", checkpoints=CheckpointFolder(tmp_path, 60))
+    assert CheckpointFolder(tmp_path).newest is None
+    assert stored(train("single", checkpoints=CheckpointFolder(tmp_path, 60)), tmp_path / "again") == whole
+
+
 def test_a_run_continues_on_another_gpu_driver_or_without_mps(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
