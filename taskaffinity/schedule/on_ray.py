@@ -17,7 +17,7 @@ from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
 from taskaffinity.schedule.ray_worker import train_in_worker
 from taskaffinity.schedule.resources import Resources, fitting, slots
 from taskaffinity.schedule.submission import Submission
-from taskaffinity.schedule.worker import FOUND_DONE, NO_MEMORY, POLL_SECONDS, Arguments, Event, Finished
+from taskaffinity.schedule.worker import FOUND_DONE, NO_MEMORY, POLL_SECONDS, Arguments, Event, Finished, reason_for
 
 _NODES_SECONDS = 10
 """Seconds after which nodes are counted again; a cluster may grow."""
@@ -179,6 +179,8 @@ def _reason_from_ray(
         if outcome is not None or _has_arrived(spec, store):
             return outcome, True
         return _NOT_ARRIVED, False
+    except ray.exceptions.RayTaskError as error:  # also a RayError, but of the run's code and not of its worker
+        return reason_for(error.cause), False
     except ray.exceptions.RayError as error:
         if is_watched:
             time.sleep(2 * WATCH_SECONDS)  # if Ray itself ended, this process soon ends too

@@ -13,7 +13,7 @@ from taskaffinity.errors import InputError, trace_of
 from taskaffinity.runs.heartbeat import HeartbeatWriter
 from taskaffinity.runs.probe_result import write_probe
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.store import AlreadyRunning, RunStore
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, CheckpointFolder
 
 POLL_SECONDS = 0.25
@@ -60,14 +60,19 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     -------
     str or None
         The reason if the run failed, ``FOUND_DONE`` if another process trained it, None otherwise.
+
+    Raises
+    ------
+    AlreadyRunning
+        If another process trains the run and ``wait`` is false. Every other error is returned as a reason.
     """
     store = RunStore(settings["root"])
     try:
         return FOUND_DONE if _is_done(spec, store, settings) else _claim_and_train(spec, store, settings)
-    except OSError as error:  # raised by the claim
-        if not _is_lack_of_room(error):
-            raise
-        return _reason(error)
+    except AlreadyRunning:
+        raise
+    except Exception as error:  # raised before the training, such as by the lock or by a damaged run
+        return _failed(error, spec, store)
 
 
 def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> str | None:
@@ -85,17 +90,24 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
             if spec.parent is not None and start is not None:
                 store.check_file(spec.parent, start)
             _train(spec, store, start, settings)
-        except Exception as error:  # any error of the run: its reason is stored and the other runs continue
-            reason = _reason(error)
-            with suppress(OSError):  # if no result can be written, writing the reason may fail too
-                store.fail(spec, reason, trace_of(error))
+        except Exception as error:
+            reason = _failed(error, spec, store)
             if _would_fail_again(error):
                 CheckpointFolder(store.folder(spec)).remove()
             return reason
     return None
 
 
-def _reason(error: BaseException) -> str:
+def _failed(error: Exception, spec: RunSpec, store: RunStore) -> str:
+    """Store why a run failed, so that the other runs continue; return the reason."""
+    reason = reason_for(error)
+    with suppress(OSError):  # if no result can be written, writing the reason may fail too
+        store.fail(spec, reason, trace_of(error))
+    return reason
+
+
+def reason_for(error: BaseException) -> str:
+    """Return why a run failed, in one line; it begins with ``NO_ROOM`` if a full disk stopped it."""
     from taskaffinity.training.execute import reason_of  # imported here, because only training needs torch
 
     return f"{NO_ROOM * _is_lack_of_room(error)}{reason_of(error)}"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import Plan
@@ -17,6 +18,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.stored.run_result import DamagedRun
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.run import run
 from taskaffinity.training import execute as door
@@ -77,10 +79,31 @@ def test_a_full_disk_ends_a_study_in_one_line(
     assert trained[n_trained:] == SPECS[2:]
 
 
+@pytest.mark.parametrize(("step", "n_trained"), [("write", 5), ("begin", 4), ("start", 4)])
 def test_another_error_of_the_disk_costs_one_run(
-    trained: list[RunSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, n_trained: int, trained: list[RunSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     error = OSError(errno.EIO, os.strerror(errno.EIO), "counts.npz")
-    monkeypatch.setattr(RunStore, "write", raising(error, 3, RunStore.write))
-    assert [*train(tmp_path).failed.values()] == ["counts.npz: Input/output error"]
-    assert trained == SPECS
+    monkeypatch.setattr(RunStore, step, raising(error, 3, getattr(RunStore, step)))
+    assert train(tmp_path).failed == {SPECS[2]: "counts.npz: Input/output error"}
+    assert len(trained) == n_trained
+    assert RunStore(tmp_path).failure(SPECS[2]) == "counts.npz: Input/output error"
+
+
+def test_a_lock_that_cannot_be_taken_costs_one_run(
+    trained: list[RunSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))  # without the name of a file
+    monkeypatch.setattr(FileLock, "acquire", raising(error, 3, FileLock.acquire))
+    said = f"{RunStore(tmp_path).folder(SPECS[2]) / '.lock'}: {os.strerror(errno.ENOLCK)}"
+    assert train(tmp_path).failed == {SPECS[2]: said}
+    assert trained == [*SPECS[:2], *SPECS[3:]]
+
+
+def test_a_damaged_run_costs_those_that_start_from_it(
+    trained: list[RunSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = DamagedRun(tmp_path / "result.json", "not JSON")
+    monkeypatch.setattr(RunStore, "start", raising(error, 3, RunStore.start))
+    assert train(tmp_path).failed == {SPECS[2]: str(error)}
+    assert trained == [*SPECS[:2], *SPECS[3:]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import errno
 import os
 import random
 import signal
@@ -70,7 +71,7 @@ def test_each_run_is_handed_over_once_or_again_after_its_parent_and_never_too_ma
 class FakeRay:
     """A Ray whose runs end at once with given outcomes."""
 
-    exceptions = SimpleNamespace(RayError=KeyError, WorkerCrashedError=ZeroDivisionError)
+    exceptions = SimpleNamespace(RayError=KeyError, RayTaskError=KeyError, WorkerCrashedError=ZeroDivisionError)
 
     def __init__(self, outcomes: Mapping[tuple[int, float], Any]) -> None:
         self.outcomes = outcomes
@@ -228,7 +229,10 @@ def test_a_run_that_loses_its_workers_has_one_more_attempt_for_each_checkpoint_o
             raise ZeroDivisionError
 
     LosingRay.exceptions = SimpleNamespace(
-        RayError=ArithmeticError, WorkerCrashedError=ZeroDivisionError, OutOfMemoryError=OverflowError
+        RayError=ArithmeticError,
+        RayTaskError=FloatingPointError,
+        WorkerCrashedError=ZeroDivisionError,
+        OutOfMemoryError=OverflowError,
     )
     ray = LosingRay({})
     events = on_ray._train(ray, [(spec, {"gpu_share": 0.0})], store, Resources())
@@ -236,6 +240,29 @@ def test_a_run_that_loses_its_workers_has_one_more_attempt_for_each_checkpoint_o
     assert ended == Finished(spec, DIED)
     assert store.failure(spec) == DIED
     assert len(ray.handed) == n_checkpoints + 1
+
+
+def test_an_error_in_a_worker_is_told_as_it_is_and_is_no_lost_worker(tmp_path: Path) -> None:
+    """Ray's error of a task is also one of Ray."""
+    ray = pytest.importorskip("ray")
+    denied = PermissionError(errno.EACCES, "Permission denied", "/results/runs/a/.lock")
+    spec = RunSpec((("a", "f1"),), ENCODER, 0, Recipe())
+
+    class Failing(FakeRay):
+        exceptions = ray.exceptions
+
+        def get(self, reference: int) -> None:
+            raise ray.exceptions.RayTaskError("train_in_worker", "Traceback", denied).as_instanceof_cause()
+
+    store, ray_of_one = RunStore(tmp_path), Failing({})
+    checkpoint = CheckpointFolder(store.folder(spec)).folder / f"{1:06d}-{7:09d}-{'0' * 64}.safetensors"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()  # a lost worker would have one more attempt for it
+    events = on_ray._train(ray_of_one, [(spec, {"gpu_share": 0.0})], store, Resources())
+    said = "/results/runs/a/.lock: Permission denied"
+    assert [event for event in events if isinstance(event, Finished)] == [Finished(spec, said)]
+    assert store.failure(spec) == said
+    assert len(ray_of_one.handed) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from taskaffinity.atomic import named_errors
 from taskaffinity.runs.spec import RunSpec
 
 
@@ -23,12 +24,17 @@ def held(path: Path, spec: RunSpec, *, wait: bool) -> Iterator[None]:
     ------
     AlreadyRunning
         If another process holds it and ``wait`` is false.
+    OSError
+        With the name of the lock, if it cannot be opened or the file system has no room for locks.
     """
     lock = FileLock(path)
     try:
         lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         raise AlreadyRunning(f"run {spec.run_id} is being trained by another process") from None
+    except OSError:
+        with named_errors(path):
+            raise
     try:
         yield
     finally:
