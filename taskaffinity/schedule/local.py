@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 
-from taskaffinity.runs.store import AlreadyRunning, RunStore
+from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.schedule.worker import POLL_SECONDS, Arguments, Event, Finished, train_and_store
+from taskaffinity.schedule.worker import ALREADY_RUNNING, POLL_SECONDS, Arguments, Event, Finished, train_and_store
 
 
 def in_this_process(
@@ -27,10 +27,11 @@ def in_this_process(
                 later.append((spec, settings))
                 continue
             yield (spec.run_id,)
-            try:
-                yield Finished(spec, train_and_store(spec, {**settings, "wait": False}))
-            except AlreadyRunning:
+            outcome = train_and_store(spec, {**settings, "wait": False})
+            if outcome == ALREADY_RUNNING:
                 later.append((spec, settings))
+            else:
+                yield Finished(spec, outcome)
         if len(later) == len(waiting):
             time.sleep(POLL_SECONDS)
         waiting = later

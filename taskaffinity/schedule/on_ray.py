@@ -17,7 +17,16 @@ from taskaffinity.schedule.ray_session import DIED, RETRIES, initialized_ray
 from taskaffinity.schedule.ray_worker import train_in_worker
 from taskaffinity.schedule.resources import Resources, fitting, slots
 from taskaffinity.schedule.submission import Submission
-from taskaffinity.schedule.worker import FOUND_DONE, NO_MEMORY, POLL_SECONDS, Arguments, Event, Finished, reason_for
+from taskaffinity.schedule.worker import (
+    ALREADY_RUNNING,
+    FOUND_DONE,
+    NO_MEMORY,
+    POLL_SECONDS,
+    Arguments,
+    Event,
+    Finished,
+    reason_for,
+)
 
 _NODES_SECONDS = 10
 """Seconds after which nodes are counted again; a cluster may grow."""
@@ -31,6 +40,8 @@ _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all 
 
 def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: Report) -> Generator[Event, None, None]:
     """Train as many runs at once as the nodes have room for.
+
+    A run that another process is training is postponed until that process has ended it.
 
     If Ray ends, it is started again, up to ``RETRIES`` times; after that, the remaining runs count as failed. If this
     process is already in a session, that session is used and stays.
@@ -87,7 +98,7 @@ def _train(
 
     def submit(spec: RunSpec, settings: Mapping[str, Any]) -> Any:
         demand = {"num_cpus": resources.cpus_per_run, "num_gpus": settings["gpu_share"]}
-        return remote.options(name=spec.run_id, **demand).remote(spec, settings)
+        return remote.options(name=spec.run_id, **demand).remote(spec, {**settings, "wait": False})
 
     began = counted = time.time()
     looked = 0.0
@@ -95,11 +106,12 @@ def _train(
     checkpoints: dict[RunSpec, str] = {}  # the newest checkpoint of a run whose worker was lost
     try:
         while submission.fill():
-            ready, _ = ray.wait(list(submission.pending), timeout=POLL_SECONDS)
-            for reference in ready:
+            for reference in _ended(ray, list(submission.pending)):
                 spec, settings = submission.take(reference)
                 reason, is_stored = _reason_from_ray(ray, reference, spec, store, is_watched=tell is not None)
-                if more := _with_more_memory(settings, reason, resources):
+                if reason == ALREADY_RUNNING:
+                    submission.postpone(spec)
+                elif more := _with_more_memory(settings, reason, resources):
                     submission.again(spec, more)
                 elif _is_lost(reason) and _has_moved_on(spec, store, checkpoints):
                     submission.again(spec, settings)
@@ -115,10 +127,20 @@ def _train(
             if time.time() - looked < POLL_SECONDS:  # many runs may end at once, and each check asks the file system
                 continue
             looked = time.time()
+            submission.put_back(lambda spec: not store.is_held(spec))
             claimed = ((spec, store.claimed_at(spec)) for spec in submission.pending.values())
             yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
     finally:
         _cancel(ray, list(submission.pending))
+
+
+def _ended(ray: Any, references: list[Any]) -> list[Any]:
+    """Wait until an attempt of a run ends, or a short time; return the attempts that ended."""
+    if not references:  # other processes are training all runs that are left
+        time.sleep(POLL_SECONDS)
+        return []
+    ready: list[Any] = ray.wait(references, timeout=POLL_SECONDS)[0]
+    return ready
 
 
 def _nodes(ray: Any) -> list[Mapping[str, float]]:

@@ -27,7 +27,7 @@ class Window:
     """The submitted runs that have not ended, at most ``size``.
 
     A run enters once, in the given order, and only after the run that it starts from has ended. Runs that wait for
-    another run take no place.
+    another run take no place. A postponed run enters again.
 
     Parameters
     ----------
@@ -40,6 +40,7 @@ class Window:
     def __init__(self, runs: Sequence[RunSpec], size: int) -> None:
         self.size = size
         self._runs = runs
+        self._places = {spec: place for place, spec in enumerate(runs)}
         self._submitted: set[RunSpec] = set()
         self._waiting: dict[RunSpec, list[int]] = {}
         self._ready: list[int] = []  # a heap of positions in the order
@@ -56,6 +57,20 @@ class Window:
         entering = [self._runs[heapq.heappop(self._ready)] for _ in range(min(room, len(self._ready)))]
         self._submitted.update(entering)
         return entering
+
+    def postpone(self, spec: RunSpec) -> None:
+        """Take out a submitted run, until ``put_back``; runs that start from it still wait.
+
+        Raises
+        ------
+        KeyError
+            If the run is not submitted.
+        """
+        self._submitted.remove(spec)
+
+    def put_back(self, spec: RunSpec) -> None:
+        """Let a postponed run enter again, in its place of the order."""
+        heapq.heappush(self._ready, self._places[spec])
 
     def end(self, spec: RunSpec) -> None:
         """Remove a run that ended.

@@ -19,6 +19,8 @@ from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, Checkpoin
 POLL_SECONDS = 0.25
 FOUND_DONE = "found done"
 """Returned by ``train_and_store`` for a run that another process has finished."""
+ALREADY_RUNNING = "already running"
+"""Returned by ``train_and_store`` for a run that another process is training."""
 LACKS_START = "the run that it starts from is missing: {}"
 NO_ROOM = "no room on the disk: "
 """Beginning of the reason of a run that a full disk stopped. No other run could be stored either."""
@@ -59,18 +61,14 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     Returns
     -------
     str or None
-        The reason if the run failed, ``FOUND_DONE`` if another process trained it, None otherwise.
-
-    Raises
-    ------
-    AlreadyRunning
-        If another process trains the run and ``wait`` is false. Every other error is returned as a reason.
+        The reason if the run failed, ``FOUND_DONE`` if another process trained it, ``ALREADY_RUNNING`` if another
+        process is training it and ``wait`` is false, None otherwise.
     """
     store = RunStore(settings["root"])
     try:
         return FOUND_DONE if _is_done(spec, store, settings) else _claim_and_train(spec, store, settings)
     except AlreadyRunning:
-        raise
+        return ALREADY_RUNNING
     except Exception as error:  # raised before the training, such as by the lock or by a damaged run
         return _failed(error, spec, store)
 

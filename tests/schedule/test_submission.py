@@ -20,12 +20,12 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
-from taskaffinity.schedule import on_ray, ray_worker
+from taskaffinity.schedule import on_ray, ray_worker, submission, worker
 from taskaffinity.schedule.ray_session import DIED
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.schedule.submission import Submission
 from taskaffinity.schedule.window import window_size
-from taskaffinity.schedule.worker import BROKEN_GPU, FOUND_DONE, NO_MEMORY, Finished
+from taskaffinity.schedule.worker import BROKEN_GPU, FOUND_DONE, NO_MEMORY, Finished, train_and_store
 from taskaffinity.training.execute import reason_of
 
 ENCODER = EncoderRef("tiny", "e1")
@@ -211,6 +211,56 @@ def test_an_interrupted_executor_waits_for_checkpoints_and_ends_only_the_runs_th
     assert [next(events), next(events)] == [4, ()]
     events.close()
     assert ray.cancelled == [*((n, False) for n in range(4)), (1, True), (3, True)]
+
+
+def test_a_run_that_another_command_trains_is_postponed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its worker does not wait but takes the next run; what starts from it still comes after it."""
+    specs, store = parents_and_children(2), RunStore(tmp_path)
+    done: list[RunSpec] = []
+    tried: list[RunSpec] = []
+
+    class WorkingRay(FakeRay):
+        """Its workers claim runs as real ones do."""
+
+        def __init__(self) -> None:
+            super().__init__({})
+            self.results: list[str | None] = []
+
+        def remote(self, **_: Any) -> Any:
+            return lambda _: SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self.start))
+
+        def start(self, spec: RunSpec, settings: Mapping[str, Any]) -> int:
+            assert settings["wait"] is False
+            tried.append(spec)
+            self.results.append(train_and_store(spec, {**settings, "root": tmp_path}))
+            return len(self.results) - 1
+
+        def wait(self, references: list[int], timeout: float) -> tuple[list[int], list[int]]:
+            assert references  # Ray refuses an empty list
+            return super().wait(references, timeout)
+
+        def get(self, reference: int) -> str | None:
+            return self.results[reference]
+
+    monkeypatch.setattr(worker, "_train", lambda spec, *_: done.append(spec))
+    monkeypatch.setattr(RunStore, "__contains__", lambda _, spec: spec in done)
+    monkeypatch.setattr(RunStore, "start", lambda _, spec: spec.parent and tmp_path)
+    monkeypatch.setattr(RunStore, "check_file", lambda *_: None)
+    monkeypatch.setattr(submission, "_POSTPONED_SECONDS", 0.3)
+    monkeypatch.setattr(on_ray, "POLL_SECONDS", 0.01)
+    kept: dict[str, Any] = dict.fromkeys(("keep_weights", "keep_model"), False)
+    events = on_ray._train(WorkingRay(), [(spec, {"gpu_share": 0.0, **kept}) for spec in specs], store, Resources())
+    ended: list[RunSpec] = []
+    with store.claim(specs[0]):  # as the other command does
+        until = time.monotonic() + 0.7
+        while time.monotonic() < until:
+            event = next(events)
+            if isinstance(event, Finished):
+                ended.append(event.spec)
+        assert ended == [specs[1], specs[3]]
+        assert tried.count(specs[0]) == 1
+    assert [event.spec for event in events if isinstance(event, Finished)] == [specs[0], specs[2]]
+    assert tried.count(specs[0]) == 2
 
 
 @pytest.mark.parametrize("n_checkpoints", [0, 1, 5])
