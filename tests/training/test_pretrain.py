@@ -171,6 +171,57 @@ def test_an_interrupted_one_gives_the_same_bytes(
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_one_that_is_terminated_while_it_is_evaluated_trains_no_step_again(
+    epoch: int,
+    twice: Pretrained,
+    trained_before: Encoder,
+    passages: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No checkpoint is due before."""
+    held_out_loss, n_evaluated = module._held_out_loss, 0
+
+    def interrupted(*given: Any) -> float:
+        nonlocal n_evaluated
+        loss, n_evaluated = held_out_loss(*given), n_evaluated + 1
+        if n_evaluated == 1 + epoch:  # the first one is before the training
+            os.kill(os.getpid(), signal.SIGTERM)
+        return loss
+
+    def end(*_: object) -> None:
+        raise Killed
+
+    settings = replace(SETTINGS, num_train_epochs=2)
+    steps: list[int] = []
+
+    def run() -> Pretrained:
+        return pretrain(
+            passages,
+            trained_before,
+            tmp_path / "a",
+            settings,
+            on_progress=lambda step, *_: steps.append(step),
+            checkpoint_minutes=60,
+        )
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_held_out_loss", interrupted)
+            with pytest.raises(Killed):
+                run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    again = run()
+    assert steps == list(range(1, twice.steps + 1))
+    assert again.losses == twice.losses
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == {
+        path.name: path.read_bytes() for path in twice.folder.iterdir()
+    }
+
+
 def test_checkpoints_of_one_that_was_killed_at_its_end_are_removed_by_the_same_command(
     trained_before: Encoder, passages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -159,9 +159,18 @@ class PretrainCheckpoints:
         if self._termination.asked:
             raise Terminated
 
-    def evaluating(self) -> AbstractContextManager[None]:
-        """Return a block that SIGTERM interrupts at once; the last checkpoint stays."""
-        return nullcontext() if self._files is None else self._termination.interruptible()
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """On SIGTERM in this block, write a checkpoint at once; the block changes no training state."""
+        if self._files is None:
+            yield
+            return
+        try:
+            with self._termination.interruptible():
+                yield
+        except Terminated:
+            self._write(self._files)
+            raise
 
     def _write(self, files: CheckpointFolder) -> None:
         self._termination.begin_writing()
