@@ -9,7 +9,7 @@ stopped.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.store import AlreadyRunning, RunStore
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
 from taskaffinity.schedule.course import Course
 from taskaffinity.schedule.local import in_this_process
 from taskaffinity.schedule.on_ray import on_ray
@@ -60,6 +61,7 @@ def run(
     cost_of = cost.seconds if isinstance(cost, CostModel) else cost
     pending = submission_order(pending_runs(plan, store, keep_models=options.keep_models), cost_of)
     report = Report(planned=len(plan))
+    _remove_checkpoints(set(plan).difference(pending), store)
     if not pending:
         return report
     began = time.monotonic()
@@ -98,6 +100,15 @@ def run(
             _check_room(event, report, len(pending))
     report.seconds = time.monotonic() - began
     return report
+
+
+def _remove_checkpoints(finished: Iterable[RunSpec], store: RunStore) -> None:
+    """Remove the checkpoints of finished runs whose process was killed before it could; no error is raised."""
+    for spec in finished:
+        checkpoints = CheckpointFolder(store.folder(spec))
+        if checkpoints.folder.is_dir():
+            with suppress(AlreadyRunning, OSError), store.claim(spec, wait=False):
+                checkpoints.remove()
 
 
 @contextmanager

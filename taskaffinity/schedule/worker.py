@@ -76,6 +76,7 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
 def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> str | None:
     with store.claim(spec, wait=settings.get("wait", True)):
         if _is_done(spec, store, settings):  # another process finished it while this one waited
+            CheckpointFolder(store.folder(spec)).remove()  # or was killed before it could
             return FOUND_DONE
         if spec in store:  # it is trained again, because it lacks weights or a model
             store.begin(spec)

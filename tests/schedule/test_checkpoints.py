@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from finished_run import RESULT, SPEC
 
 from taskaffinity.errors import InputError
+from taskaffinity.runs.plan import Plan
+from taskaffinity.runs.result import RunResult
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
-from taskaffinity.schedule.worker import train_and_store
+from taskaffinity.schedule import worker
+from taskaffinity.schedule.progress import Report
+from taskaffinity.schedule.resources import Resources, RunOptions
+from taskaffinity.schedule.run import run
+from taskaffinity.schedule.worker import FOUND_DONE, train_and_store
+from taskaffinity.training import execute as door
 from taskaffinity.training import resume
+from taskaffinity.training.execute import UnderWay
 from taskaffinity.training.loop import Diverged
 
 MakeStudy = Callable[..., Any]  # conftest's make_tiny_study
@@ -84,3 +95,57 @@ def test_a_failed_run_keeps_its_checkpoint_unless_it_would_fail_again(
     spec = settings["spec"]
     assert train_and_store(spec, {**settings["settings"], "checkpoint_minutes": 1e-9}) is not None
     assert (RunStore(tmp_path).folder(spec) / "checkpoint").exists() is is_kept
+
+
+def checkpoint_of(store: RunStore) -> Path:
+    """Leave a checkpoint in the folder of a finished run."""
+    store.write(RESULT)
+    path = store.folder(SPEC) / "checkpoint" / f"{2:06d}-{0:09d}-{'0' * 64}.safetensors"
+    path.parent.mkdir()
+    path.touch()
+    return path
+
+
+def train(store: RunStore, **options: Any) -> Report:
+    places = {"encoder_folder": store.root, "cache": store.root}
+    return run(Plan.of([SPEC]), store, **places, resources=Resources("local"), options=RunOptions(**options))
+
+
+def test_a_checkpoint_that_a_killed_process_left_in_a_finished_run_is_removed(tmp_path: Path) -> None:
+    """It was killed after the result was written. While another process holds the run, its checkpoint stays."""
+    store = RunStore(tmp_path)
+    path = checkpoint_of(store)
+    with store.claim(SPEC):
+        assert train(store).trained == []
+        assert path.exists()
+    assert train(store).trained == []
+    assert not path.parent.exists()
+    assert store.read(SPEC).outcomes == RESULT.outcomes
+
+
+def test_a_process_that_finds_a_run_done_removes_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run was to be trained when the command started."""
+    store, done = RunStore(tmp_path), iter([False, True])
+    path = checkpoint_of(store)
+    monkeypatch.setattr(worker, "_is_done", lambda *_: next(done))
+    assert train_and_store(SPEC, {"root": tmp_path}) == FOUND_DONE
+    assert not path.parent.exists()
+
+
+def test_a_finished_run_that_is_trained_again_continues_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, newest = RunStore(tmp_path), []
+    path = checkpoint_of(store)
+    shutil.rmtree(store.folder(SPEC) / "model")
+
+    def execute(spec: RunSpec, *, under_way: UnderWay, **_: Any) -> RunResult:
+        assert under_way.checkpoints is not None
+        newest.append(under_way.checkpoints.newest)
+        return RESULT
+
+    monkeypatch.setattr(door, "execute", execute)
+    assert train(store, keep_models=True).trained == [SPEC]
+    assert newest == [path]
