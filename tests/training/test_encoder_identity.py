@@ -36,6 +36,23 @@ def change(folder: Path) -> None:
     assert path.read_text() != before
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+        *("vocab.txt", "vocab.json", "merges.txt"),
+        *("spiece.model", "spm.model", "sentencepiece.bpe.model"),  # of ALBERT, DeBERTa-v3 and XLM-R
+        *("model.safetensors", "pytorch_model.bin"),
+    ],
+)
+def test_every_file_that_tokens_or_weights_depend_on_is_part_of_the_identity(name: str, tmp_path: Path) -> None:
+    found = set()
+    for content in (b"{}", b"{} "):
+        (tmp_path / name).write_bytes(content)
+        found.add(identity.fingerprint(tmp_path))
+    assert len(found) == 2
+
+
 def test_a_run_refuses_an_encoder_that_changed_during_the_study(studied: tuple[RunSpec, dict[str, Any]]) -> None:
     spec, places = studied
     folder = places["encoder_folder"]

@@ -22,6 +22,7 @@ _IDENTITY_FILES = (
     "special_tokens",
     "added_tokens",
     "spiece",
+    "spm",
     "sentencepiece",
 )
 _CASED = 0.01
