@@ -29,7 +29,7 @@ class CostModel:
     scored: Mapping[str, int]
     """Number of dev and test examples, by task."""
     parameters: int
-    """Number of weights of the stored encoder."""
+    """Size of a stored encoder that has the tokens of all tasks, in weights of 4 bytes; one of fewer is smaller."""
     memory_mib: float
     """Peak memory of the process that timed the steps, or of the GPU."""
     attention: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 
 from taskaffinity.runs.recipe import PAPER_REFINE
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.planted import CLINICAL
 from taskaffinity.training.encoders.load import Encoder
 from taskaffinity.training.execute import execute, prepare
@@ -40,6 +42,20 @@ def test_estimated_seconds_are_close_to_those_of_a_run(tiny: Any) -> None:
     assert pace.scored == dict.fromkeys(TASKS, 200)
     assert pace.steps >= 2 * len(TASKS)
     assert (pace.attention, pace.device) == ("packed", "cpu")
+
+
+def test_the_forecast_of_a_stored_encoder_is_the_size_of_its_file(tiny: Any, tmp_path: Path) -> None:
+    """Of a run of all tasks: the file has the embeddings of their tokens and no others."""
+    recipe = replace(tiny.study.recipe, num_train_epochs=1)
+    spec = RunSpec(tuple(sorted(tiny.study.refs)), tiny.study.encoder, 0, recipe)
+    places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
+    store = RunStore(tmp_path)
+    store.write(execute(spec, **places, keep_weights=True))
+    weights = store.weights(spec)
+    assert weights is not None
+    content = weights.read_bytes()
+    header = 8 + int.from_bytes(content[:8], "little")  # of safetensors
+    assert 4 * timed(spec, **places).parameters == len(content) - header
 
 
 def test_each_protocol_is_timed_with_its_optimizer(tiny: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,18 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from taskaffinity.runs.cost_model import CostModel
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.sampling import examples_in_an_epoch
 from taskaffinity.runs.spec import RunSpec
+from taskaffinity.training.checkpoint import shared_weights
 from taskaffinity.training.execute import peak_memory_mib
 from taskaffinity.training.gpu import gpu_peak_mib
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, IntArray
 from taskaffinity.training.loop import stepper_of, steps_of
 from taskaffinity.training.model import MultiTaskModel
+from taskaffinity.training.optim.one_pass import full_weights
 from taskaffinity.training.outputs import has_probabilities
 from taskaffinity.training.prediction import predict
 from taskaffinity.training.profile.hardware import share_of_gpu
@@ -55,11 +56,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
         setup = setup_run(spec, encoder_folder=encoder_folder, cache=cache)
         load = time.perf_counter() - began
         recipe, model = spec.recipe, setup.model
-        parameters = sum(weight.numel() for weight in model.encoder.parameters())
-        if setup.token_ids is not None:  # stored weights have the full embedding table
-            table = model.encoder.get_input_embeddings()
-            assert isinstance(table, nn.Embedding)  # only a plain table is pruned
-            parameters += table.embedding_dim * (model.encoder.config.vocab_size - table.num_embeddings)
+        stored = shared_weights(model, full_weights(model), setup.token_ids)  # with the rows of a pruned table only
         train, n_steps, epoch = setup.training.splits, 0, {}
         steps = steps_of(model, stepper_of(model, recipe, 10_000), train, train, make_graphs=CudaGraphs)
         of_each = min(_SECONDS, _ALL_SECONDS / len(train))
@@ -83,7 +80,7 @@ def timed(spec: RunSpec, *, encoder_folder: Path, cache: Path) -> CostModel:
             load=load,
             steps=n_steps,
             scored={name: split.n_examples + n_test[name] for name, split in setup.splits["dev"].items()},
-            parameters=parameters,
+            parameters=sum(weight.nbytes for weight in stored.values()) // 4,
             memory_mib=gpu_peak_mib() if recipe.device == "cuda" else peak_memory_mib(),
             attention="packed" if model.is_packed else "padded",
             device=recipe.device,
