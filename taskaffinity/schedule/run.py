@@ -60,11 +60,10 @@ def run(
     """
     cost_of = cost.seconds if isinstance(cost, CostModel) else cost
     pending = submission_order(pending_runs(plan, store, keep_models=options.keep_models), cost_of)
-    report = Report(planned=len(plan))
+    report, began = Report(planned=len(plan)), time.monotonic()
     _remove_checkpoints(set(plan).difference(pending), store)
     if not pending:
         return report
-    began = time.monotonic()
     course = Course(report, pending, store, cost_of, is_seconds=isinstance(cost, CostModel))
 
     def show() -> None:
