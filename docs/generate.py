@@ -186,10 +186,10 @@ FILES = {
     "replaced every two seconds while the run trains, and removed when the run ends.",
     "tune/checkpoints/": "The state of running trials. A killed trial resumes from it; it is removed when the trial "
     "ends. Only you can read it.",
-    "runs/RUN/checkpoint/": "The state of a running run. A run that was killed or failed resumes from it; it is removed "
-    "when the run is done or has diverged. Only you can read it.",
-    "runs/RUN/replacement/": "All files of a finished run, while they replace those of an earlier training. After a kill, "
-    "the next command that trains the run completes this. Only you can read it.",
+    "runs/RUN/checkpoint/": "The state of a running run. A run that was killed or failed resumes from it; it is "
+    "removed when the run is done or has diverged. Only you can read it.",
+    "runs/RUN/replacement/": "All files of a finished run, while they replace those of an earlier training. After a "
+    "kill, the next command that trains the run completes this. Only you can read it.",
     "runs/RUN/error.txt": "Why a run failed, and where.",
     "runs/RUN/result.json": "Scores, work, versions, and a SHA-256 checksum of each file of the run. Its own "
     "is computed with zeros in its place. It is written last: its presence means that the run is done.",
