@@ -228,8 +228,9 @@ def results_page() -> str:
         "trained again. `graph` without options restores the rule of the study.\n",
         "A command writes only its own files again. When the tasks, scores or gains of a study change, or when",
         "`--overwrite` replaces the study, files of other commands stay, such as `groups.csv` and `report.html`.",
-        "`outdated.txt` names them, and `pairwise`, `full`, `train`, `estimate`, `verdicts` and `graph` print one line",
-        "until they are made anew or deleted.\n",
+        "So do chosen groups when the study trains a group of three or more tasks, or gets other estimates, and",
+        "realised gains when `group` chooses other groups. `outdated.txt` names them, and `pairwise`, `full`, `train`,",
+        "`estimate`, `verdicts`, `graph` and `group` print one line until they are made anew or deleted.\n",
     ]
     lines += ["| file | content |", "|---|---|"]
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in FILES.items()]

@@ -24,11 +24,14 @@ _NUMBERS = ("source", "target", "metric", "score_single", "score_pair", "gain", 
 _DIFFERENCE = 1e-5
 """Smallest difference of two numbers, relative and absolute, that is no rounding."""
 
+_RETRAINED = {r"retrained\.csv": "group --retrain"}
+_OF_GROUPS = {r"groups\.(csv|png|svg|pdf)": "group", **_RETRAINED}
+_REPORT = {r"report\.html": "report"}
+_OF_ESTIMATES = {**_OF_GROUPS, **_REPORT, r"(affinity|heatmap|forest)\.(png|svg|pdf)": "graph"}
 _OF_GAINS = {
-    r"groups\.(csv|png|svg|pdf)": "group",
-    r"retrained\.csv": "group --retrain",
+    **_OF_GROUPS,
+    **_REPORT,
     r"helpers\.csv": "group --for TASK --retrain",
-    r"report\.html": "report",
     r"(affinity|heatmap|forest|targets|seeds|curves)(@.*)?\.(png|svg|pdf)": "graph",
 }
 """Patterns of files that show gains -> the command that writes them."""
@@ -63,6 +66,32 @@ def mark_gains(root: Path, before: bytes | None, written: Collection[str]) -> No
     made_anew(root, written)
     if before is not None and not _has_same_numbers(before, read_regular(root / "edges.csv")):
         _mark(root, _OF_GAINS, written)
+
+
+def mark_groups(root: Path) -> None:
+    """Mark the chosen groups, because the gains that they are chosen from include others now."""
+    _mark(root, _OF_GROUPS, ())
+
+
+def mark_estimates(root: Path, before: bytes | None, after: bytes) -> None:
+    """Mark the files that show estimates if ``estimates.csv`` has another content now."""
+    if before != after:
+        _mark(root, _OF_ESTIMATES, ())
+
+
+def mark_retrained(root: Path, chosen: Iterable[tuple[str, str, float]]) -> None:
+    """Mark the realised gains if they are of other groups, or have other predictions, than those chosen now.
+
+    Parameters
+    ----------
+    chosen
+        Each task that a group serves, the tasks of the group as in ``retrained.csv``, and the predicted gain.
+    """
+    rows = _rows(content_of(root / "retrained.csv") or b"")
+    before = {(row.get("task"), row.get("tasks")): row.get("predicted") or "" for row in rows or ()}
+    now = {(task, tasks): "" if math.isnan(predicted) else str(predicted) for task, tasks, predicted in chosen}
+    if before.keys() != now.keys() or not all(_is_equal(before[key], now[key]) for key in now):
+        _mark(root, _RETRAINED, ())
 
 
 def made_anew(root: Path, names: Iterable[str]) -> None:
@@ -115,19 +144,23 @@ def _write(root: Path, marks: Mapping[str, str], before: Mapping[str, str]) -> N
 
 def _has_same_numbers(before: bytes, after: bytes) -> bool:
     """Return whether two tables of arrows have the same numbers, up to rounding, in the columns that both have."""
-    texts = [one.decode("utf-8", "replace") for one in (before, after)]
-    try:
-        tables = [list(csv.DictReader(io.StringIO(text, newline=""))) for text in texts]
-    except csv.Error:
-        return False
-    if len(tables[0]) != len(tables[1]):
+    first, second = _rows(before), _rows(after)
+    if first is None or second is None or len(first) != len(second):
         return False
     return all(
         _is_equal(row[name] or "", other[name] or "")
-        for row, other in zip(*tables, strict=True)
+        for row, other in zip(first, second, strict=True)
         for name in _NUMBERS
         if name in row and name in other
     )
+
+
+def _rows(content: bytes) -> list[dict[str, str]] | None:
+    """Return the rows of a CSV file, or None if it is none."""
+    try:
+        return list(csv.DictReader(io.StringIO(content.decode("utf-8", "replace"), newline="")))
+    except csv.Error:
+        return None
 
 
 def _is_equal(text: str, other: str) -> bool:

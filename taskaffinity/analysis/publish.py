@@ -29,9 +29,9 @@ from taskaffinity.analysis.graph import affinity_graph, write_graphml
 from taskaffinity.analysis.group_arrows import group_arrows_frame, measure_group_arrows
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.groups.helper_search import HelperSearch
-from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame
+from taskaffinity.analysis.groups.retrained import Retrained, retrained_frame, retrained_tasks
 from taskaffinity.analysis.measure import measure, measure_further
-from taskaffinity.analysis.outdated import content_of, made_anew, mark_gains
+from taskaffinity.analysis.outdated import content_of, made_anew, mark_gains, mark_retrained
 from taskaffinity.analysis.paper.encoders import EncoderScores, encoders_frame
 from taskaffinity.analysis.paper.stages import stage_scores, stages_frame
 from taskaffinity.analysis.secondary_metrics import secondary_metrics_by_stage, secondary_metrics_frame
@@ -231,7 +231,7 @@ def publish_train(study: Study, store: RunStore, root: Path) -> None:
 
 
 def publish_groups(chosen: ChosenGroups, root: Path) -> None:
-    """Write ``groups.csv`` and its figure into ``root``.
+    """Write ``groups.csv`` and its figure into ``root``; mark a ``retrained.csv`` of other groups.
 
     Raises
     ------
@@ -243,6 +243,7 @@ def publish_groups(chosen: ChosenGroups, root: Path) -> None:
         write_csv(groups_frame(chosen), root / "groups.csv")
         save_group_figure(chosen, root)
         made_anew(root, ["groups.csv", *(f"groups.{kind}" for kind in DEFAULT.formats)])
+        mark_retrained(root, retrained_tasks(chosen))
 
 
 def publish_retrained(chosen: ChosenGroups, found: tuple[Retrained, ...], root: Path) -> None:

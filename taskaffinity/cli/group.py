@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from taskaffinity.analysis.outdated import describe_outdated
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import warn_if_synthetic
@@ -68,6 +70,8 @@ def command(
             else:
                 again = train_again(found, seeds=retrain, executor=executor, listener=listener, **options)
     _print(found, again, json=json)
+    for line in describe_outdated(results):
+        print(line, file=sys.stderr)
     matrix = found.matrix if isinstance(found, HelperResults) else found.chosen.matrix
     warn_if_synthetic(matrix.study.synthetic and again is None)  # printed before training
     if again and again.failed:

@@ -7,6 +7,8 @@ import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from command_line import command
@@ -16,9 +18,14 @@ from fake_studies import fill, latent_counts, make_study
 
 import taskaffinity as ta
 from taskaffinity import atomic
-from taskaffinity.analysis.outdated import FILE, describe_outdated
-from taskaffinity.analysis.publish import publish
+from taskaffinity.analysis.figure_options import FigureOptions
+from taskaffinity.analysis.groups.results import GroupResults
+from taskaffinity.analysis.groups.retrained import retrain_plan, retrained
+from taskaffinity.analysis.outdated import FILE, describe_outdated, mark_estimates
+from taskaffinity.analysis.publish import publish, publish_retrained
 from taskaffinity.errors import InputError
+from taskaffinity.runs.group_arrows import GroupArrow
+from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.studies.replacement import mark_replaced
@@ -97,6 +104,90 @@ def test_a_study_that_is_replaced_marks_all_its_files_until_they_are_written(tmp
     publish(other, RunStore(tmp_path), tmp_path)
     assert outdated(tmp_path) == ["estimators.csv", "report.html"]
     assert "`taskaffinity estimate --baselines`, `taskaffinity report`" in describe_outdated(tmp_path)[0]
+
+
+COUNTS = latent_counts({("a", "b"): 0.6, ("b", "a"): 0.6, ("c", "d"): 0.6, ("d", "c"): 0.6})
+
+
+def toy(root: Path, **options: object) -> Study:
+    """A published study of four tasks with groups, in a folder that also has a report."""
+    study = make_study(list("abcd"), **options)
+    study.write(root)
+    fill(study, root, COUNTS)
+    publish(study, RunStore(root), root, figure_options=FigureOptions(("heatmap",), ("svg",)))
+    ta.group(root, groups=2, draws=0)
+    (root / "report.html").write_text("of the first\n")
+    return study
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"full": True},
+        {"groups": (GroupArrow(("a", "b"), "c"),)},
+        {"design": "full", "finetune": dict.fromkeys("abcd", FINETUNE)},
+    ],
+    ids=["full", "groups", "stages"],
+)
+def test_new_trained_groups_mark_the_chosen_ones_until_they_are_trained_and_chosen_again(
+    more: dict[str, object], tmp_path: Path
+) -> None:
+    study = toy(tmp_path)
+    mark_replaced(replace(study, seeds=(0, 1, 2, 3)), tmp_path)
+    assert outdated(tmp_path) == []  # more seeds change edges.csv, which marks
+    larger = replace(study, **more)
+    mark_replaced(larger, tmp_path)
+    larger.write(tmp_path)
+    assert outdated(tmp_path) == OF_GROUPS
+    ta.group(tmp_path, groups=2, draws=0)
+    mark_replaced(larger, tmp_path)  # interrupted before the groups were trained, and resumed
+    assert outdated(tmp_path) == OF_GROUPS
+    fill(larger, tmp_path, COUNTS)
+    ta.group(tmp_path, groups=2, draws=0)
+    mark_replaced(larger, tmp_path)
+    assert outdated(tmp_path) == []
+    if larger.design == "full":
+        mark_replaced(replace(study, full=True), tmp_path)  # `group` counted these runs before the study had them
+        assert outdated(tmp_path) == []
+
+
+def test_other_baselines_have_no_groups_that_choices_count(tmp_path: Path) -> None:
+    study = toy(tmp_path, baseline="compute-matched")
+    mark_replaced(replace(study, full=True), tmp_path)
+    assert outdated(tmp_path) == []
+
+
+def test_new_estimates_mark_what_shows_them(tmp_path: Path) -> None:
+    toy(tmp_path)
+    mark_estimates(tmp_path, b"one\n", b"one\n")
+    assert outdated(tmp_path) == []
+    for before in (None, b"one\n"):
+        (tmp_path / FILE).unlink(missing_ok=True)
+        mark_estimates(tmp_path, before, b"two\n")
+        assert {*OF_GROUPS, "report.html", "heatmap.svg"} <= {*outdated(tmp_path)}
+        assert "edges.csv" not in outdated(tmp_path)
+
+
+def test_realised_gains_of_groups_that_are_no_longer_chosen_are_marked(tmp_path: Path) -> None:
+    toy(tmp_path)
+    found = ta.group(tmp_path, groups=2, draws=0)
+    assert isinstance(found, GroupResults)
+    trained = SimpleNamespace(tasks=found.chosen.matrix.study.tasks, plan=retrain_plan(found.chosen, 2))
+    store = fill(cast("Study", trained), tmp_path / "again", COUNTS)
+    publish_retrained(found.chosen, retrained(found.chosen, store, 2), tmp_path)
+
+    def choose(*options: str) -> str:
+        done = command("group", ".", *options, "--draws=0", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    assert "outdated" not in choose("--groups=2")
+    assert outdated(tmp_path) == []
+    said = choose("--groups=1")
+    assert ".: of an earlier study or earlier gains: retrained.csv; made anew by `taskaffinity group --retrain`" in said
+    assert outdated(tmp_path) == ["retrained.csv"]
+    publish_retrained(found.chosen, retrained(found.chosen, store, 2), tmp_path)
+    assert outdated(tmp_path) == []
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.grouping.gains import Group
 from taskaffinity.grouping.group_model import GroupModel, SeedVariances, fitted_model
 from taskaffinity.runs.group_arrows import GroupArrow
-from taskaffinity.runs.plan import Plan, multitask_runs, without_unused_settings
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import Study
+from taskaffinity.runs.trained_groups import trained_groups
 
 WIDEST = 1 - 1e-6
 """Largest alpha of an interval; its width is 0 at 1, which no test computes."""
@@ -58,23 +57,9 @@ def measured_groups(matrix: AffinityMatrix, store: RunStore) -> Mapping[Group, M
     ValueError
         If a file of the store is broken.
     """
-    study = matrix.study
-    if not can_measure(study):
-        return {}
-    whole = without_unused_settings(
-        multitask_runs(study.refs, study.encoder, study.recipe, study.seeds),
-        {card.name: card.kind for card in study.tasks},
-    )
-    runs = [spec for spec in study.plan if spec.variant == "plain" and spec.stage == "refine"]
-    sets = {frozenset(spec.task_names) for spec in Plan.of([*runs, *whole]) if len(spec.tasks) > 2 and spec in store}
+    sets = {frozenset(spec.task_names) for spec in trained_groups(matrix.study) if spec in store}
     groups = [tuple(place for place, name in enumerate(matrix.tasks) if name in names) for names in sets]
     return _measure(matrix, store, sorted(groups)) if groups else {}
-
-
-def can_measure(study: Study) -> bool:
-    """Return whether the gain of a group can be compared with the gains of the study's pairs."""
-    design = (study.baseline, study.evaluate_after, study.init_from)
-    return not study.is_external and design == ("single", "joint", "encoder")
 
 
 def _measure(matrix: AffinityMatrix, store: RunStore, groups: list[Group]) -> dict[Group, MeasuredGroup]:

@@ -103,6 +103,14 @@ def retrained(chosen: ChosenGroups, store: RunStore, n_seeds: int) -> tuple[Retr
     return tuple(_compared(chosen, arms, task, group) for task, group in _served_together(chosen))
 
 
+def retrained_tasks(chosen: ChosenGroups) -> list[tuple[str, str, float]]:
+    """Return the tasks that a shared group serves, with the tasks of its group, joined by +, and its prediction."""
+    return [
+        (chosen.tasks[task], "+".join(chosen.names(group)), float(chosen.gain[task]))
+        for task, group in _served_together(chosen)
+    ]
+
+
 def _served_together(chosen: ChosenGroups) -> Iterator[tuple[int, tuple[int, ...]]]:
     """Yield each task with the group that serves it, if that has other members."""
     for task, group in enumerate(chosen.grouping.serves):

@@ -7,11 +7,12 @@ import math
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe_level
 from taskaffinity.analysis.groups.chosen import ChosenGroups
-from taskaffinity.analysis.groups.measured import can_measure, measured_groups
+from taskaffinity.analysis.groups.measured import measured_groups
 from taskaffinity.analysis.groups.predictions import Prediction
 from taskaffinity.analysis.style import signed_plainly
 from taskaffinity.grouping.gains import Group
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.trained_groups import can_measure
 
 
 def interval_in_words(found: Prediction) -> str:

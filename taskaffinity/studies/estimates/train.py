@@ -9,7 +9,7 @@ from functools import cached_property
 from taskaffinity.analysis.estimates.design_file import ESTIMATES, write_design
 from taskaffinity.analysis.estimates.gather import Gathered, cost_of
 from taskaffinity.analysis.estimates.results import EstimateResults
-from taskaffinity.analysis.outdated import describe_outdated, made_anew
+from taskaffinity.analysis.outdated import content_of, describe_outdated, made_anew, mark_estimates
 from taskaffinity.analysis.publish import publish
 from taskaffinity.analysis.tables.frames import as_csv
 from taskaffinity.atomic import exclusive, write_atomic
@@ -135,8 +135,10 @@ def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateRes
     reports.append(_train(planned, store, probes.baselines.values(), listener))
     failed = {spec.run_id: reason for report in reports for spec, reason in report.failed.items()}
     estimated = EstimateResults.of(study, root, planned.design, failed)
-    write_atomic(root / ESTIMATES, as_csv(estimated.to_frame()).encode())
+    before, content = content_of(root / ESTIMATES), as_csv(estimated.to_frame()).encode()
+    write_atomic(root / ESTIMATES, content)
     made_anew(root, [ESTIMATES])
+    mark_estimates(root, before, content)
     with as_user_error():
         publish(study, store, root)
     for line in describe_outdated(root):
