@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups, gro
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers
 from taskaffinity.analysis.tables.predictions import describe_predictions
+from taskaffinity.errors import InputError
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.grouping.helpers import select_helpers
+from taskaffinity.runs.spec import EXTERNAL
+from taskaffinity.studies.further_runs import check_design
 
 NAMES = ("a", "b", "c", "d")
 UNKNOWN = "a group can still differ from their mean. How far is unknown"
@@ -47,6 +51,30 @@ def test_an_untrained_group_of_three_is_named_and_its_error_is_unknown(chosen: C
     assert UNKNOWN in said
     assert "The study did not train model 2: train the chosen ones" in said
     assert "The study did not train the groups: train" in words(chosen, (0, 1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    "design",
+    [
+        {},
+        {"encoder": EXTERNAL},
+        {"baseline": "compute-matched"},
+        {"baseline": "paper-single"},
+        {"evaluate_after": "finetune"},
+        {"init_from": "multitask"},
+    ],
+    ids=str,
+)
+def test_retrain_is_advised_exactly_where_it_is_accepted(design: dict[str, Any], chosen: ChosenGroups) -> None:
+    study = replace(chosen.matrix.study, **design)
+    said = words(replace(chosen, matrix=replace(chosen.matrix, study=study)), (0,), (1, 2, 3))
+    assert "The study did not train model 2: train the chosen ones" in said
+    try:
+        check_design(study)
+    except InputError:
+        assert "retrain" not in said
+    else:
+        assert "(--retrain)" in said
 
 
 def test_the_reason_of_an_estimate_is_the_one_in_the_table(tmp_path: Path) -> None:

@@ -87,9 +87,8 @@ def _describe_untrained(chosen: ChosenGroups) -> list[str]:
     if not untrained:
         return []
     which = "the groups" if len(untrained) == len(groups) else f"model {' and '.join(untrained)}"
-    return [
-        f"The study did not train {which}: train the chosen ones with fresh seeds (--retrain) before you rely on them."
-    ]
+    how = " with fresh seeds (--retrain)" if can_measure(chosen.matrix.study) else ", by your own program,"
+    return [f"The study did not train {which}: train the chosen ones{how} before you rely on them."]
 
 
 def _is_trained(chosen: ChosenGroups, group: Group) -> bool:
