@@ -21,7 +21,7 @@ from taskaffinity.cli.options.figures import Figures, Formats, Ordered, Palette,
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.errors import InputError
 from taskaffinity.runs.study import Design, Study
-from taskaffinity.studies.settings import make_rule
+from taskaffinity.studies.settings import rule_of_study
 
 
 def command(
@@ -44,8 +44,7 @@ def command(
     figure_options = figure_options_of(figures, formats, palette, order)
     studies, missing = _studies(results, figure_options)
     if pairs := studies.get("pairwise"):
-        metrics = [task.metric for task in pairs.tasks]
-        rule = make_rule(alpha, margin, correction, estimand, test, default=pairs.rule, metrics=metrics)
+        rule = rule_of_study(pairs, alpha, margin, correction, estimand, test)
         publish_and_print(pairs, results, rule, figure_options)
         for line in describe_other_rule(rule, pairs, results):
             print(line, file=sys.stderr)

@@ -13,7 +13,7 @@ from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.errors import InputError
 from taskaffinity.output_file import REPORT, check_output
-from taskaffinity.studies.settings import make_rule
+from taskaffinity.studies.settings import rule_of_study
 
 
 def command(
@@ -34,6 +34,6 @@ def command(
             raise InputError(f"--out {out}: a folder; expected a file, such as {out / 'report.html'}")
         check_output(out, REPORT, "report")
     result = PairwiseResults.load(results)
-    rule = make_rule(alpha, margin, correction, estimand, test, default=result.study.rule)
+    rule = rule_of_study(result.study, alpha, margin, correction, estimand, test)
     print(replace(result, rule=rule).report(out))
     warn_if_synthetic(result.study.synthetic)

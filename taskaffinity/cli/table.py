@@ -23,7 +23,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.runs.paper_protocol import describe_departures
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Design, Study
-from taskaffinity.studies.settings import make_rule
+from taskaffinity.studies.settings import rule_of_study
 
 FormatName = Literal["text", "csv", "markdown", "latex"]
 
@@ -76,7 +76,7 @@ def command(
         return
     if which == "edges":
         study = read_study(results[0])
-        print_arrows(study, RunStore(results[0]), format_, make_rule(*asked, default=study.rule))
+        print_arrows(study, RunStore(results[0]), format_, rule_of_study(study, *asked))
         warn_if_synthetic(study.synthetic)
         return
     if which == "figure2":
@@ -124,4 +124,4 @@ def _figure2(folder: Path, format_: FormatName, asked: tuple[Any, ...]) -> None:
         raise InputError(f"table figure2: {folder} holds a study of synthetic text, of which the paper says nothing")
     if study.suite not in SUITES:
         raise InputError(f"table figure2: of suite {' or '.join(SUITES)}, but {folder} holds suite {study.suite}")
-    print_claims(study, RunStore(folder), format_, make_rule(*asked, default=study.rule))
+    print_claims(study, RunStore(folder), format_, rule_of_study(study, *asked))

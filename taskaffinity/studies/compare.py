@@ -13,7 +13,7 @@ from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
-from taskaffinity.studies.settings import make_rule
+from taskaffinity.studies.settings import rule_of_study
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,7 @@ def compare(
         check_same_tasks(*studies)
         asked = (alpha, margin, correction, estimand, test)
         matrices = [
-            measure(study, RunStore(folder), make_rule(*asked, default=study.rule))
+            measure(study, RunStore(folder), rule_of_study(study, *asked))
             for study, folder in zip(studies, (first, second), strict=True)
         ]
         return ComparisonResults(first, second, compare_studies(*matrices))

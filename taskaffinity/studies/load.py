@@ -12,7 +12,7 @@ from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES
 from taskaffinity.studies.options import PairwiseOptions, make_options
-from taskaffinity.studies.settings import make_rule
+from taskaffinity.studies.settings import rule_of_study
 
 
 @python_function
@@ -62,5 +62,4 @@ def load(
     given = {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand, "test": test}
     options = make_options(PairwiseOptions, given)
     asked = (options.alpha, options.margin, options.correction, options.estimand, options.test)
-    metrics = [task.metric for task in pairs.study.tasks]
-    return replace(pairs, rule=make_rule(*asked, default=pairs.study.rule, metrics=metrics))
+    return replace(pairs, rule=rule_of_study(pairs.study, *asked))

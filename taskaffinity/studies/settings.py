@@ -20,7 +20,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.recipe_file import RecipeFile, read_recipe
 from taskaffinity.runs.rule import Correction, Estimand, Rule, Test, check_margins
 from taskaffinity.runs.settings import ALIASES, ELSEWHERE, OF_THE_TEST_SET, TYPES, expected, value_of
-from taskaffinity.runs.study import Baseline, Protocol
+from taskaffinity.runs.study import Baseline, Protocol, Study
 from taskaffinity.tasks.numbers import finite_number
 
 _NAMES_ELSEWHERE = {
@@ -233,6 +233,17 @@ def make_rule(
     if metrics is not None:
         check_margins(points, metrics)
     return rule
+
+
+def rule_of_study(study: Study, *asked: Any) -> Rule:
+    """Return the rule of a stored study with other options: alpha, margin, correction, estimand, test; None keeps one.
+
+    Raises
+    ------
+    InputError
+        As ``make_rule``; a margin needs a metric of the study.
+    """
+    return make_rule(*asked, default=study.rule, metrics=[task.metric for task in study.tasks])
 
 
 def _margins(given: float | Mapping[str, float] | Sequence[str] | None) -> dict[str, float]:
