@@ -286,6 +286,26 @@ def test_words_are_for_what_is_inconclusive() -> None:
     ]
 
 
+@pytest.mark.parametrize("estimand", ["population", "test-set"])
+@pytest.mark.parametrize("gain", [0.0, 5e-17, -1e-16])
+def test_a_gain_of_zero_is_not_blamed_on_the_test_set(gain: float, estimand: str) -> None:
+    found = needs(one_arrow(gain=gain), estimand=estimand)
+    assert found.seeds_to_significance == math.inf
+    count = f"{found.seeds_to_equivalence:.0f}"
+    assert 1 < found.seeds_to_equivalence <= MOST_SEEDS
+    assert describe_power(found, np.array("inconclusive", dtype=object), 0) == (
+        f"no number of seeds if the gain is as measured, {count} more seeds if the gain is zero "
+        "(a gain of 0 is never significant)"
+    )
+
+
+def test_a_gain_of_a_thousandth_of_a_point_can_need_a_larger_test_set() -> None:
+    found = needs(one_arrow(gain=1e-5))
+    assert (found.seeds_to_significance, bool(found.is_zero)) == (math.inf, False)
+    assert "(800 test examples are too few)" in str(describe_power(found, np.array("inconclusive", dtype=object), 800))
+    assert needs(one_arrow(gain=1e-5), estimand="test-set").seeds_to_significance == MOST_SEEDS + 1
+
+
 def test_the_level_for_one_more_arrow_is_benjamini_hochbergs_step() -> None:
     p = np.array([[np.nan, 0.2, 0.3], [0.9, np.nan, np.nan], [0.4, 0.8, np.nan]])
     assert per_comparison_alpha(p, 0.05, 0) == pytest.approx(0.05 / 5)

@@ -26,6 +26,8 @@ MOST_SEEDS = 500
 IntArray = npt.NDArray[np.int64]
 
 _INFINITE = 1e9
+_ZERO = 1e-11
+"""Size below which a gain is zero up to rounding: a difference of equal means."""
 _BLOCK = 512
 """Arrows that are searched at once, so that their arrays stay in the processor's cache."""
 
@@ -44,6 +46,8 @@ class PowerAnalysis:
     """Further seeds per pair until a gain of this size is significant with a power of 80%."""
     seeds_to_equivalence: FloatArray
     """Further seeds per pair until a gain of zero is "no effect" with a power of 90%."""
+    is_zero: npt.ArrayLike = False
+    """Whether the gain is 0 up to rounding, which is never significant, however large the test set is."""
 
 
 def power_analysis(
@@ -77,7 +81,11 @@ def power_analysis(
             for block in np.array_split(np.arange(len(goal)), 1 + len(goal) // _BLOCK)
         ]
         seeds[name][is_open] = np.concatenate(blocks)
-    return PowerAnalysis(minimum_detectable(evidence, alpha, rule), seeds["significance"], seeds["equivalence"])
+    is_zero = np.abs(evidence.gain) < _ZERO
+    if rule.estimand == "test-set":  # without an error over examples, nothing else needs endless seeds
+        is_zero = is_zero | np.isinf(seeds["significance"])
+    mde = minimum_detectable(evidence, alpha, rule)
+    return PowerAnalysis(mde, seeds["significance"], seeds["equivalence"], is_zero)
 
 
 def minimum_detectable(evidence: VarianceComponents, alpha: float, rule: Rule) -> FloatArray:
@@ -146,7 +154,7 @@ def describe_power(power: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
     It says in which case no number of seeds is enough.
     """
     words = np.full(verdict.shape, "", dtype=object)
-    sizes = np.broadcast_to(n_test, verdict.shape)
+    sizes, is_zero = np.broadcast_to(n_test, verdict.shape), np.broadcast_to(power.is_zero, verdict.shape)
     for arrow in np.ndindex(verdict.shape):
         to_significance, to_equivalence = power.seeds_to_significance[arrow], power.seeds_to_equivalence[arrow]
         if verdict[arrow] != "inconclusive" or np.isnan(to_significance):
@@ -158,8 +166,11 @@ def describe_power(power: PowerAnalysis, verdict: Words, n_test: Any) -> Words:
             words[arrow] = _more_seeds(MOST_SEEDS + 1)
         else:
             ways = ", ".join(f"{_more_seeds(float(count))} if the gain is {size}" for size, count in counts.items())
-            small = any(np.isinf(count) for count in counts.values())
-            words[arrow] = f"{ways}{f' ({sizes[arrow]} test examples are too few)' * small}"
+            words[arrow] = ways
+            if np.isinf(to_equivalence) or (np.isinf(to_significance) and not is_zero[arrow]):
+                words[arrow] += f" ({sizes[arrow]} test examples are too few)"
+            elif np.isinf(to_significance):
+                words[arrow] += " (a gain of 0 is never significant)"
     return words
 
 
