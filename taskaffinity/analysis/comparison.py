@@ -18,7 +18,7 @@ from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.statistics.gain_error import FloatArray, difference
 from taskaffinity.analysis.statistics.verdicts import adjust
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
-from taskaffinity.runs.external.scores import NEGATED
+from taskaffinity.runs.external.scores import negated_tasks
 from taskaffinity.runs.rule import Test
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.metrics import GIVEN_SCORE
@@ -116,6 +116,7 @@ def check_same_tasks(first: Study, second: Study) -> None:
         If they differ; the message says what differs.
     """
     ours, theirs = ({card.name: card for card in study.tasks} for study in (first, second))
+    signs = set(negated_tasks(first.stated)) ^ set(negated_tasks(second.stated))
     if ours.keys() != theirs.keys():
         only = [
             f"only the {which} has {', '.join(sorted(extra))}"
@@ -130,16 +131,12 @@ def check_same_tasks(first: Study, second: Study) -> None:
             "test examples (max_eval_examples, sample_seed)",
             [name for name in ours if first.test_examples(name) != second.test_examples(name)],
         ),
-        ("signs of the scores", [name for name in ours if (name in _negated(first)) != (name in _negated(second))]),
+        ("signs of the scores", [name for name in ours if name in signs]),
     ):
         if other:
             raise ValueError(
                 f"the studies have different {what} of {', '.join(other)}, so their gains cannot be compared"
             )
-
-
-def _negated(study: Study) -> list[str]:
-    return study.stated.get(NEGATED, "").split(", ")
 
 
 def comparison_frame(comparison: Comparison) -> pd.DataFrame:

@@ -212,6 +212,29 @@ def test_a_smaller_error_is_a_gain_if_the_user_says_so(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(one, ta.PairwiseResults.from_scores(negated).to_frame())
 
 
+def test_an_error_of_zero_is_perfect_and_a_score_of_zero_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        (target, source, seed, 0.0 if (target, source) == ("a", "") else 40 + rng.normal())
+        for target, source in (("a", ""), ("a", "b"), ("b", ""), ("b", "a"))
+        for seed in range(4)
+    ]
+    path = written(tmp_path / "scores.csv", rows)
+    said, notes = {}, {}
+    for name, option in (("score", []), ("error", ["--smaller-is-better=a"])):
+        done = command("verdicts", str(path), "--scale=point", f"--results={name}", *option, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        said[name] = (tmp_path / name / "affinity.txt").read_text()
+        notes[name] = pd.read_csv(tmp_path / name / "edges.csv").set_index("target").notes["a"]
+        assert "(--set)" not in said[name]  # verdicts trains nothing
+    assert "These tasks scored 0 in every single-task run: a; more epochs, a higher learning rate" in said["score"]
+    assert "No room for a gain" not in said["score"]
+    assert "scored 0" not in said["error"]
+    assert "No room for a gain, because the single-task error is 0: a. A harder test set" in said["error"]
+    assert ("scored 0" in notes["score"], "scored 0" in notes["error"]) == (True, False)
+    assert "a has a single-task error of 0, so no task can improve it" in notes["error"]
+
+
 def test_only_tasks_of_scores_alone_can_be_smaller_is_better() -> None:
     frame = pd.DataFrame(made_up(), columns=COLUMNS)
     with pytest.raises(ta.InputError, match="smaller_is_better 'rtee': no scores of this task; did you mean rte"):

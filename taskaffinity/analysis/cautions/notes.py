@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.of_data import describe_long_rows, describe_used_sizes, long_rows_of, used_of
-from taskaffinity.analysis.cautions.of_study import has_ceiling
+from taskaffinity.analysis.cautions.of_study import has_ceiling, is_error
 from taskaffinity.analysis.cautions.rare_classes import FEWEST_EXAMPLES
 from taskaffinity.analysis.statistics.documents import FEWEST_DOCUMENTS, unit_of
 from taskaffinity.analysis.style import plural
@@ -41,7 +41,8 @@ def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
         leak.line for leak in matrix.study.leaks if leak.task == target and leak.other in (target, matrix.tasks[s])
     ]
     if has_ceiling(matrix, t):
-        notes.append(f"{target} has a single-task score of 100, so no task can improve it")
+        best = "error of 0" if is_error(matrix, t) else "score of 100"
+        notes.append(f"{target} has a single-task {best}, so no task can improve it")
     if matrix.rule.estimand == "population" and 0 < matrix.effective_documents[t] < FEWEST_DOCUMENTS:
         unit = unit_of(matrix.n_documents[t], matrix.n_test[t])
         notes.append(f"{target} has {matrix.effective_documents[t]:.3g} effective test {unit}s")

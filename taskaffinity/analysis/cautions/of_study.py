@@ -9,7 +9,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.rare_classes import FEWEST_EXAMPLES
 from taskaffinity.analysis.statistics.documents import few_documents_warning, unit_of
 from taskaffinity.analysis.style import plural, signed
-from taskaffinity.runs.external.scores import NEGATED
+from taskaffinity.runs.external.scores import NEGATED, negated_tasks
 from taskaffinity.tasks.metrics import GIVEN_SCORE
 
 EXAGGERATION: Mapping[int, tuple[tuple[int, int], tuple[int, int], tuple[float, float]]] = {
@@ -24,6 +24,8 @@ COLLAPSED_MARK = "*"
 
 CEILING = 99.95
 """Points; a single-task score from here on leaves no room for a gain."""
+_ZERO = 1e-9
+"""Points; a mean error below it is 0 up to rounding."""
 
 _MOST_ARROWS = 6
 _LEVEL = 0.05
@@ -159,19 +161,26 @@ def has_ceiling(matrix: AffinityMatrix, target: int) -> bool:
 
     Then no other task can help it.
     """
-    return float(matrix.single_mean[target]) >= CEILING
+    return float(matrix.single_mean[target]) >= (-_ZERO if is_error(matrix, target) else CEILING)
 
 
 def describe_ceiling(matrix: AffinityMatrix) -> list[str]:
-    """A sentence that names the targets without room for a gain; none without one."""
-    found = [title for target, title in enumerate(matrix.titles) if has_ceiling(matrix, target)]
-    if not found:
-        return []
-    named = ", ".join(found) if len(found) <= _MOST_ARROWS else plural(len(found), "task")
-    return [
-        f"No room for a gain, because the single-task score is 100: {named}. A harder test set, or less training data"
-        f"{'' if matrix.study.is_external else ' (max_train_examples)'}, can show gains."
-    ]
+    """Sentences that name the targets without room for a gain; none without one."""
+    lines = []
+    full = [place for place in range(len(matrix.tasks)) if has_ceiling(matrix, place)]
+    for of_errors, best in ((False, "score is 100"), (True, "error is 0")):
+        if found := [matrix.titles[place] for place in full if is_error(matrix, place) == of_errors]:
+            named = ", ".join(found) if len(found) <= _MOST_ARROWS else plural(len(found), "task")
+            lines.append(
+                f"No room for a gain, because the single-task {best}: {named}. A harder test set, or less training data"
+                f"{'' if matrix.study.is_external else ' (max_train_examples)'}, can show gains."
+            )
+    return lines
+
+
+def is_error(matrix: AffinityMatrix, target: int) -> bool:
+    """Return whether the scores of a target are negated errors."""
+    return matrix.tasks[target] in negated_tasks(matrix.study.stated)
 
 
 def describe_given_scores(matrix: AffinityMatrix) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
+from taskaffinity.runs.external.scores import negated_tasks
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.studied_task import Fault, Undertrained
@@ -19,6 +20,8 @@ MIN_CLIMB = 2.0
 """A task still improves if its dev score rises by this number of points from the middle to the last epoch."""
 
 ADVICE = "more epochs, a higher learning_rate or a smaller batch_size (--set) help more than more seeds"
+_ADVICE_ELSEWHERE = "more epochs, a higher learning rate or a smaller batch size help more than more seeds"
+"""For runs that other programs trained."""
 
 
 def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]:
@@ -39,14 +42,21 @@ def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]
     for spec in study.plan:
         if spec.arm == "single" and (run := store.get(spec)):
             runs[spec.task_names[0]].append(run)
-    said = {one.task: one for one in study.undertrained}
-    return tuple(fault for name, of_task in runs.items() if (fault := _fault(name, of_task) or said.get(name)))
+    said, errors = {one.task: one for one in study.undertrained}, negated_tasks(study.stated)
+    faults = {name: _fault(name, of_task, is_error=name in errors) for name, of_task in runs.items()}
+    return tuple(fault for name, found in faults.items() if (fault := found or said.get(name)))
 
 
-def _fault(name: str, runs: Sequence[RunResult]) -> Undertrained | None:
-    """Return what is wrong with the single-task runs of a task; the gravest fault only."""
+def _fault(name: str, runs: Sequence[RunResult], *, is_error: bool) -> Undertrained | None:
+    """Return what is wrong with the single-task runs of a task; the gravest fault only.
+
+    Parameters
+    ----------
+    is_error : bool
+        Whether the scores are negated errors, of which 0 is the best.
+    """
     tests = [run.outcomes[name].test for run in runs]
-    if tests and not any(tests):
+    if tests and not any(tests) and not is_error:
         return Undertrained(name, "zero", 0.0)
     histories = [list(run.history) for run in runs]
     losses, scores = (
@@ -82,8 +92,9 @@ def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[s
         ),
     }
     lines: list[str] = []
+    advice = _ADVICE_ELSEWHERE if study.is_external else ADVICE
     for fault, (words, shown) in kinds.items():
         named = [f"{titles[one.task]}{shown(one.value)}" for one in found if one.fault == fault]
         if named:
-            lines.append(f"{words}: {', '.join(named)}{'' if lines else f'; {ADVICE}'}.")
+            lines.append(f"{words}: {', '.join(named)}{'' if lines else f'; {advice}'}.")
     return lines

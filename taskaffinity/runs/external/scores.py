@@ -29,6 +29,11 @@ _LEGAL: Mapping[str, tuple[str, ...]] = {
 POINTS = 100.0
 
 
+def negated_tasks(stated: Mapping[str, str]) -> list[str]:
+    """Return the targets whose scores were negated, from ``Study.stated``."""
+    return stated[NEGATED].split(", ") if NEGATED in stated else []
+
+
 @dataclass(frozen=True)
 class Scores:
     """The scores of a table."""
