@@ -6,7 +6,8 @@ was not trained. If it was, the value is the measured gain. The value of a task 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,6 +89,14 @@ class GroupGains:
     def worth(self) -> Worth:
         """The bounds, which the choice uses."""
         return Worth(self.bound, {group: found.bound for group, found in self.groups.items()})
+
+    def is_measured(self, members: Collection[int], task: int) -> bool:
+        """Return whether these tasks are a measured pair, or a trained group with a test of the task's gain."""
+        if len(members) == 2:
+            [source] = set(members) - {task}
+            return not (math.isnan(self.gain[source, task]) or self.estimated[source, task])
+        found = self.groups.get(tuple(sorted(members)))
+        return found is not None and not math.isnan(found.se[task])
 
     def filled(self, gain: FloatArray, bound: FloatArray, se: FloatArray, df: FloatArray) -> GroupGains:
         """Return the gains with estimates for unknown arrows, marked in ``estimated``.

@@ -25,23 +25,24 @@ class Helper:
     """Value of the target with this helper and all before it."""
     set_bound: float
     is_chosen: bool
+    is_measured: bool = False
+    """Whether this set was trained: it is a measured pair, or a group with a measured gain."""
 
 
 def select_helpers(gains: GroupGains, target: int, value_of: SetValue | None = None) -> tuple[Helper, ...]:
     """Rank all sources of a target by forward selection.
 
     Each step adds the source with the best bound of the set. The chosen helpers are those up to the best set; none if
-    no set is better than single-task training. Under the pair-mean model a second helper never improves the mean, so at
-    most one helper is chosen. Only trained sets can show that two are better.
+    no set is better than single-task training. Under the pair-mean model a second helper never improves the mean, so
+    only a set that was trained, whose gain is measured, can show that two helpers are better than one.
 
     Parameters
     ----------
     value_of : callable, optional
-        Value and lower bound of the target with a set of helpers, in points. Default: the pair-mean model. Trained sets
-        give measured values.
+        Value and lower bound of the target with a set of helpers, in points. Default: the measured gain of a group in
+        ``gains``, else the pair-mean model.
     """
-    by_pairs = _PairMean(gains, target)
-    value_of = value_of or by_pairs
+    value_of = value_of or _GroupValue(gains, target)
     left = [s for s in range(gains.size) if s != target and not np.isnan(gains.bound[s, target])]
     steps: list[tuple[int, float, float]] = []
     while left:
@@ -52,20 +53,26 @@ def select_helpers(gains: GroupGains, target: int, value_of: SetValue | None = N
         left.remove(best)
     top = max((bound for _, _, bound in steps), default=0.0)
     last = next((place for place, step in enumerate(steps) if top > 0 and step[2] == top), -1)
+    sources = [source for source, _, _ in steps]
     return tuple(
-        Helper(s, float(gains.gain[s, target]), float(gains.bound[s, target]), value, bound, place <= last)
+        Helper(
+            *(s, float(gains.gain[s, target]), float(gains.bound[s, target]), value, bound, place <= last),
+            is_measured=gains.is_measured((*sources[: place + 1], target), target),
+        )
         for place, (s, value, bound) in enumerate(steps)
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _PairMean:
+class _GroupValue:
+    """The value of the target with helpers: measured if the set was trained, else by the pair-mean model."""
+
     gains: GroupGains
     target: int
 
     def __call__(self, helpers: tuple[int, ...]) -> tuple[float, float]:
         members = np.zeros((1, self.gains.size), dtype=np.bool_)
         members[0, [*helpers, self.target]] = True
-        both = (group_values(members, worth)[0, self.target] for worth in (self.gains.gain, self.gains.bound))
+        both = (group_values(members, worth)[0, self.target] for worth in (self.gains.gains, self.gains.worth))
         value, bound = (float(one) for one in both)
         return value, bound

@@ -47,7 +47,7 @@ def group(
     risk : float or None
         The choice uses lower bounds: with this probability a gain is below its bound. None: it uses the gains.
     for_task : str, optional
-        Rank the helpers of this task instead of choosing groups. No file is written.
+        Rank the helpers of this task instead of choosing groups, by the same gains. No file is written.
     compare : sequence of str
         Other choices to compare with it in value and cost: ``all-in-one``, ``single-task``, ``pairs``.
     draws : int
@@ -101,13 +101,14 @@ def _choose(study: PairwiseResults, compare: Sequence[str], **limits: Any) -> Gr
 
 def _helpers(study: PairwiseResults, for_task: str, risk: float | None) -> HelperResults:
     from taskaffinity.analysis.groups.chosen import group_gains
+    from taskaffinity.analysis.groups.measured import measured_groups
     from taskaffinity.analysis.groups.results import HelperResults
     from taskaffinity.grouping.helpers import select_helpers
 
-    tasks = study.matrix.tasks
+    tasks, measured = study.matrix.tasks, measured_groups(study.matrix, study.store)
     if for_task not in tasks:
         raise InputError(f"for {quoted(for_task)}: no such task; there are {', '.join(tasks)}{meant(for_task, tasks)}")
-    target, gains = tasks.index(for_task), group_gains(study.matrix, risk)
+    target, gains = tasks.index(for_task), group_gains(study.matrix, risk, measured)
     return HelperResults(study.root, study.matrix, gains, target, select_helpers(gains, target), risk)
 
 

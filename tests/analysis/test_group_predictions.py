@@ -22,16 +22,18 @@ from taskaffinity.analysis.groups import predictions
 from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
 from taskaffinity.analysis.groups.measured import measured_groups, model_of
 from taskaffinity.analysis.groups.predictions import Predictor
+from taskaffinity.analysis.groups.results import HelperResults
 from taskaffinity.analysis.groups.retrained import describe_retrained, retrain_plan, retrained
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish
-from taskaffinity.analysis.tables.groups import describe_groups, groups_frame, groups_table
+from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_frame, groups_table
 from taskaffinity.analysis.tables.predictions import describe_all_together
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.plan import multitask_runs
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.studies import group as command
 
 NAMES = ("a", "b", "c", "d")
 COUNTS = latent_counts({("a", "b"): 0.3, ("a", "c"): 0.3, ("d", "b"): 0.25, ("b", "c"): 0.2, ("c", "d"): -0.3}, n=1500)
@@ -196,6 +198,33 @@ def test_groups_of_group_arrows_are_measured_too(tmp_path: Path) -> None:
         (arrow.gain[0], 100 * arrow.decision.low[0])
     )
     assert not model_of(matrix, found).is_fitted
+
+
+def test_helpers_of_a_task_count_a_set_that_the_study_trained(tmp_path: Path) -> None:
+    """On the latent scale effects add up, so a and d together help b more than each alone."""
+    study = make_study(NAMES, seeds_single=(0, 1, 2, 3, 4), groups=(GroupArrow(("a", "d"), "b"),))
+    study.write(tmp_path)
+    fill(study, tmp_path, COUNTS)
+    found = command.group(tmp_path, for_task="b")
+    assert isinstance(found, HelperResults)
+    assert found.chosen == ["a", "d"]
+    frame = found.to_frame()
+    assert frame["set_gain"][1] == pytest.approx(gain_by_hand("b", "a+d"))
+    assert frame["set_bound"][0] < frame["set_bound"][1] < frame["set_gain"][1]
+    assert frame["set_measured"].tolist() == [True, True, False]
+    means = [gain_by_hand("b", name) for name in ("a", "d", "c")]
+    assert frame["set_gain"][2] == pytest.approx(float(np.mean(means)))
+    [line] = describe_helpers(found.matrix, found.gains, found.target, found.helpers, found.risk)
+    assert "the mean of the gains in pairs; measured for A + D. Only" in line
+    pairs = replace(study, groups=())
+    pairs.write(tmp_path)
+    again = command.group(tmp_path, for_task="b")
+    assert isinstance(again, HelperResults)
+    assert again.chosen == ["a"]
+    assert (
+        "so a second helper never raises it"
+        in describe_helpers(again.matrix, again.gains, again.target, again.helpers, again.risk)[0]
+    )
 
 
 def test_text_table_and_figure_say_how_gains_are_predicted(

@@ -136,6 +136,7 @@ def test_a_folder_of_estimates_only_is_grouped_and_everything_is_marked(tmp_path
     gains = group_gains(matrix, 0.05)
     helpers = select_helpers(gains, 1)
     assert [helper.is_chosen for helper in helpers] == [True, False]
+    assert not any(helper.is_measured for helper in helpers)
     assert "2 gains from estimates.csv" in describe_helpers(matrix, gains, 1, helpers, 0.05)[-1]
     assert "+5.0~" in list(helpers_table(matrix, gains, 1, helpers, 0.05).columns[2].cells)
     assert set(matrix.verdict[0, 1:].tolist()) == {"inconclusive"}

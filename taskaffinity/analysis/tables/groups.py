@@ -188,6 +188,7 @@ def helpers_frame(matrix: AffinityMatrix, gains: GroupGains, target: int, helper
             "bound": step.bound,
             "set_gain": step.set_gain,
             "set_bound": step.set_bound,
+            "set_measured": step.is_measured,
             "estimated": bool(gains.estimated[step.source, target]),
             "verdict": matrix.verdict[step.source, target],
             "synthetic": matrix.study.synthetic,
@@ -230,10 +231,13 @@ def describe_helpers(
     """Return lines on the choice of helpers."""
     chosen = any(step.is_chosen for step in helpers)
     first = "* chosen." if chosen else "None chosen: no task is shown to help this one." if risk else "None chosen."
-    lines = [
-        f"{first} With those before: the mean of the gains in pairs, so a second helper never raises it. Only "
-        "training with both can show whether two helpers are better than one."
-    ]
+    sets = [[matrix.titles[step.source] for step in helpers[: place + 1]] for place in range(len(helpers))]
+    trained = [" + ".join(names) for names, step in zip(sets, helpers, strict=True) if step.is_measured and names[1:]]
+    mean = "With those before: the mean of the gains in pairs"
+    how = (
+        f"{mean}, so a second helper never raises it." if not trained else f"{mean}; measured for {', '.join(trained)}."
+    )
+    lines = [f"{first} {how} Only training with both can show whether two helpers are better than one."]
     into = gains.estimated & (np.arange(gains.size) == target)
     unknown, estimated = int(gains.unknown[:, target].sum()), int(into.sum())
     if estimated:

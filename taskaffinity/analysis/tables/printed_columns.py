@@ -44,8 +44,10 @@ PRINTED_COLUMNS: Mapping[str, Mapping[str, str]] = {
         "chosen": "Whether the selection takes the helper: true or false.",
         "gain": "Gain of the target in the pair with this helper, in points.",
         "bound": "Lower confidence bound of that gain, in points; the gain itself with --risk none.",
-        "set_gain": "Predicted gain with this helper and all before it, in points: the mean of their gains.",
-        "set_bound": "Lower confidence bound of it: the mean of their bounds.",
+        "set_gain": "Predicted gain with this helper and all before it, in points: the mean of their gains, or the "
+        "measured gain if the study trained this set.",
+        "set_bound": "Lower confidence bound of it: the mean of their bounds, or that of the measured gain.",
+        "set_measured": "Whether the study trained this set, so that its gain is measured: true or false.",
         "estimated": "Whether the gain is an estimate, because the pair was not measured: true or false.",
         "verdict": "Verdict of the arrow from the helper to the target.",
         "synthetic": _EDGES["synthetic"],
