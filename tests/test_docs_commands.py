@@ -47,7 +47,7 @@ SHRUNK = {
     "train": [*LOCAL, *SMALL],
     "tune": [*LOCAL, *SMALL, "--n-trials=1", "--finalists=1", "--confirm-seeds=1"],
     "pretrain": ["--max-passages=40"],
-    "group": ["--risk=none", "--executor=local"],  # one seed has no bound
+    "group": ["--risk=none"],  # one seed has no bound
 }
 """Options that the test adds to a command."""
 SCORES = "target,source,seed,score\n" + "".join(
@@ -116,7 +116,7 @@ def run(words: list[str], folder: Path) -> None:
     if words[2:4] == EIGHT:
         words = [*words[:2], *THREE, *words[4:]]
     if words[0] == "taskaffinity":
-        extra = SEQUENTIAL if "--sequential" in words else ()
+        extra = SEQUENTIAL if "--sequential" in words else ["--executor=local"] if "--retrain" in words else ()
         shrunk = LONG_ENOUGH if ESTIMATED in words else SHRUNK.get(words[1], ())
         budget = ["--budget=100%"] if words[1] == "estimate" else []
         done = command(*words[1:], *shrunk, *extra, *budget, cwd=folder)

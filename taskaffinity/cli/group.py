@@ -33,7 +33,7 @@ def command(
     risk: Risk = 0.05,
     for_task: ForTask = None,
     compare: Alternatives = None,
-    draws: Draws = 200,
+    draws: Draws = None,
     retrain: Retrain = None,
     helpers: Helpers = None,
     suite_file: SuiteFile = None,
@@ -52,7 +52,15 @@ def command(
     """
     if helpers is not None and (retrain is None or for_task is None):
         raise InputError("--helpers: the limit of a search on trained sets; give --for and --retrain too")
-    check_options(groups, budget, risk, for_task, draws)  # names options; those of the function are its parameters
+    training = {
+        "suite": suite_file,
+        "data": data,
+        "encoder": encoder,
+        "executor": executor if executor != "ray" else None,
+    }
+    if retrain is None and (given := [name for name, value in training.items() if value is not None]):
+        raise InputError(f"--{given[0]}: for training, and nothing is trained; give --retrain too")
+    check_options(groups, budget, risk, for_task, draws, compare or ())  # names options, and the function parameters
     found = group(
         results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST_GROUPS, MOST_HOURS, MOST_DRAWS = 1000, 1e6, 10_000
 LEAST_RISK, MOST_RISK = 1e-4, 0.5
+DEFAULT_DRAWS = 200
 
 
 @python_function
@@ -26,7 +27,7 @@ def group(
     risk: float | None = 0.05,
     for_task: str | None = None,
     compare: str | Sequence[str] = (),
-    draws: int = 200,
+    draws: int | None = None,
 ) -> GroupResults | HelperResults:
     """Choose which tasks of a study of pairs to train together; write ``groups.csv``.
 
@@ -49,9 +50,11 @@ def group(
     for_task : str, optional
         Rank the helpers of this task instead of choosing groups, by the same gains. No file is written.
     compare : sequence of str
-        Other choices to compare with it in value and cost: ``all-in-one``, ``single-task``, ``pairs``.
-    draws : int
-        Number of draws of the gains that measure how stable the choice is; 0 for none.
+        Other choices to compare with it in value and cost: ``all-in-one``, ``single-task``, ``pairs``. Not with
+        ``for_task``.
+    draws : int, optional
+        Number of draws of the gains that measure how stable the choice is; 0 for none. Default: 200. Not with
+        ``for_task``.
 
     Returns
     -------
@@ -76,13 +79,14 @@ def group(
     """
     from taskaffinity.analysis.publish import check_has_runs  # pandas and scipy: not for --help
 
-    check_options(groups, budget, risk, for_task, draws)
+    check_options(groups, budget, risk, for_task, draws, compare)
     names = _alternatives(compare)
     study = PairwiseResults.load(results)
     with as_user_error():
         check_has_runs(study.study, study.store, study.root)
         if for_task is not None:
             return _helpers(study, for_task, risk)
+        draws = DEFAULT_DRAWS if draws is None else draws
         return _choose(study, names, models=groups, hours=budget, risk=risk, draws=draws)
 
 
@@ -113,15 +117,26 @@ def _helpers(study: PairwiseResults, for_task: str, risk: float | None) -> Helpe
 
 
 def check_options(
-    groups: int | None, budget: float | None, risk: float | None, for_task: str | None, draws: int
+    groups: int | None,
+    budget: float | None,
+    risk: float | None,
+    for_task: str | None,
+    draws: int | None,
+    compare: str | Sequence[str],
 ) -> None:
-    """Raise ``InputError`` unless one limit is given and all numbers are legal; the message names options."""
+    """Raise ``InputError`` unless one limit is given, all options are used and all numbers are legal.
+
+    The message names options.
+    """
     given = [
         f"--{name}" for name, one in (("groups", groups), ("budget", budget), ("for", for_task)) if one is not None
     ]
     if len(given) != 1:
         found = " and ".join(given) or "none of them"
         raise InputError(f"group: found {found}; give one of --groups, --budget or --for: a number, hours or a task")
+    of_groups = {"compare": bool(compare), "draws": draws is not None}
+    if for_task is not None and (unused := [name for name, is_given in of_groups.items() if is_given]):
+        raise InputError(f"--{unused[0]}: for a choice of groups; leave it out with --for, which ranks helpers")
     for name, value, least, most in (
         ("groups", groups, 1, MOST_GROUPS),
         ("budget", budget, 0, MOST_HOURS),

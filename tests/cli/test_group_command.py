@@ -157,6 +157,23 @@ def test_a_search_trains_sets_once_and_says_what_each_step_chose(tmp_path: Path)
     assert "The races read" in printed
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--for=mednli", "--compare=pairs"], "--compare: for a choice of groups; leave it out with --for"),
+        (["--for=mednli", "--draws=200"], "--draws: for a choice of groups; leave it out with --for"),
+        (["--for=mednli", "--data=here"], "--data: for training, and nothing is trained; give --retrain too"),
+        (["--groups=2", "--suite=suite.yaml"], "--suite: for training, and nothing is trained"),
+        (["--groups=2", "--encoder=tiny"], "--encoder: for training, and nothing is trained"),
+        (["--groups=2", "--executor=local"], "--executor: for training, and nothing is trained"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(options: list[str], said: str, root: Path) -> None:
+    done = CliRunner().invoke(app, ["group", str(root), *options])
+    assert str(done.exception).startswith(said)
+    assert not (root / "groups.csv").exists()
+
+
 def test_a_limit_of_helpers_needs_a_search(root: Path) -> None:
     for more in (["--for=mednli"], ["--groups=2", "--retrain=2"]):
         done = CliRunner().invoke(app, ["group", str(root), "--helpers=2", *more])
@@ -171,6 +188,8 @@ def test_a_limit_of_helpers_needs_a_search(root: Path) -> None:
         ({"groups": 0}, "groups: found '0'; expected a whole number from 1 to 1000"),
         ({"groups": 2, "risk": 0.9}, "risk: found '0.9'; expected a number from 0.0001 to 0.5"),
         ({"groups": 2, "compare": "pair"}, "compare: found 'pair'; expected all-in-one, single-task, pairs; did you"),
+        ({"for_task": "mednli", "compare": "pairs"}, "compare: for a choice of groups; leave it out with for_task"),
+        ({"for_task": "mednli", "draws": 0}, "draws: for a choice of groups; leave it out with for_task"),
         ({"for_task": "medli"}, "for 'medli': no such task; .* did you mean mednli"),
         ({"budget": 1e-5}, "budget 1e-05: one model of all tasks takes about"),
     ],

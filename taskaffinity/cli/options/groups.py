@@ -10,7 +10,7 @@ from taskaffinity.cli.options.numbers import integer_option, number_option
 from taskaffinity.cli.options.run import DESIGN, EXECUTION
 from taskaffinity.errors import quoted
 from taskaffinity.runs.limits import MOST_HELPERS, MOST_SEEDS
-from taskaffinity.studies.group import LEAST_RISK, MOST_DRAWS, MOST_GROUPS, MOST_HOURS, MOST_RISK
+from taskaffinity.studies.group import DEFAULT_DRAWS, LEAST_RISK, MOST_DRAWS, MOST_GROUPS, MOST_HOURS, MOST_RISK
 from taskaffinity.tasks.numbers import finite_number
 
 
@@ -62,9 +62,12 @@ Alternatives = Annotated[
     ),
 ]
 Draws = Annotated[
-    int,
+    int | None,
     integer_option(
-        0, MOST_DRAWS, help="Number of draws that measure how stable the choice is.", rich_help_panel=DESIGN
+        0,
+        MOST_DRAWS,
+        help=f"Number of draws that measure how stable the choice is. Default: {DEFAULT_DRAWS}.",
+        rich_help_panel=DESIGN,
     ),
 ]
 Retrain = Annotated[
