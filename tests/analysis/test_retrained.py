@@ -9,13 +9,15 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from fake_studies import Counts, fill, latent_counts
+from fake_studies import Counts, fill, latent_counts, make_study, write_estimates
 
+from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
 from taskaffinity.analysis.groups.retrained import RETRAINED_COLUMNS, describe_retrained, retrain_plan, retrained
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish_retrained
 from taskaffinity.errors import InputError
+from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -89,6 +91,44 @@ def test_a_model_with_other_examples_than_its_baseline_is_named(chosen: ChosenGr
 
     with pytest.raises(InputError, match=r"its test examples of \w are not those of"):
         retrained(chosen, fill(cast("Study", study), tmp_path, fewer), 2)
+
+
+def test_without_an_error_of_the_prediction_the_realised_gains_still_have_intervals(tmp_path: Path) -> None:
+    """Pairs of one seed have gains without an error; the chosen models have two fresh seeds."""
+    study = make_study(["b", "a", "c"], seeds=(0,))
+    store = fill(study, tmp_path / "study", COUNTS)
+    one_seed = chosen_groups(measure(study, store), None, models=1, draws=0, risk=None)
+    found = retrained(one_seed, trained(one_seed, tmp_path / "again", 2), 2)
+    assert not np.isnan([one.low for one in found]).any()
+    assert np.isnan([one.difference_low for one in found]).all()
+    first, *others = describe_retrained(found)
+    assert first.startswith("Whether a realised gain agrees with its prediction cannot be tested")
+    assert "sum of the gains in pairs" in others[0]
+
+
+def test_models_of_one_task_are_not_trained_again(chosen: ChosenGroups, tmp_path: Path) -> None:
+    single = replace(chosen, grouping=Grouping(((0,), (1,), (2,)), (0, 1, 2), "exact"))
+    found = retrained(single, trained(single, tmp_path, 2), 2)
+    assert describe_retrained(found) == [
+        "Every task has a model of its own, so nothing was trained and there is no gain."
+    ]
+
+
+def test_an_estimate_does_not_agree_with_a_realised_gain(tmp_path: Path) -> None:
+    study = make_study(["b", "a", "c"])
+    store = fill(study, tmp_path / "study", COUNTS, skip=lambda spec: spec.task_names == ("a", "b"))
+    write_estimates(tmp_path / "study", {("a", "b"): {}, ("b", "a"): {}}, study)
+    matrix = with_estimates(measure(study, store), store.root)
+    whole = chosen_groups(matrix, None, models=1, draws=0)
+    found = {one.task: one for one in retrained(whole, trained(whole, tmp_path / "again", 2), 2)}
+    assert {name: one.estimated for name, one in found.items()} == {"b": True, "a": True, "c": False}
+    for one in found.values():
+        assert np.isnan([one.difference_low, one.difference_high]).all() == one.estimated
+    lines = describe_retrained(tuple(found.values()))
+    assert "of 1 realised gain agree" in lines[0]
+    both = describe_retrained((found["a"], found["b"]))
+    assert both[0].startswith("Whether a realised gain agrees with its prediction cannot be tested")
+    assert both[-1].startswith("~ predicted with estimates")
 
 
 def test_what_was_not_trained_has_no_gain_and_says_why(chosen: ChosenGroups, tmp_path: Path) -> None:

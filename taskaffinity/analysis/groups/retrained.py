@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -49,7 +49,7 @@ class Retrained:
     """Realised less predicted gain."""
     difference_low: float
     """Ends of its ``1 - alpha`` interval: it covers the errors of the realised gain, of those in pairs, and
-    ``model_error``."""
+    ``model_error``. NaN if one of the first two is unknown, or the predicted gain has an estimate in it."""
     difference_high: float
     seeds: int
     untested_reason: str
@@ -122,7 +122,9 @@ def _compared(chosen: ChosenGroups, arms: dict[Key, Arm], task: int, group: tupl
     name = chosen.tasks[task]
     found = realised_gain(arms, name, chosen.matrix.rule)
     predicted = float(chosen.gain[task])
-    difference, half = found.gain - predicted, chosen.predictor.half_width(group, task, found.se, found.df)
+    difference, half = found.gain - predicted, math.nan
+    if not chosen.estimated[task]:  # the error of an estimate is not one of a gain
+        half = chosen.predictor.half_width(group, task, found.se, found.df)
     return Retrained(
         *(name, chosen.names(group), predicted, chosen.estimated[task], found.gain, found.low, found.high),
         *(difference, difference - half, difference + half),
@@ -208,17 +210,9 @@ def retrained_table(chosen: ChosenGroups, found: tuple[Retrained, ...]) -> Table
 
 def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
     """Return lines on how many predictions hold."""
-    tested = [one for one in found if not math.isnan(one.difference_low)]
-    if not tested:
-        return ["No realised gain has an interval: train two seeds or more."]
-    held = sum(one.difference_low <= 0 <= one.difference_high for one in tested)
-    covers = "It covers the errors of the measured gains; a group can still differ from their mean."
-    if not any(math.isnan(one.model_error) for one in tested):
-        covers = "It covers the errors of the measured gains, and that of predicting a group from pairs."
-    lines = [
-        f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
-        f"has 0. {covers} Intervals are not adjusted for the number of tasks."
-    ]
+    if not found:
+        return ["Every task has a model of its own, so nothing was trained and there is no gain."]
+    lines = [_describe_agreement(found)]
     if of_three := [one for one in found if len(one.group) > 2 and not math.isnan(one.realised)]:
         closer = sum(abs(one.realised - one.pair_sum) < abs(one.realised - one.pair_mean) for one in of_three)
         lines.append(
@@ -228,3 +222,23 @@ def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
     if any(one.estimated for one in found):
         lines.append(f"{ESTIMATE_MARK} predicted with estimates, which have the sign of a gain and not its size.")
     return lines
+
+
+def _describe_agreement(found: Sequence[Retrained]) -> str:
+    """Return a line on how many realised gains agree with their predictions, or why that is not known."""
+    tested = [one for one in found if not math.isnan(one.difference_low)]
+    if all(math.isnan(one.low) for one in found):
+        return "No realised gain has an interval: train two seeds or more."
+    if not tested:
+        return (
+            "Whether a realised gain agrees with its prediction cannot be tested: the predicted gains come from "
+            "estimates, or from pairs of one seed, which have no error."
+        )
+    held = sum(one.difference_low <= 0 <= one.difference_high for one in tested)
+    covers = "It covers the errors of the measured gains; a group can still differ from their mean."
+    if not any(math.isnan(one.model_error) for one in tested):
+        covers = "It covers the errors of the measured gains, and that of predicting a group from pairs."
+    return (
+        f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
+        f"has 0. {covers} Intervals are not adjusted for the number of tasks."
+    )

@@ -100,7 +100,7 @@ RETRAINED = {
     "difference": "Realised less predicted gain, in points.",
     "difference_low": "Lower end of its 1 - alpha interval, in points, with the errors of the realised gain and of the "
     "measured gains, as if all of a task had the same sign, and with model_error. Where that is empty, the interval "
-    "does not cover the error of predicting a group by a mean.",
+    "does not cover the error of predicting a group by a mean. Empty if the predicted gain includes an estimate.",
     "difference_high": "Upper end of the same interval, in points.",
     "seeds": "Finished runs of the model, one per fresh seed.",
     "untested_reason": _UNTESTED,
