@@ -228,10 +228,12 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
     size, most = len(matrix.tasks), state.interim_seeds[-1]
     fixed = size * (size - 1) // 2 * most
     saved = f": {100 * (1 - state.pair_runs / fixed):.0f}% of the pair runs saved." if state.finished else ", so far."
+    is_matched = matrix.study.baseline == "compute-matched"  # one such run per arrow and seed of its pair
+    matched = f", {2 * state.pair_runs} compute-matched runs" if is_matched else ""
     lines = [
         f"Sequential design: {state.n_done} of {len(state.interim_seeds)} interim analyses done; {state.pair_runs} "
-        f"pair runs and {state.single_runs} single-task runs, where the fixed design of {most} seeds takes {fixed} and "
-        f"{len(matrix.study.single_seeds) * size}{saved}",
+        f"pair runs{matched} and {state.single_runs} single-task runs, where the fixed design of {most} seeds takes "
+        f"{fixed}{f', {2 * fixed}' * is_matched} and {len(matrix.study.single_seeds) * size}{saved}",
         *describe_admission(matrix.study),
     ]
     if simulated:

@@ -270,6 +270,49 @@ def test_the_simulation_moderates_the_variances_that_the_study_moderates(tmp_pat
     assert found[0].s2_pair[0, 1] == pytest.approx(world.pair[0, 1].var(ddof=1))
 
 
+def test_compute_matched_baselines_are_simulated_as_they_are_trained(tmp_path: Path) -> None:
+    """Each arrow has as many matched runs as its pair; those of a and c as partners of b are equal runs."""
+    study = make_study(list("abcd"), seeds=range(4), baseline="compute-matched")
+    usual = latent_counts({}, n=300, seed_noise=0.2)
+
+    def counts(target: str, partners: str, seed: int) -> np.ndarray:
+        is_equal = target == "b" and partners in ("~matched:a", "~matched:c")
+        return usual(target, "~matched:a" if is_equal else partners, seed)
+
+    arms = read_arms(study, fill(study, tmp_path, counts), rule=Rule(estimand="test-set"))
+    rng, n_pair, drawn = np.random.default_rng(0), np.full((4, 4), 4), []
+    for _ in range(1500):
+        found = _World(arms, np.zeros((4, 4)), (4,), rng).evidence_at(n_pair, np.full(4, 7))
+        assert found is not None
+        drawn.append(found[0].gain)
+    e, arrows = arms.evidence, ~np.eye(4, dtype=bool)
+    assert (found[0].n_single == 4)[arrows].all()
+    variance = np.var(drawn, axis=0)
+    assert variance[arrows] == pytest.approx(((e.s2_pair + e.s2_single) / 4)[arrows], rel=0.15)
+    of_b = np.cov(np.array(drawn)[:, :, 1][:, [0, 2, 3]].T)
+    assert of_b[0, 1] == pytest.approx(e.s2_single[0, 1] / 4, rel=0.25)
+    assert abs(of_b[0, 2]) < 0.2 * e.s2_single[0, 1] / 4
+    world = _World(arms, np.zeros((4, 4)), (4,), rng)
+    assert np.argwhere(world._is_repeated(n_pair)).tolist() == [[2, 1]]  # the prior counts these runs once
+    n_pair[0, 1] = 3
+    assert not world._is_repeated(n_pair).any()
+
+
+def test_compute_matched_runs_are_counted_beside_the_others(tmp_path: Path) -> None:
+    study, rule = replace(sequential_study(), baseline="compute-matched"), Rule()
+    store = run_design(study, tmp_path, rule)
+    trained = {
+        arm: sum(spec.arm == arm for spec in study.plan if spec in store) for arm in ("pair", "matched", "single")
+    }
+    planned = {arm: sum(spec.arm == arm for spec in study.plan) for arm in trained}
+    assert 0 < trained["matched"] < planned["matched"]
+    [line, *_] = describe_sequential(measure(study, store, rule))
+    assert (
+        f"{trained['pair']} pair runs, {trained['matched']} compute-matched runs and {trained['single']} single" in line
+    )
+    assert f"takes {planned['pair']}, {planned['matched']} and {planned['single']}: " in line
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_task_that_learns_nothing_does_not_stall_the_design(tmp_path: Path) -> None:
     base = make_study(

@@ -213,5 +213,26 @@ def prior_of(arms: Mapping[Key, Arm], test: Test) -> StudyPrior:
     return fit_study_prior(ratios, degrees, [key[0] for key in used], [key[1] in BASELINES for key in used])
 
 
+def first_of_equal(arms: Arms) -> npt.NDArray[np.int64]:
+    """Return the source of the first compute-matched baseline that has the same runs; indices ``[source, target]``.
+
+    Partners with as many examples have equal runs. One arm may have more seeds than the other.
+    """
+    size = len(arms.tasks)
+    first = np.tile(np.arange(size)[:, None], (1, size))
+    for t, target in enumerate(arms.tasks):
+        kept: dict[int, Arm] = {}
+        for s, source in enumerate(arms.tasks):
+            if one := arms.single(target, source):
+                first[s, t] = next((place for place, other in kept.items() if _begin_equally(one, other)), s)
+                kept.setdefault(int(first[s, t]), one)
+    return first
+
+
+def _begin_equally(one: Arm, other: Arm) -> bool:
+    n = min(one.n_runs, other.n_runs)
+    return np.array_equal(one.influence[:n], other.influence[:n])
+
+
 def _same_runs(one: Arm | None, other: Arm | None) -> bool:
     return one is not None and other is not None and np.array_equal(one.influence, other.influence)
