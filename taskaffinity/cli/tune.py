@@ -8,7 +8,15 @@ import typer
 
 from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.console.tuning import describe_budget, print_ended, print_found, print_search
-from taskaffinity.cli.options.design import ConfirmSeeds, DryRunOfSearch, Finalists, RecipeOut, SearchSeed, Trials
+from taskaffinity.cli.options.design import (
+    ConfirmSeeds,
+    DryRunOfSearch,
+    Finalists,
+    RecipeOut,
+    RecipeToTune,
+    SearchSeed,
+    Trials,
+)
 from taskaffinity.cli.options.run import (
     Address,
     CheckpointMinutes,
@@ -20,7 +28,6 @@ from taskaffinity.cli.options.run import (
     GpusPerRun,
     PlanJson,
     Quiet,
-    RecipeOption,
     Results,
     SetOption,
     SuiteFile,
@@ -44,7 +51,7 @@ def command(
     finalists: Finalists = 3,
     confirm_seeds: ConfirmSeeds = 2,
     search_seed: SearchSeed = 0,
-    recipe: RecipeOption = None,
+    recipe: RecipeToTune = None,
     set_: SetOption = None,
     results: Results = None,
     out: RecipeOut = None,

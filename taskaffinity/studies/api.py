@@ -197,7 +197,9 @@ def tune(
     Parameters
     ----------
     suite, data, tasks, encoder, settings, output_dir, executor, address, gpus_per_run, cpus_per_run, checkpoint_minutes
-        As in ``pairwise``. A setting that is given is not searched.
+        As in ``pairwise``. A setting that is given in ``settings`` is not searched.
+    recipe : path, optional
+        Recipe file to start from: its settings are the default that the recipes of the search vary.
     n_trials : int
         Number of recipes to try besides the default.
     finalists : int

@@ -166,7 +166,7 @@ class TuneOptions:
     search_seed: Annotated[int, Field(ge=0, le=MOST_SEARCH_SEED, strict=True)] = 0
     """Seed that draws the recipes."""
     recipe: str | Path | None = None
-    """A recipe file whose settings are not searched."""
+    """A recipe file to start from: its settings are the default that the recipes of the search vary."""
     settings: Sequence[str] | Mapping[str, Any] = ()
     """Settings that are not searched."""
     output_dir: str | Path | None = None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from command_line import LOCAL, Done, command
 
+import taskaffinity
 from taskaffinity.runs.recipe_file import read_recipe
 
 pytestmark = pytest.mark.usefixtures("no_figures")
@@ -113,6 +114,18 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_pa
     assert len(re.findall(r"^ +\d: ", done.stdout, re.MULTILINE)) == 4
     assert "at most 21 epochs of each of 4 tasks" in done.stdout  # 5 candidates and 2 again, of 3 epochs
     assert [path.name for path in tmp_path.iterdir()] == ["slow.yaml"]
+    rates = [float(rate) for rate in re.findall(r"^ +\d: learning_rate (\S+),", done.stdout, re.MULTILINE)]
+    assert "default: learning_rate 0.0004," in done.stdout
+    assert len(set(rates)) > 1  # the settings of the file are the default, and searched
+    assert all(4e-4 / 5 <= rate <= 4e-4 * 5 for rate in rates)
+    fixed = command(*TUNE, *LOCAL, "--dry-run", "--set=learning_rate=4e-4", cwd=tmp_path)
+    assert "learning_rate" not in fixed.stdout
+
+
+def test_the_help_says_that_a_recipe_file_is_searched_around() -> None:
+    said = " ".join(command("tune", "--help", cwd=Path.cwd()).stdout.replace("│", " ").split())
+    assert "the default that the candidates vary" in said
+    assert "the default that the recipes of the search vary" in " ".join((taskaffinity.tune.__doc__ or "").split())
 
 
 @pytest.mark.parametrize(

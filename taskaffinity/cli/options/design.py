@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from taskaffinity.cli.options.numbers import integer_option, number_option
-from taskaffinity.cli.options.run import DESIGN, OUTPUT
+from taskaffinity.cli.options.run import DESIGN, OUTPUT, TRAINING
 from taskaffinity.runs.admission import MOST_ERRORS
 from taskaffinity.runs.limits import MOST_CONFIRM_SEEDS, MOST_SEARCH_SEED, MOST_SEEDS, MOST_TRIALS
 from taskaffinity.runs.study import Baseline, EvaluateAfter, InitFrom
@@ -128,6 +128,15 @@ ConfirmSeeds = Annotated[
 ]
 SearchSeed = Annotated[
     int, integer_option(0, MOST_SEARCH_SEED, help="Seed that draws the recipes.", rich_help_panel=DESIGN)
+]
+RecipeToTune = Annotated[
+    Path | None,
+    typer.Option(
+        "--recipe",
+        help="File with settings to start from: they are the default that the candidates vary. --set overrides it, and "
+        "fixes a setting.",
+        rich_help_panel=TRAINING,
+    ),
 ]
 RecipeOut = Annotated[
     Path | None,
