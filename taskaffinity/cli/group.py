@@ -12,8 +12,18 @@ from taskaffinity.analysis.outdated import describe_outdated
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.results import warn_if_synthetic
-from taskaffinity.cli.options.groups import Alternatives, Draws, ForTask, Groups, Helpers, Hours, Retrain, Risk
-from taskaffinity.cli.options.run import Data, EncoderOption, ExecutorOption, Json, Quiet, SuiteFile
+from taskaffinity.cli.options.groups import (
+    Alternatives,
+    Draws,
+    ForTask,
+    Groups,
+    Helpers,
+    Hours,
+    Retrain,
+    Risk,
+    SuiteAgain,
+)
+from taskaffinity.cli.options.run import Data, EncoderOption, ExecutorOption, Json, Quiet
 from taskaffinity.errors import InputError
 from taskaffinity.studies.group import check_options, group
 from taskaffinity.studies.retrain import RetrainResults
@@ -36,7 +46,7 @@ def command(
     draws: Draws = None,
     retrain: Retrain = None,
     helpers: Helpers = None,
-    suite_file: SuiteFile = None,
+    suite_file: SuiteAgain = None,
     data: Data = None,
     encoder: EncoderOption = None,
     executor: ExecutorOption = "ray",

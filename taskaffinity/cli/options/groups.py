@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from taskaffinity.cli.options.numbers import integer_option, number_option
-from taskaffinity.cli.options.run import DESIGN, EXECUTION
+from taskaffinity.cli.options.run import DATA, DESIGN, EXECUTION
 from taskaffinity.errors import quoted
 from taskaffinity.runs.limits import MOST_HELPERS, MOST_SEEDS
 from taskaffinity.studies.group import DEFAULT_DRAWS, LEAST_RISK, MOST_DRAWS, MOST_GROUPS, MOST_HOURS, MOST_RISK
@@ -78,6 +79,12 @@ Retrain = Annotated[
         help="Train the chosen models with N fresh seeds; compare with the prediction. With --for: race sets of "
         "helpers with up to N seeds.",
         rich_help_panel=EXECUTION,
+    ),
+]
+SuiteAgain = Annotated[
+    Path | None,
+    typer.Option(
+        "--suite", help="With --retrain: the suite file, if the study is of your own tasks.", rich_help_panel=DATA
     ),
 ]
 Helpers = Annotated[
