@@ -19,6 +19,7 @@ from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.splits import SPLITS, Split, is_test
 from taskaffinity.tasks.task import Example, Task
 from taskaffinity.tasks.user.candidates import joined
+from taskaffinity.tasks.user.class_lists import split_labels
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.encoding_note import encoding_note
 from taskaffinity.tasks.user.labels import check_enough, check_known_labels, convert_label, labels_of, text_of
@@ -127,6 +128,10 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     reading = reading_of(block, at)
     marks: set[str] = set()
     counted = Counter() if counted is None else counted
+    if block.kind == "multilabel":
+        listed = {split: list(located) for split, (_, located) in parts.items()}
+        split_labels(listed, block.labels, block.label_separator)
+        parts = {split: (places[split], iter(located)) for split, located in listed.items()}
     rows = {split: list(_normalised(block, split, located, marks, counted)) for split, (_, located) in parts.items()}
     for split, where in places.items():
         if not rows[split]:

@@ -18,7 +18,7 @@ _PEEKED = 1024
 
 
 def fasttext_rows(path: Path, encoding: str, kind: Kind) -> Iterator[tuple[str, dict[str, object]]]:
-    """Yield the text and the label of each line; for ``multilabel``, the list of its labels. Blank lines are skipped.
+    """Yield the text and the label of each line; for ``multilabel``, all its labels. Blank lines are skipped.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def fasttext_rows(path: Path, encoding: str, kind: Kind) -> Iterator[tuple[str, 
         labels = [found.strip().removeprefix(PREFIX) for found in _LABEL.findall(line)]
         if any(PREFIX in label for label in labels):
             raise input_error(where, f"a label with {PREFIX} inside it", "white space between two labels")
-        row: dict[str, object] = {"text": _LABEL.sub("", line).strip(), "label": labels}
+        row: dict[str, object] = {"text": _LABEL.sub("", line).strip(), "label": tuple(labels)}  # names, also 0 and 1
         if TRAITS[kind].label != "classes":
             if len(labels) != 1:
                 several = "; for several labels per line, kind: multilabel" * (len(labels) > 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,7 +11,6 @@ from taskaffinity.tasks.kinds import TRAITS, Kind, option_names
 from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.answers import places_of
-from taskaffinity.tasks.user.cells import parsed_cell
 from taskaffinity.tasks.user.numbered import named_class
 from taskaffinity.tasks.user.options import options_of, right_option
 from taskaffinity.tasks.user.task_block import At, UserTask
@@ -22,7 +20,6 @@ _UNLABELLED = "-1"
 _LONGEST_LABEL = 40
 _MOST_WORDS = 3
 _LISTED = 10
-_SEPARATORS = "|;,"
 
 
 def text_of(value: object) -> object:
@@ -35,13 +32,14 @@ def text_of(value: object) -> object:
     return value.strip() if isinstance(value, str) else value
 
 
-def _class(where: str, value: object, labels: Sequence[str]) -> str:
+def _class(where: str, value: object, block: UserTask) -> str:
+    labels = block.labels
     _check_counts_from_0(where, value, labels)
     value = named_class(value, labels)
     label = ("false", "true")[value] if isinstance(value, bool) else text_of(value)
     if not isinstance(label, str) or not label:
-        expected = "a class: a text or a whole number; for several classes per row, or none, kind: multilabel"
-        raise input_error(where, f"label {shown(label)}", expected)
+        more = "" if block.kind == "multilabel" else "; for several classes per row, or none, kind: multilabel"
+        raise input_error(where, f"label {shown(label)}", f"a class: a text or a whole number{more}")
     if label == _UNLABELLED and label not in labels:
         expected = "rows with labels; if -1 is a class here, list every class under labels:"
         raise input_error(where, "label -1, which means no label", expected)
@@ -95,48 +93,17 @@ def _option(where: str, row: dict[str, object], block: UserTask, counted: Counte
 
 
 def _classes(where: str, value: object, block: UserTask) -> list[str]:
-    """Return the classes of a multi-label example: from a list, a text with separators, or class -> 0 or 1.
-
-    Without ``label_separator``, the separator is the first of ``|``, ``;`` and ``,`` that the text has.
-    """
-    if value is None:
-        return []
-    if isinstance(value, dict):
-        return [name for name, mark in value.items() if _is_marked(where, name, mark)]
-    if isinstance(value, str):
-        value = _listed(where, value, block.label_separator)
-    if not isinstance(value, list):
-        value = [value]
-    found = [_class(where, one, block.labels) for one in value]
+    """Return the classes of a multi-label example, from the list that ``split_labels`` made."""
+    assert isinstance(value, list | tuple)
+    found = [_class(where, one, block) for one in value]
     if barred := next((one for one in found if "|" in one), None):
         raise input_error(
             where, f"label {named(barred, ())} with |", "labels without it, because files separate labels by it"
         )
     if len(set(found)) != len(found):
-        raise input_error(where, "a label twice", "each label once")
+        expected = "each label once; lists of a 0 or 1 for each class are all as long as labels:"
+        raise input_error(where, "a label twice", expected)
     return found
-
-
-def _is_marked(where: str, name: str, mark: object) -> bool:
-    """Return whether a class's own column says 1 (or true) for a row."""
-    said = mark.strip().lower() if isinstance(mark, str) else mark
-    if said in (1, "1", "1.0", "true"):
-        return True
-    if said in (0, "0", "0.0", "false"):
-        return False
-    raise input_error(where, f"{named(mark, ())} in column {shown(name)}", "0 or 1, because each class has its column")
-
-
-def _listed(where: str, text: str, given: str) -> list[object]:
-    """Return the classes in a text: a list as JSON or as Python prints it, or names between separators."""
-    found = parsed_cell(text)
-    if isinstance(found, list):
-        return found
-    separator = given or next((mark for mark in _SEPARATORS if mark in text), "")
-    if re.fullmatch(r"\s*\[.*\]\s*", text, re.DOTALL) and not given and separator in ("", ","):
-        expected = 'a list as JSON, such as ["a", "b"], or names between |, ; or ,'
-        raise input_error(where, f"label of {len(text)} characters in brackets, which is no list", expected)
-    return [part for part in (text.split(separator) if separator else [text]) if part.strip()]
 
 
 def _answers(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> list[str]:
@@ -145,7 +112,7 @@ def _answers(where: str, row: dict[str, object], block: UserTask, counted: Count
 
 
 _CONVERTERS: dict[str, Callable[[str, dict[str, object], UserTask, Counter[str]], object]] = {
-    "class": lambda where, row, block, _: _class(where, row["label"], block.labels),
+    "class": lambda where, row, block, _: _class(where, row["label"], block),
     "classes": lambda where, row, block, _: _classes(where, row["label"], block),
     "score": lambda where, row, block, _: _score(where, row["label"]),
     "option": _option,
