@@ -15,7 +15,7 @@ from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.lines import parse_line, read_lines
-from taskaffinity.tasks.standoff.offsets import check_inside, offset_error, xml_root
+from taskaffinity.tasks.standoff.offsets import check_inside, check_mention, xml_root
 from taskaffinity.tasks.standoff.sentences import Span
 
 _EXPECTED = "a BioC collection: documents of passages"
@@ -109,13 +109,14 @@ def _mention(
     parts = []
     for offset, length in locations:
         first = _number(where, offset) - start
-        check_inside(where, text, (first, first + _number(where, length)))
         parts.append((first, first + _number(where, length)))
     if not parts:
         raise input_error(where, "a mention without a location", "a location in each annotation")
     parts.sort()
-    if isinstance(written, str) and written and len(parts) == 1 and text[slice(*parts[0])].split() != written.split():
-        raise offset_error(where, f"{parts[0][0] + start}-{parts[0][1] + start}", len(written))
+    if isinstance(written, str) and written and len(parts) == 1:
+        check_mention(where, text, parts[0], written, start)
+    for part in parts:
+        check_inside(where, text, part)
     return kind, tuple(parts)
 
 

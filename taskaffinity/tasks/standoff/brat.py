@@ -17,7 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from taskaffinity.errors import input_error, shown
-from taskaffinity.tasks.standoff.offsets import numbered_lines, offset_error, offsets_inside, read_text_exactly
+from taskaffinity.tasks.standoff.offsets import (
+    moved_error,
+    numbered_lines,
+    offset_error,
+    offsets_inside,
+    read_text_exactly,
+)
 from taskaffinity.tasks.standoff.sentences import Span
 
 _ID = "[0-9]{1,18}"
@@ -158,6 +164,8 @@ def _mention(where: str, text: str, match: re.Match[str]) -> Mention:
         parts.append(offsets_inside(where, text, start, end))
     # brat writes one blank between parts and in place of a line break
     if " ".join(text[start:end] for start, end in parts).split() != match[4].split():
+        if len(parts) == 1:
+            raise moved_error(where, text, parts[0], match[4])
         raise offset_error(where, match[3], len(match[4]))
     return Mention(match[1], match[2], tuple(sorted(parts)))
 

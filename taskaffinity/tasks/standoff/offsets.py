@@ -76,8 +76,24 @@ def mention_span(where: str, text: str, start: str, end: str, mention_text: str)
     """
     span = offsets_inside(where, text, start, end)
     if text[span[0] : span[1]] != mention_text:
-        raise offset_error(where, f"{start}-{end}", len(mention_text))
+        raise moved_error(where, text, span, mention_text)
     return span
+
+
+def check_mention(where: str, text: str, span: Span, mention_text: str, before: int = 0) -> None:
+    """Raise ``InputError`` if a span does not point to a mention; white space is not compared.
+
+    Parameters
+    ----------
+    before
+        Characters of the document before the text, for the message.
+    """
+    is_inside = 0 <= span[0] < span[1] <= len(text)
+    if is_inside and text[slice(*span)].split() == mention_text.split():
+        return
+    if is_inside or unit_of(text, span, mention_text):
+        raise moved_error(where, text, span, mention_text, before)
+    check_inside(where, text, span)
 
 
 def offsets_inside(where: str, text: str, start: str, end: str) -> Span:
@@ -114,3 +130,30 @@ def offset_error(where: str, offsets: str, length: int) -> InputError:
     """Return the error for a mention that is not at its offsets; it quotes no text."""
     found = f"a mention of {length} characters that is not at its offsets {offsets}"
     return input_error(where, found, "offsets that point to the mention; was the text changed?")
+
+
+def moved_error(where: str, text: str, span: Span, mention_text: str, before: int = 0) -> InputError:
+    """Return the error for a mention that is not at its offsets; it names the unit that the offsets seem to count."""
+    offsets, length = f"{span[0] + before}-{span[1] + before}", len(mention_text)
+    unit = unit_of(text, span, mention_text)
+    if not unit:
+        return offset_error(where, offsets, length)
+    found = f"a mention of {length} characters that is not at its offsets {offsets}, which count {unit}"
+    return input_error(where, found, "offsets that count characters (Unicode code points, as in Python)")
+
+
+def unit_of(text: str, span: Span, mention_text: str) -> str:
+    """Return what offsets count if not characters; empty if they do not point to the mention in other units either.
+
+    Examples
+    --------
+    >>> unit_of("\U0001f600 fever", (3, 8), "fever"), unit_of("\u00fc fever", (3, 8), "fever")
+    ('UTF-16 units', 'bytes of UTF-8')
+    >>> unit_of("a fever", (1, 6), "fever")
+    ''
+    """
+    for unit, encoding, size in (("UTF-16 units", "utf-16-le", 2), ("bytes of UTF-8", "utf-8", 1)):
+        piece = text.encode(encoding, "surrogatepass")[size * span[0] : size * span[1]].decode(encoding, "replace")
+        if span[0] >= 0 and piece.split() == mention_text.split() != text[slice(*span)].split():
+            return unit
+    return ""

@@ -17,7 +17,7 @@ from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.standoff.bigbio import bigbio_passages
 from taskaffinity.tasks.standoff.bioc import Passage, read_bioc
 from taskaffinity.tasks.standoff.brat import read_folder
-from taskaffinity.tasks.standoff.offsets import check_inside
+from taskaffinity.tasks.standoff.offsets import check_inside, check_mention
 from taskaffinity.tasks.standoff.pubtator import read_pubtator
 from taskaffinity.tasks.standoff.sentences import (
     Span,
@@ -134,7 +134,8 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
     Raises
     ------
     InputError
-        If an entity has another structure or lies outside the text, or two overlap and ``overlaps`` is empty.
+        If an entity has another structure, lies outside the text or has another ``text`` than stands at its offsets, or
+        two overlap and ``overlaps`` is empty.
     """
     text = row["text"]
     if not isinstance(text, str) or not text.strip():
@@ -188,6 +189,8 @@ def _entities(where: str, text: str, entities: object) -> Iterator[Mention]:
         start, end, label = (entity[key] for key in keys)
         if isinstance(start, bool) or isinstance(end, bool) or not isinstance(start, int) or not isinstance(end, int):
             raise input_error(where, f"entity {number} without offsets", "whole numbers as start and end")
+        if isinstance(said := entity.get("text"), str) and said.strip():
+            check_mention(f"{where}: entity {number}", text, (start, end), said)
         check_inside(where, text, (start, end))
         if not isinstance(label, str) or not label.strip() or len(label) > _LONGEST_TYPE:
             raise input_error(where, f"entity {number} with {named(label, ())} as label", "the name of a type")
