@@ -98,3 +98,44 @@ def test_labels_of_fasttext_are_names(tmp_path: Path) -> None:
     for split in SPLITS:
         (tmp_path / f"{split}.txt").write_text(f"__label__1 __label__0 a {split}\n__label__0 __label__1 b {split}\n")
     assert classes(read(tmp_path, "kind: multilabel, format: fasttext, path: .")) == [{"0", "1"}, {"0", "1"}]
+
+
+CELLS = ["Nausea, vomiting;Fever", "Nausea, vomiting", "Fever", "Fever;Nausea, vomiting"]
+
+
+def write_cells(folder: Path, cells: list[str], other: list[str]) -> None:
+    """Write ``cells`` as the labels of train, and ``other`` as those of dev and test."""
+    for split in SPLITS:
+        lines = enumerate(cells if split == "train" else other)
+        (folder / f"{split}.csv").write_text("text,labels\n" + "".join(f'{split} {n},"{one}"\n' for n, one in lines))
+
+
+@pytest.mark.parametrize(
+    ("cells", "other", "place"),
+    [
+        (CELLS, CELLS, "train.csv: line 2"),
+        (CELLS[1:], CELLS[2:3], "train.csv: line 4"),
+        (["a;b", "b;a"], ["a", "a,b"], "dev.csv: line 3"),
+        (["a|b", "b|a"], ["a;b"], "dev.csv: line 2"),
+    ],
+)
+def test_two_separators_in_a_column_are_refused(cells: list[str], other: list[str], place: str, tmp_path: Path) -> None:
+    write_cells(tmp_path, cells, other)
+    with pytest.raises(
+        InputError, match=f'{place}: found ".".* in the labels of the column; expected label_separator: "'
+    ):
+        read(tmp_path, "kind: multilabel, path: .")
+
+
+def test_the_separator_of_the_suite_file_is_that_of_every_cell(tmp_path: Path) -> None:
+    write_cells(tmp_path, CELLS, CELLS)
+    task = read(tmp_path, "kind: multilabel, path: ., label_separator: ';'")
+    assert classes(task) == [set(cell.split(";")) for cell in CELLS]
+
+
+@pytest.mark.parametrize("separator", ["|", ";", ","])
+def test_one_separator_needs_no_line(separator: str, tmp_path: Path) -> None:
+    cells = [separator.join(one) for one in (["a", "b"], ["b"], [], ["a"])]
+    write_cells(tmp_path, cells, ["b", "['a', 'b']"])
+    task = read(tmp_path, "kind: multilabel, path: .")
+    assert classes(task) == [{"a", "b"}, {"b"}, set(), {"a"}]

@@ -1,7 +1,8 @@
 """Split the labels of multi-label rows into classes, by one reading for the whole column.
 
 A label is a list, a text with separators, an object class -> 0 or 1, or a list of 0 and 1 for all classes. What a list
-of 0 and 1 means follows from the rows of all splits together: a row by itself could be read in two ways.
+of 0 and 1 means, and what separates the classes in a text, follows from the rows of all splits together: rows that are
+read by themselves could be read in two ways.
 """
 
 from __future__ import annotations
@@ -32,12 +33,13 @@ def split_labels(rows: Mapping[Key, Rows], labels: Sequence[str], separator: str
     labels
         The classes. Empty: not known.
     separator
-        What separates the classes in a text. Empty: the first of ``|``, ``;`` and ``,`` that the text has.
+        What separates the classes in a text. Empty: the one of ``|``, ``;`` and ``,`` that the texts of the column
+        have.
 
     Raises
     ------
     InputError
-        If a label is no list, or lists of 0 and 1 have no reading or two.
+        If the texts of the column have two separators, or lists of 0 and 1 have no reading or two.
 
     Examples
     --------
@@ -47,6 +49,7 @@ def split_labels(rows: Mapping[Key, Rows], labels: Sequence[str], separator: str
     [['fever', 'cough'], ['rash']]
     """
     labelled = [(where, row) for part in rows.values() for where, row in part if "label" in row]
+    separator = separator or _separator(labelled)
     for where, row in labelled:
         row["label"] = _names(where, row["label"], separator)
     filled = [(where, row, found) for where, row in labelled if isinstance(found := row["label"], list) and found]
@@ -54,6 +57,19 @@ def split_labels(rows: Mapping[Key, Rows], labels: Sequence[str], separator: str
         return
     for _, row, values in filled:
         row["label"] = [label for label, value in zip(labels, values, strict=True) if _mark(value)]
+
+
+def _separator(labelled: Rows) -> str:
+    """Return the separator that the texts of a column have; empty if none has one."""
+    found = ""
+    for where, row in labelled:
+        for mark in _SEPARATORS if isinstance(text := row["label"], str) and parsed_cell(text) is None else ():
+            if mark in text and mark != (found := found or mark):
+                expected = f'label_separator: "{mark}" or "{found}", whichever stands between two classes'
+                raise input_error(where, f'"{found}" and "{mark}" in the labels of the column', expected)
+            if mark in text and not _brackets(text, mark):
+                found = mark
+    return found
 
 
 def _names(where: str, value: object, separator: str) -> list[object] | tuple[object, ...]:
@@ -72,7 +88,6 @@ def _listed(where: str, text: str, separator: str) -> list[object]:
     found = parsed_cell(text)
     if isinstance(found, list):
         return found
-    separator = separator or next((mark for mark in _SEPARATORS if mark in text), "")
     if _brackets(text, separator):
         expected = 'a list as JSON, such as ["a", "b"], or names between |, ; or ,'
         raise input_error(where, f"label of {len(text)} characters in brackets, which is no list", expected)

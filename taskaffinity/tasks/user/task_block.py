@@ -70,7 +70,7 @@ class UserTask(BaseModel):
     labels: tuple[str, ...] = ()
     """Classes, or entity types. Empty: collected from the training split."""
     label_separator: str = ""
-    """Separator of the classes of a multi-label example. Empty: the first of ``|``, ``;`` and ``,`` in the text."""
+    """Separator of the classes of a multi-label example. Empty: the one of ``|``, ``;`` and ``,`` in the column."""
     negative: str | None = None
     metric: str = ""
     title: str = ""
