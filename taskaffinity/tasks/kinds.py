@@ -54,7 +54,7 @@ class Traits:
     optional: tuple[Field, ...] = ()
     """Fields that a row can have beside them, apart from its id and document."""
     usual: Mapping[Field, tuple[str, ...]] = field(default_factory=dict)
-    """Usual names of its columns, beside those of ``tasks/user/columns.py``."""
+    """Usual names of its columns, beside those of ``tasks/user/column_names.py``."""
     counted: Literal["rows", "mentions", "positive relations"] = "rows"
     """What Table 1 of the paper counts."""
     texts_swap: bool = True

@@ -100,6 +100,13 @@ def test_classes_are_read_by_their_names_and_other_columns_are_left_alone(mine: 
     assert there["unsupervised"].asked == []
 
 
+def test_rows_that_annotators_rejected_are_left_out_and_counted(mine: Callable[..., Task]) -> None:
+    rows = [{**row, "answer": "reject" if n > 3 else "accept"} for n, row in enumerate(REVIEWS)]
+    task = mine("kind: classification\nhub: owner/reviews", parts("train", "validation", "test", rows=rows))
+    assert [example.text for example in task.examples["train"]] == [row["sentence"] for row in REVIEWS[:4]]
+    assert task.notes == ("6 rows that annotators rejected or ignored (answer:), left out",)
+
+
 def test_tags_are_read_by_their_names(mine: Callable[..., Task]) -> None:
     rows = [{"id": "0", "tokens": [SECRET, "Snatch", "x"], "ner_tags": [1, 2, 0]}]
     tags = {"ner_tags": Listed(Numbered(["O", "B-Beast", "I-Beast"]))}

@@ -18,6 +18,7 @@ from taskaffinity.errors import InputError, input_error, meant, quoted
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.kinds import Field as Field
 from taskaffinity.tasks.standoff.bigbio import is_bigbio
+from taskaffinity.tasks.user.column_names import BLUE, USUAL
 from taskaffinity.tasks.user.other_names import like_field
 from taskaffinity.tasks.user.pair_rule import PairRule, Pairs
 
@@ -26,27 +27,6 @@ Located = Iterator[tuple[str, dict[str, object]]]
 NEEDED: dict[Kind, tuple[Field, ...]] = {kind: traits.fields for kind, traits in TRAITS.items()}
 MENTION_FIELDS: tuple[Field, ...] = ("text", "entities")
 """Instead of words and tags: a text, and mentions at offsets."""
-_NAMES: dict[Field, tuple[str, ...]] = {
-    "id": ("id",),
-    "idx": ("idx",),
-    "document": ("document",),
-    "split": (),
-    "group": (),
-    "text": ("text", "sentence1", "premise", "sentence"),
-    "text_pair": ("text_pair", "sentence2", "hypothesis"),
-    "label": ("label",),
-    "words": ("words", "tokens"),
-    "tags": ("tags", "ner_tags"),
-    "entities": ("entities",),
-    "options": ("options", "choices", "endings"),
-    "start": ("start",),
-}
-_BLUE_NAMES: dict[Field, tuple[str, ...]] = {
-    "idx": ("index",),
-    "text": ("sentence1", "s1", "sentence"),
-    "text_pair": ("sentence2", "s2"),
-    "label": ("label", "score"),
-}
 _ONLY_IF_GIVEN: tuple[Field, ...] = ("split", "group")
 """Fields whose columns the user names; they have no usual name."""
 _OF_ONE_TEXT: dict[Kind, Kind] = {"similarity": "regression", "inference": "classification"}
@@ -58,14 +38,14 @@ _HOW = ", or header: [NAME, ...] for a file without one"
 _LISTED = 12
 _PEEK_ROWS = 200
 _OF_KINDS = (names for traits in TRAITS.values() for names in traits.usual.values())
-_KNOWN = frozenset(name for known in (*_NAMES.values(), *_BLUE_NAMES.values(), *_OF_KINDS) for name in known)
+_KNOWN = frozenset(name for known in (*USUAL.values(), *BLUE.values(), *_OF_KINDS) for name in known)
 
 
 def column_of(
     name: Field, given: Mapping[str, str], names: Collection[str], kind: Kind = "classification"
 ) -> str | None:
     """Return the column of a field: the given one, else the first usual name for the kind, else None."""
-    usual = (*_NAMES[name], *TRAITS[kind].usual.get(name, ()))
+    usual = (*USUAL[name], *TRAITS[kind].usual.get(name, ()))
     return given.get(name) or next((one for one in usual if one in names), None)
 
 
@@ -115,13 +95,13 @@ class Columns:
             raise input_error(where, lacks, f"the names of {self._noun}s as options: [NAME, ...]{hint}")
         if self._has_column_per_class(names):
             needed = tuple(name for name in needed if name != "label")
-        if self.kind in TAG_KINDS and self._names_one("entities", names) and not self._names_one("words", names):
+        if self.kind in TAG_KINDS and self._has_mentions(names):
             needed = MENTION_FIELDS
         if "split" not in self.given:
             self.ignored.update(name for name in names if name.lower() in _LIKE_SPLIT)
         optional = TRAITS[self.kind].optional
         if "text_pair" in optional and not {"text", "text_pair"} & self.given.keys():
-            pair = next((name for name in _NAMES["text_pair"] if name != "text_pair" and name in names), None)
+            pair = next((name for name in USUAL["text_pair"] if name != "text_pair" and name in names), None)
             if pair:
                 pairs = "similarity" if self.kind == "regression" else "inference"
                 expected = f"kind: {pairs} for pairs, or columns: {{text: NAME}} for one of them"
@@ -166,12 +146,18 @@ class Columns:
 
     def _has_column_per_class(self, names: Collection[str]) -> bool:
         """Return whether the rows have no column of labels, and a column for each class."""
-        usual = (*_NAMES["label"], *TRAITS[self.kind].usual.get("label", ()))
+        usual = (*USUAL["label"], *TRAITS[self.kind].usual.get("label", ()))
         has_labels = "label" in self.given or any(name in names for name in usual)
         return bool(self.classes) and not has_labels and all(name in names for name in self.classes)
 
+    def _has_mentions(self, names: Collection[str]) -> bool:
+        """Return whether the rows have mentions at offsets, and no tags; they may have the tokens of a tool."""
+        if {"words", "tags"} & self.given.keys() or not self._names_one("entities", names):
+            return False
+        return "entities" in self.given or not all(self._names_one(name, names) for name in ("words", "tags"))
+
     def _names_one(self, name: Field, names: Collection[str]) -> bool:
-        return name in self.given or any(usual in names for usual in _NAMES[name])
+        return name in self.given or any(usual in names for usual in USUAL[name])
 
     def _column(self, where: str, name: Field, names: Collection[str], *, is_needed: bool) -> str | None:
         if name in self.given:
@@ -184,10 +170,10 @@ class Columns:
                 f"one of them as columns: {{{name}: NAME}}{meant(column, names if self.knows(names) else ())}",
             )
         if self.is_blue:
-            legal = _BLUE_NAMES.get(name, ())
+            legal = BLUE.get(name, ())
         else:
             legal = (
-                *(_NAMES[name] if is_needed or name in _ONLY_IF_GIVEN else (name,)),
+                *(USUAL[name] if is_needed or name in _ONLY_IF_GIVEN else (name,)),
                 *TRAITS[self.kind].usual.get(name, ()),
             )
         taken = set(self.given.values())

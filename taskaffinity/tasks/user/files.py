@@ -21,6 +21,10 @@ from taskaffinity.tasks.user.mentions import MENTION_READERS, bigbio_rows
 from taskaffinity.tasks.user.pairs import bigbio_pairs, pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
 
+REJECTED = "rows that annotators rejected or ignored (answer:), left out"
+DECISION = "answer"
+"""Key under which Prodigy says whether the annotation of a row was accepted."""
+
 
 def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
     """Read ``(where, row)`` pairs from a data file; the keys of a row are ``Field`` names.
@@ -71,6 +75,9 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
         if not isinstance(row, Mapping):
             raise input_error(where, named(row, ()), expected)
         row = with_inner_keys(row, columns.named)
+        if is_rejected(row, columns):
+            columns.notes[REJECTED] += 1
+            continue
         names = list(row)
         if columns.has_documents(names):
             yield from document_rows(where, row, columns, place)
@@ -82,6 +89,14 @@ def object_rows(located: Iterable[tuple[str, object]], columns: Columns, expecte
             before, at = names, columns.place(where, names)
         _check_plain(where, row, at)
         yield where, columns.row(at, row.__getitem__)
+
+
+def is_rejected(row: Mapping[str, object], columns: Columns) -> bool:
+    """Return whether an annotation tool (Prodigy) says that the labels of a row are no gold labels.
+
+    The tool's key ``answer`` may be another column, which the user names or a class has.
+    """
+    return row.get(DECISION) in ("reject", "ignore") and DECISION not in (*columns.named, *columns.classes)
 
 
 def document_rows(where: str, row: Mapping[str, object], columns: Columns, place: str) -> Located:
@@ -139,7 +154,11 @@ def _table(
     for place, fields in rows:
         if is_given and [field.strip() for field in fields] == header:
             raise input_error(place, "the names of header: as a row", "no header: for a file that has one")
-        yield place, columns.row(at, dict(zip(header, fields, strict=True)).__getitem__)
+        row = dict(zip(header, fields, strict=True))
+        if is_rejected(row, columns):
+            columns.notes[REJECTED] += 1
+            continue
+        yield place, columns.row(at, row.__getitem__)
 
 
 def _check_separator(where: str, header: Sequence[str], layout: Layout) -> None:

@@ -15,7 +15,7 @@ from taskaffinity.errors import InputError, input_error, meant, shown
 from taskaffinity.tasks.splits import Split, split_of, test_sets_of
 from taskaffinity.tasks.standoff.bigbio import keys_of
 from taskaffinity.tasks.user.columns import Columns, Located
-from taskaffinity.tasks.user.files import document_rows
+from taskaffinity.tasks.user.files import DECISION, REJECTED, document_rows, is_rejected
 from taskaffinity.tasks.user.find import STEMS
 from taskaffinity.tasks.user.missing_splits import either, lacking, listed, share_lines, splits_line
 from taskaffinity.tasks.user.shares import SplitShares
@@ -117,7 +117,11 @@ def hub_rows(part: Any, where: str, columns: Columns) -> Located:
     at = columns.place(where, part.column_names)
     chosen = list(dict.fromkeys((*at.values(), *columns.options, *columns.classes_of(at))))
     names_of = {column: _names(part.features[column]) for column in chosen}
-    for number, row in enumerate(part.select_columns(chosen), start=1):
+    decisions = [name for name in part.column_names if name == DECISION and name not in chosen]
+    for number, row in enumerate(part.select_columns([*chosen, *decisions]), start=1):
+        if is_rejected(row, columns):
+            columns.notes[REJECTED] += 1
+            continue
         place = f"{where} row {number}"
         named = {column: _named(place, row[column], names_of[column]) for column in chosen}
         yield place, columns.row(at, named.__getitem__)

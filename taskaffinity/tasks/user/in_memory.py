@@ -81,7 +81,7 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
         place = f"{where}: {part}"
         rows = parts[part]
         located[split] = (place, _located(rows, place, how) if isinstance(rows, list) else hub_rows(rows, place, how))
-    return make_task(name, task, located, at)
+    return make_task(name, task, located, at, how.notes)
 
 
 def _task_block(kind: object, columns: Mapping[str, str], options: Mapping[str, object], where: str) -> UserTask:
