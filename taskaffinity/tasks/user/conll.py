@@ -37,6 +37,8 @@ class Sentence(TypedDict):
     tags: list[str]
     places: tuple[str, ...]
     document: str | None
+    fields: dict[str, str]
+    """Fields of the row that have a column of their own, such as ``id``."""
 
 
 @dataclass
@@ -58,6 +60,13 @@ class TagColumns:
     """A column, or a key in the column ``MISC`` of CoNLL-U."""
     header: tuple[str, ...] = ()
     """Names of the columns. Empty: the ten of CoNLL-U, or those of a line ``# global.columns = ...``."""
+    others: tuple[tuple[str, str], ...] = ()
+    """Other fields, such as ``document``, and their columns; all words of a sentence have one value."""
+
+    def names(self, lines: Sequence[str]) -> tuple[str, ...]:
+        """Return the names of the columns of a file with these lines."""
+        given = next((found[1].split() for line in lines[:1] if (found := _GLOBAL.match(line))), _CONLLU)
+        return self.header or tuple(given)
 
     def places(self, path: Path, lines: Sequence[str]) -> tuple[int, int, str, int]:
         """Return the numbers of both columns, from 0, the key of the tag in ``MISC``, and the number of all columns.
@@ -69,10 +78,9 @@ class TagColumns:
         InputError
             If a column does not exist.
         """
-        given = next((found[1].split() for line in lines[:1] if (found := _GLOBAL.match(line))), _CONLLU)
-        names = self.header or tuple(given)
+        names = self.names(lines)
         key = "" if self.tag in names or "MISC" not in names else self.tag
-        for field_name, name in (("words", self.word), ("tags", "MISC" if key else self.tag)):
+        for field_name, name in (("words", self.word), ("tags", "MISC" if key else self.tag), *self.others):
             if name not in names:
                 raise input_error(
                     path, f"no column {quoted(name)}", f"columns: {{{field_name}: one of {', '.join(names)}}}"
@@ -106,6 +114,7 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
     lines = read_lines(path, encoding=encoding)[0]
     is_numbered = _has_row_numbers(_sentences(path, lines))  # reads only one sentence if it is not
     word, tag, key, width = named.places(path, lines) if named else (1 if is_numbered else 0, -1, "", 0)
+    others = [(name, named.names(lines).index(column)) for name, column in named.others] if named else []
     has_documents = sum(line.startswith(_DOCUMENT) and _columns(line)[0] == _DOCUMENT for line in lines) > 1
     n_begun, begins = 0, ""
     for sentence in _sentences(path, lines):
@@ -130,7 +139,22 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
             raise input_error(places[stripped.index("")], f"no word in the {column} column", "a word")
         begins = begins or hashlib.sha256(" ".join(words).encode()).hexdigest()[:16]
         document = f"{n_begun} {begins}" if has_documents else None
-        yield places[0], {"words": words, "tags": tags, "places": places, "document": document}
+        fields = {name: _one_value(name, places, [columns[at] for _, columns in kept]) for name, at in others}
+        found_fields = {name: value for name, value in fields.items() if value}
+        yield places[0], {"words": words, "tags": tags, "places": places, "document": document, "fields": found_fields}
+
+
+def _one_value(name: str, places: Sequence[str], values: Sequence[str]) -> str:
+    """Return the value that all words of a sentence have in a column; empty for ``_``.
+
+    Raises
+    ------
+    InputError
+        If a word has another value than the first one.
+    """
+    if other := next((place for place, value in zip(places, values, strict=True) if value != values[0]), ""):
+        raise input_error(other, f"another {name} than in {places[0].rpartition(': ')[2]}", f"one {name} per sentence")
+    return "" if values[0] == "_" else values[0]
 
 
 def _columns(line: str) -> list[str]:

@@ -16,7 +16,7 @@ from taskaffinity.tasks.user.csvfile import read_csv
 from taskaffinity.tasks.user.fasttext import HINT, PREFIX, fasttext_rows, looks_like_fasttext
 from taskaffinity.tasks.user.inner_keys import with_inner_keys
 from taskaffinity.tasks.user.jsonfile import read_json
-from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, ending, formats_of, guessed
+from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, check_fields, ending, formats_of, guessed
 from taskaffinity.tasks.user.mentions import MENTION_READERS, bigbio_rows
 from taskaffinity.tasks.user.pairs import bigbio_pairs, pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
@@ -52,6 +52,7 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
     ):
         if value and form not in legal:
             raise input_error(path, f"{key}: for format {form}", f"{key}: only with format {' or '.join(legal)}")
+    check_fields(str(path), form, columns.kind, layout.header, columns.given)
     return _READERS[form](path, replace(layout, form=form), columns)
 
 
@@ -188,15 +189,24 @@ def _conll(path: Path, layout: Layout, columns: Columns) -> Located:
         given = columns.given
         if missing := next((field for field in ("words", "tags") if field not in given), ""):
             raise input_error(path, f"header: and no column of {missing}", "columns: {words: NAME, tags: NAME}")
-        named_columns = TagColumns(given["words"], given["tags"], layout.header)
-    return ((where, dict(row)) for where, row in read_conll(path, layout.encoding, named_columns))
+        named_columns = TagColumns(given["words"], given["tags"], layout.header, _other_fields(columns))
+    return _sentences(path, layout, named_columns)
 
 
 def _conllu(path: Path, layout: Layout, columns: Columns) -> Located:
     if "tags" not in columns.given:
         raise input_error(path, "CoNLL-U, and no column of tags", "columns: {tags: a column, or a key in MISC}")
-    named_columns = TagColumns(columns.given.get("words", "FORM"), columns.given["tags"])
-    return ((where, dict(row)) for where, row in read_conll(path, layout.encoding, named_columns))
+    word = columns.given.get("words", "FORM")
+    return _sentences(path, layout, TagColumns(word, columns.given["tags"], others=_other_fields(columns)))
+
+
+def _sentences(path: Path, layout: Layout, columns: TagColumns | None) -> Located:
+    for where, sentence in read_conll(path, layout.encoding, columns):
+        yield where, {**sentence, **sentence["fields"]}
+
+
+def _other_fields(columns: Columns) -> tuple[tuple[str, str], ...]:
+    return tuple((name, column) for name, column in columns.given.items() if name not in ("words", "tags"))
 
 
 def _mentions(path: Path, layout: Layout, columns: Columns) -> Located:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from taskaffinity.errors import input_error
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS, Kind
 
 Format = Literal["jsonl", "csv", "tsv", "conll", "conllu", "pubtator", "bioc", "brat", "parquet", "fasttext", "blue"]
@@ -51,6 +53,13 @@ CONVERTED = {
     ".arrow": "write it as parquet",
 }
 """Ending of a file that is not read -> what to do with it."""
+_OF_DOCUMENTS = "its documents have texts, ids and mentions of their own"
+_WITHOUT_COLUMNS: dict[Format, str] = {
+    "conll": "the first is the word, the last the tag; or header: [NAME, ...] as well",
+    "fasttext": "a line has its labels and a text",
+    **dict.fromkeys(("pubtator", "bioc", "brat"), _OF_DOCUMENTS),
+}
+"""Format whose columns have no names -> what it reads."""
 COMMON_ENCODINGS = (
     *("utf-8", "utf-16", "cp1250", "cp1251", "cp1252", "latin-1", "mac-roman"),
     *("gb18030", "big5", "cp950", "shift-jis", "cp932", "euc-jp", "cp949", "euc-kr"),
@@ -91,6 +100,26 @@ def ending(path: Path) -> str:
     """
     suffix = path.suffix.lower()
     return path.with_suffix("").suffix.lower() if suffix == PACKED else suffix
+
+
+def check_fields(where: str, form: Format, kind: Kind, header: Collection[str], fields: Collection[str]) -> None:
+    """Raise ``InputError`` if ``columns:`` names the column of a field that the format does not read.
+
+    Parameters
+    ----------
+    header
+        Names of the columns of a file without a header.
+    """
+    legal: tuple[str, ...] = ()
+    if form == "conllu" or (form == "conll" and header):
+        legal = ("words", "tags", "id", "idx", "document", "split")
+    elif form not in _WITHOUT_COLUMNS and not (form == "blue" and kind in TAG_KINDS):
+        return
+    if unread := next((field for field in fields if field not in legal), None):
+        if legal:
+            raise input_error(where, f"columns: {unread} for format {form}", f"some of {', '.join(legal)}")
+        why = _WITHOUT_COLUMNS.get(form, "the first is the word, the last the tag")
+        raise input_error(where, f"columns for format {form}", f"none: {why}")
 
 
 def guessed(path: Path, kind: Kind) -> Format | None:

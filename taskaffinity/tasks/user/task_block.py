@@ -17,7 +17,7 @@ from taskaffinity.tasks.reading import Long, Pool, Side
 from taskaffinity.tasks.splits import MainSplit
 from taskaffinity.tasks.task import A_NAME, is_name
 from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Field
-from taskaffinity.tasks.user.layout import COMMON_ENCODINGS, Format, ending, formats_of, is_encoding
+from taskaffinity.tasks.user.layout import COMMON_ENCODINGS, Format, check_fields, ending, formats_of, is_encoding
 from taskaffinity.tasks.user.other_names import meant_field, meant_kind
 from taskaffinity.tasks.user.pair_rule import Pairs
 
@@ -182,11 +182,8 @@ def check(block: UserTask, at: At) -> None:
     forms = formats_of(block.kind)
     if block.format and block.format not in forms:
         raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
-    if block.columns and block.format == "conll" and not block.header:
-        expected = "none: the first is the word, the last the tag; or header: [NAME, ...] as well"
-        raise input_error(at("columns"), "columns for format conll", expected)
-    if block.columns and block.format == "fasttext":
-        raise input_error(at("columns"), "columns for format fasttext", "none: a line has its labels and a text")
+    if block.format:
+        check_fields(at("columns"), block.format, block.kind, block.header, block.columns)
     _check_each_column_once(block, at)
     _check_layout(block, at)
     if (illegal := next((name for name in block.tests if not is_name(name)), None)) is not None:
@@ -227,6 +224,10 @@ def _check_each_column_once(block: UserTask, at: At) -> None:
         raise input_error(at(key), f"{key}: and columns: {{group: ...}}", f"no {key}:, because each row is a candidate")
     if block.groups and "group" not in block.columns:
         raise input_error(at("groups"), "groups: without columns: {group: ...}", "columns: {group: NAME} as well")
+    marked, tagged = ([one for one in block.columns if one in some] for some in (MENTION_FIELDS, ("words", "tags")))
+    if block.kind in TAG_KINDS and marked and tagged:
+        expected = "words and tags, or text and entities"
+        raise input_error(at("columns"), f"columns: {marked[0]} and columns: {tagged[0]}", expected)
     fields: dict[str, str] = {}
     for name, column in block.columns.items():
         if (other := fields.setdefault(column, name)) != name and not {name, other} & {"group"}:
