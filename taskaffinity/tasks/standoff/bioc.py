@@ -44,7 +44,9 @@ def read_bioc(path: Path, encoding: str = "") -> Iterator[Passage]:
         If the file is no BioC, or a mention has no type or is not at its offsets.
     """
     content = "\n".join(read_lines(path, encoding=encoding)[0]).lstrip()
-    documents = _json_documents(path, content) if content.startswith("{") else _xml_documents(path, xml_root(path))
+    documents = (
+        _json_documents(path, content) if content.startswith("{") else _xml_documents(path, xml_root(path, encoding))
+    )
     for number, (name, passages) in enumerate(documents, start=1):
         where = f"{path}: document {shown(name) if name else number}"
         if not name:

@@ -81,7 +81,7 @@ def text_files(folder: Path) -> list[Path]:
     )
 
 
-def read_folder(folder: Path) -> Iterator[tuple[Path, Document]]:
+def read_folder(folder: Path, encoding: str | None = None) -> Iterator[tuple[Path, Document]]:
     """Yield the ``.ann`` file and the content of each document of ``text_files``.
 
     The name of a document in a subfolder has the names of its folders.
@@ -100,20 +100,21 @@ def read_folder(folder: Path) -> Iterator[tuple[Path, Document]]:
             expected = "one for each NAME.txt; an empty one if nothing is annotated"
             raise input_error(path, f"no {annotations.name} beside it", expected)
         name = path.relative_to(folder).with_suffix("").as_posix()
-        yield annotations, replace(read_document(path), name=name)
+        yield annotations, replace(read_document(path, encoding), name=name)
 
 
-def read_document(text_path: Path) -> Document:
+def read_document(text_path: Path, encoding: str | None = None) -> Document:
     """Read and check ``<name>.txt`` and the ``.ann`` file next to it.
 
     Raises
     ------
     InputError
-        If a file is missing or not UTF-8, a line does not match the format in the module's docstring, an id is defined
-        twice or not at all, or a mention's text differs from the text at its offsets.
+        If a file is missing or not in the encoding (UTF-8 unless given), a line does not match the format in the
+        module's docstring, an id is defined twice or not at all, or a mention's text differs from the text at its
+        offsets.
     """
-    text, path = read_text_exactly(text_path), text_path.with_suffix(".ann")
-    annotations = list(_parse_lines(path))
+    text, path = read_text_exactly(text_path, encoding), text_path.with_suffix(".ann")
+    annotations = list(_parse_lines(path, encoding))
     mentions: dict[str, Mention] = {}
     for where, match in annotations:
         if match.re is _MENTION:
@@ -139,9 +140,9 @@ def read_document(text_path: Path) -> Document:
     return Document(text_path.stem, text, tuple(in_order), tuple(relations))
 
 
-def _parse_lines(path: Path) -> Iterator[tuple[str, re.Match[str]]]:
+def _parse_lines(path: Path, encoding: str | None) -> Iterator[tuple[str, re.Match[str]]]:
     seen: dict[str, int] = {}
-    for where, number, line in numbered_lines(path):
+    for where, number, line in numbered_lines(path, encoding):
         if line[0] in _IGNORED:
             continue
         if line[0] not in _PATTERNS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -15,46 +16,55 @@ from taskaffinity.tasks.standoff.sentences import Span
 _ENCODING = re.compile(r"""<\?xml[^>]{0,100}?\bencoding\s*=\s*(["'])([^"'<>]{1,100})\1""")
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[str, int, str]]:
+def numbered_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[str, int, str]]:
     """Yield ``(where, number, line)`` for each line that is not blank, numbered from 1.
 
     Raises
     ------
     InputError
-        If the file is missing or not UTF-8.
+        If the file is missing or not in the encoding (``lines.utf8``).
     """
-    for number, line in enumerate(read_lines(path)[0], start=1):
+    for number, line in enumerate(read_lines(path, encoding=encoding)[0], start=1):
         if line.strip():
             yield f"{path}: line {number}", number, line.strip()
 
 
-def read_text_exactly(path: Path) -> str:
+def read_text_exactly(path: Path, encoding: str | None = None) -> str:
     """Read a text file without converting line ends, because offsets count every character.
 
     Raises
     ------
     InputError
-        If the file is missing or not UTF-8.
+        If the file is missing or not in the encoding (``lines.utf8``).
     """
+    is_utf8 = not encoding or codecs.lookup(encoding).name == "utf-8"  # then a byte order mark counts, too
+    content = read_bytes(path) if is_utf8 else utf8(path, encoding=encoding)
     try:
-        return read_bytes(path).decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError:
-        raise input_error(path, "text that is not UTF-8", "a UTF-8 text file") from None
+        pass
+    text_lines(path, content, may_be_named=encoding is not None)  # raises with the line
+    raise AssertionError("some line is not UTF-8")
 
 
-def xml_root(path: Path) -> ET.Element:
+def xml_root(path: Path, encoding: str | None = None) -> ET.Element:
     """Read an XML file and return its root element.
+
+    Parameters
+    ----------
+    encoding
+        The encoding of the file, whatever it declares. Empty or None: UTF-8. None: the user cannot name another one.
 
     Raises
     ------
     InputError
-        If the file is missing, not UTF-8, declares another encoding, is empty, or is not well-formed. The message names
-        the line.
+        If the file is missing, not in the encoding, declares another one than UTF-8 if none is given, is empty, or is
+        not well-formed. The message names the line.
     """
-    lines, _ = text_lines(path, utf8(path))
+    lines, _ = text_lines(path, utf8(path, encoding=encoding), may_be_named=encoding is not None)
     text = "\n".join(lines)
     declared = _ENCODING.match(text)
-    if declared and not text.isascii() and declared[2].casefold() not in ("utf-8", "utf8"):
+    if declared and not encoding and not text.isascii() and declared[2].casefold() not in ("utf-8", "utf8"):
         raise input_error(f"{path}: line 1", f"encoding {shown(declared[2])}", "UTF-8: save the file as UTF-8")
     fault: InputError
     try:

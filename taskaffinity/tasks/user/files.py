@@ -52,6 +52,8 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
     ):
         if value and form not in legal:
             raise input_error(path, f"{key}: for format {form}", f"{key}: only with format {' or '.join(legal)}")
+    if layout.encoding and form == "parquet":
+        raise input_error(path, "encoding: for format parquet", "no encoding:, because parquet is no text file")
     check_fields(str(path), form, columns.kind, layout.header, columns.given)
     return _READERS[form](path, replace(layout, form=form), columns)
 
@@ -212,7 +214,8 @@ def _other_fields(columns: Columns) -> tuple[tuple[str, str], ...]:
 def _mentions(path: Path, layout: Layout, columns: Columns) -> Located:
     assert layout.form is not None
     if columns.kind == "relation":
-        return pair_rows(path, columns.relations, columns.notes, columns.missed.setdefault(str(path), Counter()))
+        lost = columns.missed.setdefault(str(path), Counter())
+        return pair_rows(path, columns.relations, columns.notes, lost, layout.encoding)
     return MENTION_READERS[layout.form](path, layout.encoding, columns.notes)
 
 

@@ -93,7 +93,7 @@ def brat_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
     InputError
         If the folder has no document, or as ``read_folder``.
     """
-    for where, document in read_folder(path):
+    for where, document in read_folder(path, encoding):
         mentions = [(mention.kind, mention.hull) for mention in document.mentions]
         notes[IN_PARTS] += sum(len(mention.parts) > 1 for mention in document.mentions)
         yield from _sentence_rows(str(where), document.name, document.text, line_sentences(document.text), mentions)

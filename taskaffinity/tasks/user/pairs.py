@@ -22,7 +22,7 @@ WITHOUT_EXAMPLE = "relations without an example, because their mentions are too 
 OTHER_TYPES = "relations of types that are not under labels:, read as no relation"
 
 
-def pair_rows(folder: Path, rule: PairRule, notes: Counter[str], lost: Counter[str]) -> Located:
+def pair_rows(folder: Path, rule: PairRule, notes: Counter[str], lost: Counter[str], encoding: str = "") -> Located:
     """Yield the pairs of mentions of brat documents; a line break ends a sentence.
 
     The label is the type of their relation.
@@ -37,7 +37,7 @@ def pair_rows(folder: Path, rule: PairRule, notes: Counter[str], lost: Counter[s
     InputError
         If the folder has no document, or a relation is of the type ``rule.negative``, or as ``read_folder``.
     """
-    for path, document in read_folder(folder):
+    for path, document in read_folder(folder, encoding):
         yield from document_pairs(str(path), document, line_sentences(document.text), rule, notes, lost)
 
 
