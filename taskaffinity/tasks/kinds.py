@@ -28,10 +28,11 @@ Field = Literal[
     "entities",
     "options",
     "start",
+    "is_impossible",
 ]
 """``id`` is unique in the task, ``idx`` in its split. Rows that are not independent share a ``document``. In a file of
 all splits, ``split`` names the split of each row. In a file with one row per candidate, rows of one example of choice
-share a ``group``."""
+share a ``group``. ``is_impossible`` says that a text does not answer a question, whatever answers the row has."""
 
 
 LabelForm = Literal["class", "classes", "score", "tags", "option", "answers"]
@@ -137,7 +138,7 @@ TRAITS: Final[dict[Kind, Traits]] = {
         ("text", "text_pair", "label"),
         ("answer_f1", "exact_match"),
         n_outputs=2,
-        optional=("start",),
+        optional=("start", "is_impossible"),
         usual=_ANSWERS,
         texts_swap=False,
         windowed="text_pair",

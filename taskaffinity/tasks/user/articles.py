@@ -26,7 +26,7 @@ def question_rows(path: Path | str, parsed: Mapping[str, object]) -> Iterator[tu
 
     A row has the keys of its question, ``context`` and ``title``. ``document`` is the title, because questions on one
     article are not independent; without a title, it is the article's number with a hash of its first context, so that
-    two files do not share documents. A question that is marked ``is_impossible`` has no answers.
+    two files do not share documents. A question that is marked ``is_impossible`` may lack answers.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def question_rows(path: Path | str, parsed: Mapping[str, object]) -> Iterator[tu
             for count, question in enumerate(_list(place, paragraph.get("qas")), start=1):
                 row = {"title": title, "document": document, **question, "context": context}
                 if question.get("is_impossible") is True:
-                    row["answers"] = []
+                    row.setdefault("answers", [])
                 of_id = f" ({shown(question['id'])})" if "id" in question else ""
                 yield f"{place}, question {count}{of_id}", row
 

@@ -18,8 +18,8 @@ Rows = Sequence[tuple[str, dict[str, object]]]
 Key = TypeVar("Key", bound=str)
 
 _SEPARATORS = "|;,"
-_MARKED = (1, "1", "1.0", "true")
-_UNMARKED = (0, "0", "0.0", "false")
+MARKED = (1, "1", "1.0", "true")
+UNMARKED = (0, "0", "0.0", "false")
 _A_COLUMN_EACH = "or a column of 0 and 1 for each class, without a column of labels"
 
 
@@ -129,7 +129,7 @@ def _mark(value: object) -> bool | None:
     """Return whether a value is 1 (or true); None if it is neither 1 nor 0."""
     said = value.strip().lower() if isinstance(value, str) else value
     if isinstance(said, str | int | float):
-        return True if said in _MARKED else False if said in _UNMARKED else None
+        return True if said in MARKED else False if said in UNMARKED else None
     return None
 
 

@@ -18,6 +18,7 @@ USUAL: dict[Field, tuple[str, ...]] = {
     "entities": ("entities",),
     "options": ("options", "choices", "endings"),
     "start": ("start",),
+    "is_impossible": ("is_impossible",),
 }
 """Beside them, a kind of task has usual names of its own (``Traits.usual``)."""
 BLUE: dict[Field, tuple[str, ...]] = {

@@ -11,6 +11,7 @@ from taskaffinity.tasks.kinds import TRAITS, Kind, option_names
 from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.answers import places_of
+from taskaffinity.tasks.user.class_lists import MARKED, UNMARKED
 from taskaffinity.tasks.user.numbered import named_class
 from taskaffinity.tasks.user.options import options_of, right_option
 from taskaffinity.tasks.user.task_block import At, UserTask
@@ -107,8 +108,20 @@ def _classes(where: str, value: object, block: UserTask) -> list[str]:
 
 
 def _answers(where: str, row: dict[str, object], block: UserTask, counted: Counter[str]) -> list[str]:
+    if _is_impossible(where, row.get("is_impossible")):
+        return []
     text = row["text_pair"] if isinstance(row["text_pair"], str) else ""  # another value is refused later
     return places_of(where, row["label"], row.get("start"), text, counted)
+
+
+def _is_impossible(where: str, value: object) -> bool:
+    """Return whether a row says that its text does not answer its question; its answers do not count then."""
+    said = value.strip().lower() if isinstance(value, str) else value
+    if said is None or said == "":
+        return False
+    if isinstance(said, bool | int | float | str) and said in (*MARKED, *UNMARKED):
+        return said in MARKED
+    raise input_error(where, f"{named(value, ())} as is_impossible", "true or false")
 
 
 _CONVERTERS: dict[str, Callable[[str, dict[str, object], UserTask, Counter[str]], object]] = {
