@@ -14,6 +14,7 @@ _MOST_DIGITS = 18
 _LONGEST = 400
 """The longest decimal number: that of ``float`` has at most 309 digits before the point."""
 _WHOLE = re.compile(rf"[0-9]{{1,{_MOST_DIGITS}}}")
+_WHOLE_DECIMAL = re.compile(rf"-?[0-9]{{1,{_MOST_DIGITS}}}\.0")
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,4})?")
 
 
@@ -26,6 +27,21 @@ def whole_number(text: str) -> int | None:
     (7, None, None, None)
     """
     return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def without_decimal(value: object) -> object:
+    """Return 1 for 1.0, and "1" for "1.0"; any other value unchanged.
+
+    An integer column of pandas with missing values has such numbers.
+
+    Examples
+    --------
+    >>> [without_decimal(value) for value in (2.0, " 2.0 ", "-1.0", 2.5, "2.50")]
+    [2, '2', '-1', 2.5, '2.50']
+    """
+    if isinstance(value, str) and _WHOLE_DECIMAL.fullmatch(value.strip()):
+        return value.strip()[:-2]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def finite_number(text: str) -> float | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from taskaffinity.errors import has_controls, input_error, meant, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER
 from taskaffinity.tasks.kinds import TRAITS, Kind, option_names
-from taskaffinity.tasks.numbers import finite_number, whole_number
+from taskaffinity.tasks.numbers import finite_number, whole_number, without_decimal
 from taskaffinity.tasks.task import Example, Split
 from taskaffinity.tasks.user.answers import places_of
 from taskaffinity.tasks.user.class_lists import MARKED, UNMARKED
@@ -24,10 +24,11 @@ _LISTED = 10
 
 
 def text_of(value: object) -> object:
-    """Return a whole number as text, and a text without surrounding white space.
+    """Return a whole number as text, also 1.0, and a text without surrounding white space.
 
     Other values are returned unchanged.
     """
+    value = value if isinstance(value, str) else without_decimal(value)
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.strip() if isinstance(value, str) else value
@@ -35,13 +36,13 @@ def text_of(value: object) -> object:
 
 def _class(where: str, value: object, block: UserTask) -> str:
     labels = block.labels
-    _check_counts_from_0(where, value, labels)
     value = named_class(value, labels)
+    _check_counts_from_0(where, value, labels)
     label = ("false", "true")[value] if isinstance(value, bool) else text_of(value)
     if not isinstance(label, str) or not label:
         more = "" if block.kind == "multilabel" else "; for several classes per row, or none, kind: multilabel"
         raise input_error(where, f"label {shown(label)}", f"a class: a text or a whole number{more}")
-    if label == _UNLABELLED and label not in labels:
+    if without_decimal(label) == _UNLABELLED and label not in labels:
         expected = "rows with labels; if -1 is a class here, list every class under labels:"
         raise input_error(where, "label -1, which means no label", expected)
     if has_controls(label):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from taskaffinity.errors import input_error
-from taskaffinity.tasks.numbers import whole_number
+from taskaffinity.tasks.numbers import whole_number, without_decimal
 
 _TAG = re.compile(r"O|[BIESLUM]-\S{1,40}")
 
@@ -45,7 +45,7 @@ def named_tags(where: str, tags: Sequence[object], labels: Sequence[str]) -> lis
     ['B-Drug', 'I-Drug', 'O']
     """
     found = list(tags)
-    for position, tag in enumerate(tags):
+    for position, tag in enumerate(map(without_decimal, tags)):
         if isinstance(tag, bool) or not isinstance(tag, int):
             continue
         fault = f"tag {tag} on word {position + 1}, a number"
@@ -60,13 +60,18 @@ def named_tags(where: str, tags: Sequence[object], labels: Sequence[str]) -> lis
 def named_class(value: object, labels: Sequence[str]) -> object:
     """Return the class that a number stands for.
 
-    Any other value, and a number that is itself a class, is returned unchanged.
+    Any other value, and a number that is itself a class, is returned; of 1.0, as pandas writes the numbers of a column
+    with gaps, the number 1. The text ``1.0`` is the number 1 only if ``labels`` are known and lack it.
 
     Examples
     --------
     >>> named_class(1, ["no", "yes"]), named_class("0", ["no", "yes"]), named_class("1", ["0", "1"])
     ('yes', 'no', '1')
+    >>> named_class(1.0, ["no", "yes"]), named_class("1.0", ["no", "yes"]), named_class("1.0", ["1.0", "1.5"])
+    ('yes', 'yes', '1.0')
     """
+    if not isinstance(value, str) or (labels and value.strip() not in labels):
+        value = without_decimal(value)
     number = whole_number(value.strip()) if isinstance(value, str) else value
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(labels):
         return value

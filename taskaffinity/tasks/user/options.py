@@ -10,12 +10,11 @@ The right option is named by its label in such an object, by its name under ``la
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.kinds import option_names
-from taskaffinity.tasks.numbers import whole_number
+from taskaffinity.tasks.numbers import whole_number, without_decimal
 from taskaffinity.tasks.user.cells import parsed_cell
 
 _A_LIST = (
@@ -24,7 +23,6 @@ _A_LIST = (
 )
 _A_LABEL = "its letter, its place from 0, or its text"
 _FROM_ONE = "; for places from 1: labels: [1, 2, ...]"
-_WHOLE = re.compile(r"[0-9]+\.0")
 
 
 def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
@@ -64,7 +62,7 @@ def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
         raise input_error(where, f"no text as option {number} of {len(texts)}", "options that are not empty")
     if labels and len(labels) != len(texts):
         raise input_error(where, f"{len(labels)} labels of {len(texts)} options", "one label per option")
-    named_by = [_text(_whole(label)) or "" for label in labels]
+    named_by = [_text(without_decimal(label)) or "" for label in labels]
     return [text for text in texts if text], named_by if any(named_by) else []
 
 
@@ -94,11 +92,12 @@ def right_option(
     >>> right_option("line 1", "opb", ["no", "yes"], columns=["opa", "opb"])
     'B'
     """
-    names, value = option_names(len(options)), _whole(value)
+    names = option_names(len(options))
+    of_text = _places(options, value.strip()) if isinstance(value, str) else set()  # an option can be the text 1.0
+    value = without_decimal(value)
     if value is None or isinstance(value, bool) or not isinstance(value, str | int) or value in ("", -1, "-1"):
         raise input_error(where, f"label {shown(value)}, which names no option", _A_LABEL)
     said = str(value).strip()
-    of_text = _places(options, said) if isinstance(value, str) else set()
     if labels:
         found = _places(labels, said) or of_text
     else:
@@ -119,16 +118,6 @@ def right_option(
 
 def _places(names: Sequence[str], said: str) -> set[int]:
     return {place for place, name in enumerate(names) if name == said}
-
-
-def _whole(value: object) -> object:
-    """Return 1 for 1.0, and "1" for "1.0"; any other value unchanged.
-
-    An integer column with missing values has such numbers.
-    """
-    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
-        return value.strip()[:-2]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _letters(names: Sequence[str]) -> str:
