@@ -18,11 +18,19 @@ from taskaffinity.tasks.kinds import CLASS_KINDS, TAG_KINDS, Kind
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.splits import SPLITS, Split, is_test
 from taskaffinity.tasks.task import Example, Task
+from taskaffinity.tasks.user.alike_labels import alike_notes
 from taskaffinity.tasks.user.candidates import joined
 from taskaffinity.tasks.user.class_lists import split_labels
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.encoding_note import encoding_note
-from taskaffinity.tasks.user.labels import check_enough, check_known_labels, convert_label, labels_of, text_of
+from taskaffinity.tasks.user.labels import (
+    check_enough,
+    check_known_labels,
+    class_name,
+    convert_label,
+    labels_of,
+    text_of,
+)
 from taskaffinity.tasks.user.long_texts import reading_of
 from taskaffinity.tasks.user.mentions import tagged
 from taskaffinity.tasks.user.numbered import named_tags, types_of
@@ -159,8 +167,10 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     )
     scheme = described_scheme(marks)
     changes = (f"{n:,} {what}" for what, n in counted.items() if n)
+    has_names = block.kind in CLASS_KINDS or block.kind in TAG_KINDS
+    alike = alike_notes(labels, [class_name(label) for label in labels]) if has_names else ()
     lacks = () if has_test else ("no test part: `pairwise` refuses this task, and `train` reports dev scores",)
-    return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *lacks), reading=reading)
+    return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *alike, *lacks), reading=reading)
 
 
 def _parsed(

@@ -182,7 +182,7 @@ def check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object
     for split in rows:
         for where, row in rows[split]:
             if unknown := [name for name in _names(row["label"]) if name not in labels]:
-                found = f"label {_class_name(unknown[0])}, which no training example has"
+                found = f"label {class_name(unknown[0])}, which no training example has"
                 some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
                 expected = f"one of the {len(labels)} classes of the training split ({some})"
                 mend = "list it under labels, move an example of it to train, or drop this example"
@@ -197,7 +197,7 @@ def _check_no_missing_scores(examples: Sequence[Example], lines: Mapping[str, st
         raise input_error(lines.get(first, place), "label -1, which means no label", "rows with scores; leave it out")
 
 
-def _class_name(label: str) -> str:
+def class_name(label: str) -> str:
     """Return the name of a class for a message, or its size if it is too long."""
     return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
 
@@ -240,7 +240,7 @@ def check_enough(
         everywhere = (example for part in examples.values() for example in part)
         others = [] if block.labels else [example for example in everywhere if nothing[0] in _names(example.label)]
         where = at("labels") if block.labels else lines[others[0].id] if others else places["train"]
-        name = shown(nothing[0]) if block.labels else f"class {_class_name(nothing[0])}"
+        name = shown(nothing[0]) if block.labels else f"class {class_name(nothing[0])}"
         raise input_error(where, f"{name} without a training example{remaining}", "two or more of each class")
     if form == "tags":
         return
@@ -249,8 +249,8 @@ def check_enough(
         if label is not None:
             few = sum(n == 1 for n in counts.values()) <= len(counts) / 2  # otherwise it may be a column of text
             near = next((other for other in labels if other != label and other.lower() == label.lower()), None)
-            hint = f"; {label!r} and {near!r} differ only in case" if near and few else ""
-            name = _class_name(label) if few else "its class"
+            hint = f"; {class_name(label)} and {class_name(near)} differ only in case" if near and few else ""
+            name = class_name(label) if few else "its class"
             raise input_error(
                 lines[example.id], f"the only training example of {name}{remaining}", f"two or more of each class{hint}"
             )
