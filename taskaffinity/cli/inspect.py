@@ -71,6 +71,8 @@ def command(
         raise InputError(
             "--show-text: the output is no terminal; expected one, because text under an agreement must not be stored"
         )
+    if show_text and json:
+        raise InputError("--show-text with --json: the JSON has no text; expected one of them")
     tasks = tasks_of(place)
     if task_names is not None:
         tasks = Suite(place.stem, tasks).only(task_names).tasks
@@ -142,6 +144,8 @@ def _summary(task: Task, tokenizer: object) -> dict[str, object]:
             "longest": max(lengths),
             "cut": n_cut,
             "cut_is_exact": tokenizer is not None,
+            "in_pieces": _n_in_pieces(task, split) if task.kind in TAG_KINDS else None,
+            "contradictions": n_contradictions(task, split),
             "labels": {} if task.kind in SCORE_KINDS else dict(_label_counts(task, split)),
         }
     return {"task": task.name, "kind": task.kind, "splits": splits, "notes": list(task.notes)}
@@ -196,13 +200,20 @@ def _print_pieces(tasks: Sequence[Task]) -> None:
         if task.reading != DEFAULT:
             how = task.reading.describe(REFINE.max_length, task.kind)
             print(f"{task.name}: long texts: {how}")
-        most = REFINE.max_words if task.reading.max_words is None else task.reading.max_words
-        longer = [
-            n_words(e) > most for split in task.splits for e in task.examples[split] if task.kind in TAG_KINDS and most
-        ]
-        if n := sum(longer):
-            sentences = f"{n:,} sentence{'s' * (n != 1)} of more than {most} words"
+        if n := sum(_n_in_pieces(task, split) for split in task.splits):
+            sentences = f"{n:,} sentence{'s' * (n != 1)} of more than {_most_words(task)} words"
             print(f"{task.name}: {sentences}, trained and scored in pieces")
+
+
+def _most_words(task: Task) -> int:
+    """Return the longest sentence in words; 0 if sentences are not cut."""
+    return REFINE.max_words if task.reading.max_words is None else task.reading.max_words
+
+
+def _n_in_pieces(task: Task, split: Split) -> int:
+    """Return how many tagged sentences of a split are cut in pieces."""
+    most = _most_words(task)
+    return sum(n_words(example) > most for example in task.examples[split]) if most and task.kind in TAG_KINDS else 0
 
 
 def _labels(tasks: Sequence[Task], most: int | None) -> Table:

@@ -485,6 +485,14 @@ def test_inspect_names_frequent_labels_pieces_and_contradictions(
         assert ("reviews and 5 less frequent (--all-labels)" in said) == (not options)
         assert "mentions: 1 sentence of more than 30 words, trained and scored in pieces" in said
         assert "contradiction: 16 rows of reviews dev have a text that also occurs there with another label" in said
+    assert run(monkeypatch, "data", "inspect", "suite.yaml", "--json") == 0
+    parts = {task["task"]: task["splits"] for task in json.loads(capsys.readouterr().out)["tasks"]}
+    assert [parts["reviews"][split]["contradictions"] for split in SPLITS] == [16, 16, 16]
+    assert (parts["mentions"]["train"]["in_pieces"], parts["mentions"]["train"]["contradictions"]) == (1, 0)
+    assert parts["reviews"]["train"]["in_pieces"] is None
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert run(monkeypatch, "data", "inspect", "suite.yaml", "--json", "--show-text") == 2
+    assert "--show-text with --json: the JSON has no text" in capsys.readouterr().err
 
 
 def test_inspect_says_how_long_texts_are_read(

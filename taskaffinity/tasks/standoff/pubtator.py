@@ -3,11 +3,12 @@
 A document starts with ``pmid|t|title`` and ``pmid|a|abstract``. Tab-separated annotation lines follow, and a blank line
 ends the document. A mention has pmid, start, end, text, type and possibly an id; a composite mention lists its parts in
 a seventh column. A relation has pmid, its type and two arguments; relations are not read. Offsets count the characters
-of title + one blank + abstract; the end is exclusive.
+of title + one blank + abstract; the end is exclusive. Instead of the pmid, a document may have another id (``PMC1``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.standoff.offsets import mention_span
 from taskaffinity.tasks.standoff.sentences import Span
 
+_NAME = re.compile(r"[\w.:/-]{1,40}")
+"""An id of a document, such as ``10491763`` or ``PMC1``."""
 _COLUMNS = "4 (pmid, CID, chemical, disease), or {} (pmid, start, end, text, type, id, parts)"
 
 
@@ -76,7 +79,7 @@ def read_pubtator(lines: Iterable[tuple[str, str]], types: Collection[str] = ())
 
 def _parse_headed(where: str, line: str, letter: str, pmid: str) -> str:
     parts = line.split("|", 2)
-    if len(parts) != 3 or parts[1] != letter or parts[0] != pmid or whole_number(pmid) is None:
+    if len(parts) != 3 or parts[1] != letter or parts[0] != pmid or not _NAME.fullmatch(pmid):
         what = "title" if letter == "t" else "abstract"
         raise input_error(where, f"a line of {len(line)} characters that is no {what}", f"{what} as pmid|{letter}|...")
     return parts[2]

@@ -2,9 +2,9 @@
 
 The first column is the word and the last one the tag, unless ``TagColumns`` names others. Columns are separated by
 tabs, or by blanks if a line has no tab; other white space is part of a word. Comments of CoNLL-U (``# sent_id = 1``)
-are skipped. If the first column counts the rows, as in CoNLL-U, the second is the word, and lines ``1-2`` and ``1.1``
-are skipped. If a file has two or more ``-DOCSTART-`` lines, each begins a document. A document's id is its number and a
-hash of its first sentence, so two taggings of one text have equal document ids.
+and of MultiCoNER (``# id NAME``) are skipped. If the first column counts the rows, as in CoNLL-U, the second is the
+word, and lines ``1-2`` and ``1.1`` are skipped. If a file has two or more ``-DOCSTART-`` lines, each begins a document.
+A document's id is its number and a hash of its first sentence, so two taggings of one text have equal document ids.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.user.tag_schemes import TAG
 
 _DOCUMENT = "-DOCSTART-"
-_COMMENT = re.compile(r"#\s*(newdoc|newpar|[\w.:-]+\s*=)")
+_COMMENT = re.compile(r"#\s*(newdoc|newpar|[\w.:-]+\s*=|id\s)")
+"""CoNLL-U's comments, and MultiCoNER's ``# id NAME<tab>domain=en``."""
 _NOT_A_WORD = re.compile(r"[0-9]+[-.][0-9]+")
 """Row numbers in CoNLL-U that mark no word: a token of several words (``1-2``), or an omitted word (``1.1``)."""
 

@@ -1,8 +1,12 @@
-"""Read comma-separated files with a header; a quoted field may span lines."""
+"""Read comma-separated files with a header; a quoted field may span lines.
+
+A first line ``sep=;``, as Excel reads and other programs write it, names the separator and is no row.
+"""
 
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,9 +15,11 @@ from taskaffinity.tasks.lines import LARGEST_DATA, lone_return_error, text_lines
 
 csv.field_size_limit(max(csv.field_size_limit(), LARGEST_DATA))  # only the size of the file is limited
 
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+
 
 def read_csv(
-    path: Path, header: Sequence[str] = (), separator: str = ",", encoding: str | None = None
+    path: Path, header: Sequence[str] = (), separator: str = "", encoding: str | None = None
 ) -> tuple[list[str], Iterator[tuple[str, list[str]]]]:
     """Read the column names and ``(where, fields)`` of each row; blank lines are skipped.
 
@@ -22,13 +28,13 @@ def read_csv(
     header
         Names for the columns of a file without a header. Empty: the first row has the names.
     separator
-        The character between two columns.
+        The character between two columns. Empty: the one of a first line ``sep=;``, else a comma.
 
     Raises
     ------
     InputError
-        If the file does not exist, is not UTF-8 or is empty, or (while rows are read) if a quote is never closed or the
-        number of columns of a row differs from the header.
+        If the file does not exist, is not UTF-8 or is empty, its first line names another separator, or (while rows are
+        read) if a quote is never closed or the number of columns of a row differs from the header.
     """
     rows = _rows(path, separator, encoding)
     if header:
@@ -42,9 +48,13 @@ def read_csv(
 def _rows(path: Path, separator: str, encoding: str | None) -> Iterator[tuple[str, list[str]]]:
     content = utf8(path, encoding=encoding)
     lines = text_lines(path, content, may_be_named=encoding is not None)[0]  # a field may hold carriage returns
-    reader = csv.reader((f"{line}\n" for line in lines), delimiter=separator, strict=True)
+    named = _SEPARATOR_LINE.fullmatch(lines[0].strip(" ")) if lines else None
+    if named and separator not in ("", named[1]):
+        raise input_error(f"{path}: line 1", f"sep={named[1]}, and another separator:", "no separator:")
+    n_before, separator = int(named is not None), separator or (named[1] if named else ",")
+    reader = csv.reader((f"{line}\n" for line in lines[n_before:]), delimiter=separator, strict=True)
     while True:
-        where = f"{path}: line {reader.line_num + 1}"
+        where = f"{path}: line {reader.line_num + n_before + 1}"
         fault: InputError | None = None
         try:
             fields = next(reader, None)
@@ -52,7 +62,7 @@ def _rows(path: Path, separator: str, encoding: str | None) -> Iterator[tuple[st
             fault = input_error(
                 where, f"a row that is no CSV ({error})", 'quotes that are closed, and "" for one inside'
             )
-            if line := _stray(lines, reader.line_num):
+            if line := _stray(lines, reader.line_num + n_before):
                 fault = lone_return_error(f"{path}: line {line}")
         if fault:
             raise fault

@@ -201,6 +201,8 @@ def _normalised(block: UserTask, split: Split, rows: Located, marks: set[str], c
         if "entities" in row:
             tagged(where, row, block.labels, block.overlaps, counted)
         elif "tags" in row:
+            if block.overlaps:
+                raise input_error(where, "tags of words, and overlaps:", "mentions at offsets; or leave overlaps: out")
             tags = row["tags"]
             if not isinstance(tags, list):
                 raise input_error(where, f"{named(tags, ())} as tags", "a list with one tag per word")

@@ -128,7 +128,7 @@ def _check_plain(where: str, row: Mapping[str, object], at: Mapping[Field, str])
 
 
 def _csv(path: Path, layout: Layout, columns: Columns) -> Located:
-    header, rows = read_csv(path, layout.header, layout.separator or ",", layout.encoding)
+    header, rows = read_csv(path, layout.header, layout.separator, layout.encoding)
     return _table(path, header, rows, layout, columns)
 
 

@@ -32,6 +32,8 @@ STEMS: dict[MainSplit, tuple[str, ...]] = {
 """Split -> accepted names, of files and in data sets of the hub."""
 _BRAT = "the folders train, dev and test; or NAME.txt with NAME.ann, and dev: 10% and test: 20%"
 _LISTED = 6
+_SAVED = ("dataset_dict.json", "state.json")
+"""Files in a folder that the package ``datasets`` wrote with ``save_to_disk``."""
 
 
 def find_files(
@@ -110,6 +112,9 @@ def _several(split: Split, present: list[Path]) -> str:
 def _no_file(folder: Path, lack: Sequence[MainSplit], form: Format | None, kind: Kind, ways: str) -> InputError:
     """Return the error for splits without a file; it names the files of the folder, and the ways that would do."""
     names = sorted(os.listdir(folder))
+    if any((folder / name).is_file() for name in _SAVED):
+        expected = 'parquet files: data["train"].to_parquet("train.parquet"), ...; or, in Python, Suite.from_datasets'
+        raise input_error(folder, "a folder that save_to_disk of datasets wrote", expected)
     found = "an empty folder"
     if names:
         found = f"{lacking(lack, 'file')} among {', '.join(map(_as_name, names[:_LISTED]))}"
@@ -122,7 +127,8 @@ def _no_file(folder: Path, lack: Sequence[MainSplit], form: Format | None, kind:
     how = next((said for name in names if (said := CONVERTED.get(ending(Path(name))))), "")
     more = f"; of a file that is not read: {how}" if how else ""
     stems = [stem for split in lack for stem in STEMS[split]]
-    other = next((name for name in names if Path(name).stem in stems and ending(Path(name)) not in CONVERTED), "")
+    files = [name for name in _data_files(folder) if ending(Path(name)) not in CONVERTED]
+    other = next((name for name in files if Path(name).stem in stems), "")
     if other and not form and looks_like_fasttext(folder / other):
         return input_error(folder, f"{_as_name(other)}, which looks like fastText", f"{HINT}{more}")
     if other and not form:

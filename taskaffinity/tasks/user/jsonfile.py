@@ -1,7 +1,8 @@
 """Read JSON files of five forms.
 
-These are an object per line, a list of objects, one object that has such a list under ``data`` or a similar key, one
-object that has objects under their ids, or SQuAD's articles. One file may also hold all splits, each under its name."""
+These are an object per line (blank lines are skipped), a list of objects, one object that has such a list under
+``data`` or a similar key, one object that has objects under their ids, or SQuAD's articles. One file may also hold all
+splits, each under its name."""
 
 from __future__ import annotations
 
@@ -43,11 +44,9 @@ def read_json(path: Path, encoding: str = "") -> Iterator[tuple[str, object]]:
         if objects is not None:
             yield from objects
             return
-    for number, line in enumerate(lines, start=1):
-        yield (
-            f"{path}: line {number}",
-            parse_line(f"{path}: line {number}", line, is_cut=not ended and number == len(lines)),
-        )
+    for number in filled:
+        where, is_last = f"{path}: line {number + 1}", number + 1 == len(lines)
+        yield where, parse_line(where, lines[number], is_cut=not ended and is_last)
 
 
 @dataclass(frozen=True)

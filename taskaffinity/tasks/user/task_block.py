@@ -179,17 +179,11 @@ def check(block: UserTask, at: At) -> None:
     if wrong := [name for name in block.columns if name not in fields]:
         expected = f"some of {', '.join(sorted(fields))}{meant_field(wrong[0], fields)}"
         raise input_error(at("columns"), f"columns: {wrong[0]} for kind {block.kind}", expected)
-    forms = formats_of(block.kind)
-    if block.format and block.format not in forms:
-        raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
-    if block.format:
-        check_fields(at("columns"), block.format, block.kind, block.header, block.columns)
+    _check_format(block, at)
     _check_each_column_once(block, at)
     _check_layout(block, at)
     if (illegal := next((name for name in block.tests if not is_name(name)), None)) is not None:
         raise input_error(at("tests"), f"test set {quoted(illegal)}", A_NAME)
-    if block.overlaps and block.kind != "ner":
-        raise input_error(at("overlaps"), f"overlaps: for kind {block.kind}", "kind: ner")
     if block.pairs != Pairs() and (block.kind != "relation" or block.format not in (None, "brat", "jsonl", "parquet")):
         found = f"pairs: for kind {block.kind}{f' and format {block.format}' if block.format else ''}"
         raise input_error(at("pairs"), found, "kind: relation, and format: brat or documents in BigBIO's schema")
@@ -197,6 +191,23 @@ def check(block: UserTask, at: At) -> None:
         raise input_error(at("pairs"), "types that are no pairs", "types: [[TYPE, TYPE], ...]")
     if block.pairs.max_words and whole_number(block.pairs.max_words) is None:
         raise input_error(at("pairs"), f"max_words: {quoted(block.pairs.max_words)}", "a whole number")
+
+
+def _check_format(block: UserTask, at: At) -> None:
+    """Raise ``InputError`` if the kind does not have the format, or the format does not use a key."""
+    forms = formats_of(block.kind)
+    if block.format and block.format not in forms:
+        raise input_error(at("format"), f"format {block.format} for kind {block.kind}", f"one of {', '.join(forms)}")
+    if block.format:
+        check_fields(at("columns"), block.format, block.kind, block.header, block.columns)
+    if block.overlaps and block.kind != "ner":
+        raise input_error(at("overlaps"), f"overlaps: for kind {block.kind}", "kind: ner")
+    if block.overlaps and block.format in ("conll", "conllu", "blue"):
+        raise input_error(at("overlaps"), f"overlaps: for format {block.format}", "a format with mentions at offsets")
+    if block.label_separator and block.format == "fasttext":
+        raise input_error(
+            at("label_separator"), "label_separator for format fasttext", "none: __label__ begins a label"
+        )
 
 
 def _check_layout(block: UserTask, at: At) -> None:
