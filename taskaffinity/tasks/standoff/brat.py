@@ -166,7 +166,7 @@ def _mention(where: str, text: str, match: re.Match[str]) -> Mention:
     # brat writes one blank between parts and in place of a line break
     if " ".join(text[start:end] for start, end in parts).split() != match[4].split():
         if len(parts) == 1:
-            raise moved_error(where, text, parts[0], match[4])
+            raise moved_error(where, text, parts[0], match[4], match[3])
         raise offset_error(where, match[3], len(match[4]))
     return Mention(match[1], match[2], tuple(sorted(parts)))
 

@@ -102,7 +102,7 @@ def check_mention(where: str, text: str, span: Span, mention_text: str, before: 
     if is_inside and text[slice(*span)].split() == mention_text.split():
         return
     if is_inside or unit_of(text, span, mention_text):
-        raise moved_error(where, text, span, mention_text, before)
+        raise moved_error(where, text, span, mention_text, f"{span[0] + before}-{span[1] + before}")
     check_inside(where, text, span)
 
 
@@ -142,9 +142,15 @@ def offset_error(where: str, offsets: str, length: int) -> InputError:
     return input_error(where, found, "offsets that point to the mention; was the text changed?")
 
 
-def moved_error(where: str, text: str, span: Span, mention_text: str, before: int = 0) -> InputError:
-    """Return the error for a mention that is not at its offsets; it names the unit that the offsets seem to count."""
-    offsets, length = f"{span[0] + before}-{span[1] + before}", len(mention_text)
+def moved_error(where: str, text: str, span: Span, mention_text: str, offsets: str = "") -> InputError:
+    """Return the error for a mention that is not at its offsets; it names the unit that the offsets seem to count.
+
+    Parameters
+    ----------
+    offsets
+        The offsets as the file has them. Empty: the span.
+    """
+    offsets, length = offsets or f"{span[0]}-{span[1]}", len(mention_text)
     unit = unit_of(text, span, mention_text)
     if not unit:
         return offset_error(where, offsets, length)

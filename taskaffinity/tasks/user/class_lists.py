@@ -63,12 +63,16 @@ def _separator(labelled: Rows) -> str:
     """Return the separator that the texts of a column have; empty if none has one."""
     found = ""
     for where, row in labelled:
-        for mark in _SEPARATORS if isinstance(text := row["label"], str) and parsed_cell(text) is None else ():
-            if mark in text and mark != (found := found or mark):
+        text = row["label"]
+        if not isinstance(text, str) or isinstance(parsed_cell(text), list):
+            continue
+        for mark in _SEPARATORS:
+            if mark not in text or _brackets(text, mark):
+                continue
+            found = found or mark
+            if mark != found:
                 expected = f'label_separator: "{mark}" or "{found}", whichever stands between two classes'
                 raise input_error(where, f'"{found}" and "{mark}" in the labels of the column', expected)
-            if mark in text and not _brackets(text, mark):
-                found = mark
     return found
 
 
