@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from one_task import read
 
+from taskaffinity.errors import InputError
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Split
 
@@ -91,3 +92,17 @@ def test_rejected_classes_are_left_out(end: str, tmp_path: Path) -> None:
     task = read(tmp_path, "kind: classification, path: .")
     assert [len(task.examples[split]) for split in SPLITS] == [6, 6, 6]
     assert task.notes == ("9 rows that annotators rejected or ignored (answer:), left out",)
+
+
+def test_rows_that_are_all_rejected_are_counted_in_the_message(tmp_path: Path) -> None:
+    for split in SPLITS:
+        write(tmp_path, split, [row(split, "reject")], "jsonl")
+    with pytest.raises(InputError, match=r"train.jsonl: found no row, and 3 rows that annotators rejected or ignored"):
+        read(tmp_path, "kind: ner, path: ., columns: {entities: spans}")
+
+
+def test_tokens_without_tags_get_the_line_that_reads_the_spans(tmp_path: Path) -> None:
+    for split in SPLITS:
+        write(tmp_path, split, [row(split, "accept")], "jsonl")
+    with pytest.raises(InputError, match=r"found no tags among .* columns: {entities: spans}"):
+        read(tmp_path, "kind: ner, path: .")

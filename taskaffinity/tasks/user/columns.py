@@ -206,7 +206,7 @@ class Columns:
             absent = next((column for column in self.classes if column not in names), "")
             none = f" (there is none for {quoted(absent)})" if absent else ""
             also = f", or a column of 0 and 1 for each class, labels: [NAME, ...]{none}{also}"
-        if name == "words" and "text" in names:
+        if name in ("words", "tags") and "text" in names:
             marked = like_field("entities", names) or "NAME"
             also = f", or, for a text with mentions at offsets, columns: {{entities: {marked}}}"
         if name == "text_pair" and not like and self.kind in _OF_ONE_TEXT:

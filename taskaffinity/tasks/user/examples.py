@@ -23,6 +23,7 @@ from taskaffinity.tasks.user.candidates import joined
 from taskaffinity.tasks.user.class_lists import split_labels
 from taskaffinity.tasks.user.columns import Columns, Located
 from taskaffinity.tasks.user.encoding_note import encoding_note
+from taskaffinity.tasks.user.files import REJECTED
 from taskaffinity.tasks.user.labels import (
     check_enough,
     check_known_labels,
@@ -143,7 +144,8 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     rows = {split: list(_normalised(block, split, located, marks, counted)) for split, (_, located) in parts.items()}
     for split, where in places.items():
         if not rows[split]:
-            raise input_error(where, "no row", "at least one example")
+            lost = [f"{n:,} {what}" for what, n in counted.items() if what == REJECTED and n]
+            raise input_error(where, ", and ".join(["no row", *lost]), "at least one example")
     given = types_of(block.labels) if block.kind in TAG_KINDS else block.labels
     labels = (block.kind != "choice" and given) or labels_of(block.kind, rows, places["train"])
     if not block.labels and block.kind in CLASS_KINDS:
