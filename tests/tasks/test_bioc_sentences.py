@@ -81,3 +81,21 @@ def test_sentences_without_a_text_leave_the_text_of_the_passage(tmp_path: Path) 
     task = read(tmp_path, "kind: ner, path: .")
     tagged = {w for one in task.examples["train"] for w, t in zip(one.words, one.label, strict=True) if t != "O"}  # type: ignore[arg-type]
     assert tagged == WORDS
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+@pytest.mark.parametrize("write", [xml, bioc_json])
+def test_a_text_of_a_passage_beside_its_sentences_is_theirs(write, is_whole: bool, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Text of a passage that is in no sentence would be lost."""
+    text = "".join(SENTENCES) if is_whole else f"{''.join(SENTENCES)} More."
+    for number, split in enumerate(("train", "dev", "test")):
+        content = write(f"d{number}", "sentence", MENTIONS["outer"]).replace('"text": null', f'"text": "{text}"')
+        whole = f"<passage><offset>0</offset><text>{text}</text>"
+        (tmp_path / f"{split}.bioc").write_text(content.replace("<passage><offset>0</offset>", whole))
+    if is_whole:
+        assert len(read(tmp_path, "kind: ner, format: bioc, path: .").examples["train"]) == 2
+        return
+    with pytest.raises(
+        InputError, match="document 'd0': found a passage of 43 characters whose sentences have 37 others"
+    ):
+        read(tmp_path, "kind: ner, format: bioc, path: .")

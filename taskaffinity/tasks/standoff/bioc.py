@@ -15,7 +15,7 @@ from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.lines import parse_line, read_lines
-from taskaffinity.tasks.standoff.offsets import check_inside, check_mention, xml_root
+from taskaffinity.tasks.standoff.offsets import check_inside, check_mention, without_spaces, xml_root
 from taskaffinity.tasks.standoff.sentences import Span
 
 _EXPECTED = "a BioC collection: documents of passages"
@@ -68,8 +68,18 @@ _Documents = Iterator[tuple[str, list[_Part]]]
 
 
 def _parts(where: str, passage: _Part, sentences: list[_Part]) -> list[_Part]:
-    """Return the sentences of a passage with its own mentions, or the passage if no sentence has a text."""
-    if any(text.strip() for _, text, _ in sentences):
+    """Return the sentences of a passage with its own mentions, or the passage if no sentence has a text.
+
+    Raises
+    ------
+    InputError
+        If the passage has a text that is not that of its sentences, or no sentence holds a mention.
+    """
+    whole = "".join(text for _, text, _ in sentences)
+    if whole.strip():
+        if passage[1].strip() and without_spaces(passage[1]) != without_spaces(whole):
+            found = f"a passage of {len(passage[1])} characters whose sentences have {len(whole)} others"
+            raise input_error(where, found, "sentences with the whole text of their passage, or none")
         return _placed(where, sentences, passage[2], "sentence")
     return [(*passage[:2], [*passage[2], *(one for sentence in sentences for one in sentence[2])])]
 
