@@ -62,6 +62,7 @@ def test_a_comparison_has_one_object_per_arrow() -> None:
 
 
 KEYS_OF_A_SPLIT = {"examples", "documents", "empty", "median", "longest", "cut", "cut_is_exact", "labels"}
+KEYS_OF_A_SPLIT |= {"in_pieces", "contradictions"}
 
 
 def test_an_inspection_has_counts_and_no_text(tmp_path: Path) -> None:
@@ -88,5 +89,6 @@ def test_the_doctor_says_whether_all_is_ready() -> None:
 
 def test_the_status_counts_the_runs_of_each_study() -> None:
     [study] = printed("status", str(OLD))["studies"]
-    assert set(study) == {"results", "design", "suite", "runs", "running", "failed", "seconds_left", "admission"}
+    keys = {"results", "design", "suite", "runs", "running", "failed", "seconds_left", "admission", "estimates"}
+    assert set(study) == keys
     assert study["runs"] == {"done": 42, "running": 0, "failed": 0, "to do": 0}
