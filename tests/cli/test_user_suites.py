@@ -516,6 +516,7 @@ def test_inspect_says_how_long_texts_are_read(
     )
 
 
+@pytest.mark.slow
 def test_leaks_are_reported_before_anything_is_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

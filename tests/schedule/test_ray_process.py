@@ -288,7 +288,7 @@ class TestProcessOfRay:
         [kept] = tmp_path.glob("ta-ray-*")
         shutil.rmtree(kept)
 
-    @pytest.mark.parametrize("hangs", [1, 2])
+    @pytest.mark.parametrize("hangs", [1, pytest.param(2, marks=pytest.mark.slow)])
     def test_a_start_that_never_ends_is_given_up_and_tried_once_more(
         self, hangs: int, sessions: RaySessions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
