@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from taskaffinity.grouping.gains import GroupGains, group_values
-
-SetValue = Callable[[tuple[int, ...]], tuple[float, float]]
-"""Maps helpers to the value and lower bound of the target that is trained with them, in points."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +25,14 @@ class Helper:
     """Whether this set was trained: it is a measured pair, or a group with a measured gain."""
 
 
-def select_helpers(gains: GroupGains, target: int, value_of: SetValue | None = None) -> tuple[Helper, ...]:
+def select_helpers(gains: GroupGains, target: int) -> tuple[Helper, ...]:
     """Rank all sources of a target by forward selection.
 
     Each step adds the source with the best bound of the set. The chosen helpers are those up to the best set; none if
     no set is better than single-task training. Under the pair-mean model a second helper never improves the mean, so
     only a set that was trained, whose gain is measured, can show that two helpers are better than one.
-
-    Parameters
-    ----------
-    value_of : callable, optional
-        Value and lower bound of the target with a set of helpers, in points. Default: the measured gain of a group in
-        ``gains``, else the pair-mean model.
     """
-    value_of = value_of or _GroupValue(gains, target)
+    value_of = _GroupValue(gains, target)
     left = [s for s in range(gains.size) if s != target and not np.isnan(gains.bound[s, target])]
     steps: list[tuple[int, float, float]] = []
     while left:

@@ -252,7 +252,11 @@ def test_helpers_come_in_order_and_only_trained_sets_choose_two() -> None:
     assert [step.source for step in by_pairs] == [2, 1, 3]
     assert [step.is_chosen for step in by_pairs] == [True, False, False]
     assert by_pairs[1].set_gain == pytest.approx(4.0)
-    sums = select_helpers(gains_of(gain, 0.1), 0, lambda helpers: (float(gain[list(helpers), 0].sum()),) * 2)
+    trained = {}
+    for helpers in ((1, 2), (1, 3), (2, 3), (1, 2, 3)):
+        found = np.array([gain[list(helpers), 0].sum(), *[np.nan] * 3])  # only the target's gain is tested
+        trained[0, *helpers] = MeasuredGains(found, found, np.full(4, 0.1), np.full(4, 10.0))
+    sums = select_helpers(replace(gains_of(gain, 0.1), groups=trained), 0)
     assert [step.is_chosen for step in sums] == [True, True, False]
     harmful = select_helpers(gains_of(-np.abs(gain), 0.1), 0)
     assert not any(step.is_chosen for step in harmful)
