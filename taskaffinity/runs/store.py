@@ -68,17 +68,17 @@ class RunStore:
         return (self.folder(spec) / "result.json").is_file()
 
     @contextmanager
-    def claim(self, spec: RunSpec, *, wait: bool = True) -> Iterator[None]:
-        """Lock a run's folder; a second process that claims the same run waits.
+    def claim(self, spec: RunSpec) -> Iterator[None]:
+        """Lock a run's folder.
 
         Raises
         ------
         AlreadyRunning
-            If another process holds the lock and ``wait`` is false.
+            If another process holds the lock.
         """
         folder = self.folder(spec)
         folder.mkdir(parents=True, exist_ok=True)
-        with held(folder / ".lock", spec, wait=wait):
+        with held(folder / ".lock", spec):
             remove_litter(folder)
             remove_litter(folder / "model")
             finish_replacement(folder)

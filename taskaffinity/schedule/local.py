@@ -27,7 +27,7 @@ def in_this_process(
                 later.append((spec, settings))
                 continue
             yield (spec.run_id,)
-            outcome = train_and_store(spec, {**settings, "wait": False})
+            outcome = train_and_store(spec, settings)
             if outcome == ALREADY_RUNNING:
                 later.append((spec, settings))
             else:

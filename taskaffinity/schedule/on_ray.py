@@ -98,7 +98,7 @@ def _train(
 
     def submit(spec: RunSpec, settings: Mapping[str, Any]) -> Any:
         demand = {"num_cpus": resources.cpus_per_run, "num_gpus": settings["gpu_share"]}
-        return remote.options(name=spec.run_id, **demand).remote(spec, {**settings, "wait": False})
+        return remote.options(name=spec.run_id, **demand).remote(spec, settings)
 
     began = counted = time.time()
     looked = 0.0

@@ -106,7 +106,7 @@ def _remove_checkpoints(finished: Iterable[RunSpec], store: RunStore) -> None:
     for spec in finished:
         checkpoints = CheckpointFolder(store.folder(spec))
         if checkpoints.folder.is_dir():
-            with suppress(AlreadyRunning, OSError), store.claim(spec, wait=False):
+            with suppress(AlreadyRunning, OSError), store.claim(spec):
                 checkpoints.remove()
 
 

@@ -54,15 +54,14 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     ----------
     settings : dict
         ``root``, ``encoder`` and ``cache`` (paths), ``keep_predictions``, ``keep_weights``, ``keep_model``,
-        ``gpu_share``; optionally ``gpu_share_from``, ``share_with_group`` (default False), ``wait`` (for another
-        process with this run, default True), ``checkpoint_minutes`` (0 for no checkpoints) and ``on_heartbeat`` (a
-        callable, called every few seconds).
+        ``gpu_share``; optionally ``gpu_share_from``, ``share_with_group`` (default False), ``checkpoint_minutes`` (0
+        for no checkpoints) and ``on_heartbeat`` (a callable, called every few seconds).
 
     Returns
     -------
     str or None
         The reason if the run failed, ``FOUND_DONE`` if another process trained it, ``ALREADY_RUNNING`` if another
-        process is training it and ``wait`` is false, None otherwise.
+        process is training it, None otherwise.
     """
     store = RunStore(settings["root"])
     try:
@@ -74,9 +73,9 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
 
 
 def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> str | None:
-    with store.claim(spec, wait=settings.get("wait", True)):
-        if _is_done(spec, store, settings):  # another process finished it while this one waited
-            CheckpointFolder(store.folder(spec)).remove()  # or was killed before it could
+    with store.claim(spec):
+        if _is_done(spec, store, settings):  # another process finished it since the first look
+            CheckpointFolder(store.folder(spec)).remove()  # it may have been killed before it could
             return FOUND_DONE
         if spec in store:  # it is trained again, because it lacks weights or a model
             store.begin(spec)

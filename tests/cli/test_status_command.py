@@ -112,11 +112,11 @@ def test_a_run_is_running_as_long_as_its_folder_is_held(tmp_path: Path) -> None:
     with held(store, pairs[0]):
         assert store.is_held(pairs[0])
         assert current_status(study, store).states[pairs[0]] == "running"
-        with pytest.raises(AlreadyRunning), store.claim(pairs[0], wait=False):
+        with pytest.raises(AlreadyRunning), store.claim(pairs[0]):
             pass  # who asks takes nothing from who holds
     assert not store.is_held(pairs[0])  # its process was killed
     assert current_status(study, store).states[pairs[0]] == "to do"
-    with store.claim(pairs[0], wait=False):  # and gives back what it took
+    with store.claim(pairs[0]):  # and gives back what it took
         pass
 
 

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from taskaffinity.runs.files import read_json, write_json
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
-from taskaffinity.runs.store import MissingRuns, RunStore
+from taskaffinity.runs.store import AlreadyRunning, MissingRuns, RunStore
 from taskaffinity.tasks.metrics import METRICS
 
 SPEC = RunSpec((("a", "f1"), ("b", "f2")), EncoderRef("tiny", "e1"), 0, Recipe())
@@ -311,29 +311,27 @@ def test_who_claims_a_run_that_is_done_does_not_begin_it(store: RunStore) -> Non
         assert time.time() - (store.claimed_at(SPEC) or 0.0) < 60
 
 
-def claim_and_tell(root: Path, connection: Any) -> None:
-    with RunStore(root).claim(SPEC):
-        connection.send("in")
+def claim_in_a_process(root: Path, connection: Any) -> None:
+    try:
+        with RunStore(root).claim(SPEC):
+            connection.send("claimed")
+    except AlreadyRunning as error:
+        connection.send(str(error))
 
 
-@pytest.fixture
-def second(store: RunStore) -> Iterator[Any]:
+def claimed_by_another_process(store: RunStore) -> str:
     here, there = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=claim_and_tell, args=(store.root, there))
-
-    def start() -> Any:
-        process.start()
-        return here
-
-    yield start
+    process = multiprocessing.get_context("spawn").Process(target=claim_in_a_process, args=(store.root, there))
+    process.start()
     process.join()
+    answer: str = here.recv()
+    return answer
 
 
-def test_of_two_processes_that_want_a_run_the_second_waits(store: RunStore, second: Any) -> None:
+def test_a_run_is_claimed_by_one_process_at_a_time(store: RunStore) -> None:
     with store.claim(SPEC):
-        reader = second()
-        assert not reader.poll(2)  # it takes half a second to start
-    assert reader.poll(30)
+        assert claimed_by_another_process(store) == f"run {SPEC.run_id} is being trained by another process"
+    assert claimed_by_another_process(store) == "claimed"
 
 
 def test_a_results_folder_can_move(store: RunStore, tmp_path: Path) -> None:

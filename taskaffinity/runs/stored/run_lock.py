@@ -17,19 +17,19 @@ class AlreadyRunning(RuntimeError):
 
 
 @contextmanager
-def held(path: Path, spec: RunSpec, *, wait: bool) -> Iterator[None]:
+def held(path: Path, spec: RunSpec) -> Iterator[None]:
     """Hold the lock of a run's folder.
 
     Raises
     ------
     AlreadyRunning
-        If another process holds it and ``wait`` is false.
+        If another process holds it.
     OSError
         With the name of the lock, if it cannot be opened or the file system has no room for locks.
     """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=-1 if wait else 0)
+        lock.acquire(timeout=0)
     except Timeout:
         raise AlreadyRunning(f"run {spec.run_id} is being trained by another process") from None
     except OSError:
