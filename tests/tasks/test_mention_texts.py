@@ -77,10 +77,23 @@ def test_a_text_that_is_elsewhere_is_refused_with_its_line(tmp_path: Path) -> No
     assert WORD not in str(caught.value)
 
 
-def test_white_space_in_the_text_of_a_mention_is_not_compared(tmp_path: Path) -> None:
-    entity = {"start": 0, "end": 10, "text": "folic acid ", "label": "Drug"}
-    for split in SPLITS:
-        (tmp_path / f"{split}.jsonl").write_text(
-            json.dumps({"text": "folic\nacid.", "id": split, "entities": [entity]})
+SPACED = "folic acid "
+SPACED_FILES = {
+    "": {
+        "SPLIT.jsonl": json.dumps(
+            {
+                "text": "folic\nacid.",
+                "id": "SPLIT",
+                "entities": [{"start": 0, "end": 10, "text": SPACED, "label": "Drug"}],
+            }
         )
-    assert read(tmp_path, "kind: ner, path: .").examples["train"][0].label == ("B-Drug", "I-Drug", "O")
+    },
+    "pubtator": {"SPLIT.pubtator": f"ID|t|folic acid.\nID|a|x\nID\t0\t10\t{SPACED}\tDrug\n"},  # as in the NCBI corpus
+    "brat": {"SPLIT/ID.txt": "folic acid.", "SPLIT/ID.ann": f"T1\tDrug 0 10\t{SPACED}\n"},
+}
+
+
+@pytest.mark.parametrize("form", SPACED_FILES)
+def test_white_space_in_the_text_of_a_mention_is_not_compared(form: str, tmp_path: Path) -> None:
+    block = write(tmp_path, SPACED_FILES[form]) + (form and f", format: {form}")
+    assert read(tmp_path, block).examples["train"][0].label[:2] == ("B-Drug", "I-Drug")  # type: ignore[index]
