@@ -98,6 +98,31 @@ def test_ids_of_pubtator_need_not_be_numbers(name: str, tmp_path: Path) -> None:
     assert [example.document for example in task.examples["dev"]] == [name.format(1)] * 2
 
 
+def twice(tmp_path: Path, second: str) -> str:
+    """Write documents of which the last one of train has the id of the first; return the task's keys."""
+    first = "1|t|A snark.\n1|a|It ran.\n1\t2\t7\tsnark\tBeast\n"
+    (tmp_path / "train.pubtator").write_text(f"{first}\n4|t|A boojum.\n4|a|\n\n{second}")
+    for number, split in ((2, "dev"), (3, "test")):
+        (tmp_path / f"{split}.pubtator").write_text(f"{number}|t|A boojum.\n{number}|a|\n")
+    return "kind: ner, path: ., labels: [Beast]"
+
+
+def test_a_pubtator_document_that_occurs_twice_is_read_once(tmp_path: Path) -> None:
+    """As document 8528200 of the NCBI disease corpus does."""
+    block = twice(tmp_path, "1|t|A snark.\n1|a|It ran.\n1\t2\t7\tsnark\tBeast\n")
+    task = read(tmp_path, block)
+    assert [example.document for example in task.examples["train"]] == ["1", "1", "4"]
+    assert task.notes == ("1 documents that occur twice, read once",)
+
+
+@pytest.mark.parametrize(
+    "second", ["1|t|A snark.\n1|a|It ran.\n", "1|t|A snarl.\n1|a|It ran.\n1\t2\t7\tsnarl\tBeast\n"]
+)
+def test_two_pubtator_documents_with_one_id_are_refused(second: str, tmp_path: Path) -> None:
+    message = error_of(tmp_path, twice(tmp_path, second))
+    assert "train.pubtator: line 8: found a second document '1'; expected each document once" in message
+
+
 def test_a_text_before_the_mark_of_a_title_is_no_id(tmp_path: Path) -> None:
     (tmp_path / "train.pubtator").write_text("the frumious snark|t|x\n")
     message = error_of(tmp_path, "kind: ner, path: {train: train.pubtator}, dev: 20%, test: 20%")

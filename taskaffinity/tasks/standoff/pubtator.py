@@ -4,11 +4,13 @@ A document starts with ``pmid|t|title`` and ``pmid|a|abstract``. Tab-separated a
 ends the document. A mention has pmid, start, end, text, type and possibly an id; a composite mention lists its parts in
 a seventh column. A relation has pmid, its type and two arguments; relations are not read. Offsets count the characters
 of title + one blank + abstract; the end is exclusive. Instead of the pmid, a document may have another id (``PMC1``).
+A document that occurs twice with equal text and equal mentions, as one of the NCBI disease corpus does, is read once.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -19,6 +21,7 @@ from taskaffinity.tasks.standoff.sentences import Span
 
 _NAME = re.compile(r"[\w.:/-]{1,40}")
 """An id of a document, such as ``10491763`` or ``PMC1``."""
+REPEATED = "documents that occur twice, read once"
 _COLUMNS = "4 (pmid, CID, chemical, disease), or {} (pmid, start, end, text, type, id, parts)"
 
 
@@ -36,45 +39,60 @@ class Document:
         return f"{self.title} {self.abstract}"
 
 
-def read_pubtator(lines: Iterable[tuple[str, str]], types: Collection[str] = ()) -> Iterator[Document]:
+def read_pubtator(
+    lines: Iterable[tuple[str, str]], types: Collection[str] = (), notes: Counter[str] | None = None
+) -> Iterator[Document]:
     """Read and check documents from ``(where, line)`` pairs.
 
     Parameters
     ----------
     types
         The legal types of mentions. Empty: any.
+    notes
+        Counts the documents that occur again.
 
     Raises
     ------
     InputError
-        If a line does not match the format in the module's docstring, or a mention is not at its offsets.
+        If a line does not match the format in the module's docstring, a mention is not at its offsets, or two different
+        documents have one id.
     """
+    seen: dict[str, int] = {}
+    for where, document in _documents(lines, types):
+        content = hash((document.title, document.abstract, tuple(document.mentions)))
+        if document.name not in seen:
+            seen[document.name] = content
+            yield document
+        elif seen[document.name] != content:
+            raise input_error(where, f"a second document {shown(document.name)}", "each document once")
+        elif notes is not None:
+            notes[REPEATED] += 1
+
+
+def _documents(lines: Iterable[tuple[str, str]], types: Collection[str]) -> Iterator[tuple[str, Document]]:
+    """Yield documents, each with the line of its title."""
     document: Document | None = None
     title: tuple[str, str] | None = None
-    seen: set[str] = set()
-    where = ""
+    begins = where = ""
     for where, line in lines:
         if not line:
             if title:
                 raise input_error(where, "a blank line after a title", "the document's abstract, pmid|a|...")
             if document:
-                yield document
+                yield begins, document
             document = None
         elif title:
             document = Document(*title, _parse_headed(where, line, "a", title[0]))
             title = None
         elif document is None:
-            pmid = line.partition("|")[0]
-            if pmid in seen:
-                raise input_error(where, f"a second document {shown(pmid)}", "each document once")
-            seen.add(pmid)
+            pmid, begins = line.partition("|")[0], where
             title = pmid, _parse_headed(where, line, "t", pmid)
         else:
             _add_annotation(where, line, document, types)
     if title:
         raise input_error(where, "a title as the last line", "its abstract; the file looks cut off")
     if document:
-        yield document
+        yield begins, document
 
 
 def _parse_headed(where: str, line: str, letter: str, pmid: str) -> str:

@@ -46,8 +46,9 @@ def pubtator_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
     InputError
         As ``read_pubtator``.
     """
-    lines = enumerate(read_lines(path, encoding=encoding)[0], start=1)
-    for document in read_pubtator((f"{path}: line {number}", line.rstrip("\r ")) for number, line in lines):
+    numbered = enumerate(read_lines(path, encoding=encoding)[0], start=1)
+    lines = ((f"{path}: line {number}", line.rstrip("\r ")) for number, line in numbered)
+    for document in read_pubtator(lines, notes=notes):
         sentences = document_sentences(document.title, document.abstract)
         where = f"{path}: document {document.name}"
         yield from _sentence_rows(where, document.name, document.text, sentences, document.mentions)
