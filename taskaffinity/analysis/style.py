@@ -7,7 +7,7 @@ data without matplotlib, because the terminal's table uses it too.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -175,6 +175,30 @@ def describe_estimate_signs(by: Literal["lines", "marks"]) -> str:
 def short(title: str, most: int = 18) -> str:
     """Return the title with at most ``most`` characters; a cut title ends in an ellipsis."""
     return title if len(title) <= most else f"{title[: most - 1].rstrip()}…"
+
+
+def shortened(titles: Iterable[str], most: int = 18) -> dict[str, str]:
+    """Return each title with at most ``most`` characters, by title; different titles stay different.
+
+    A cut title ends in an ellipsis. Titles that begin in the same way keep their ends, or get numbers.
+    """
+    names = {title: short(title, most) for title in titles}
+    alike: dict[str, list[str]] = {}
+    for title, name in names.items():
+        alike.setdefault(name, []).append(title)
+    for group in alike.values():
+        names |= _told_apart(group, most) if len(group) > 1 else {}
+    return names
+
+
+def _told_apart(titles: Sequence[str], most: int) -> dict[str, str]:
+    """Return titles that begin in the same way, each with at most ``most`` characters, by title."""
+    for end in range(max(1, most // 3), most - 1):
+        names = {title: f"{title[: most - 1 - end].rstrip()}…{title[-end:].lstrip()}" for title in titles}
+        if len({*names.values()}) == len(titles):
+            return names
+    numbered = enumerate(titles, start=1)  # they differ in the middle only
+    return {title: f"{title[: most - 1 - len(str(number))].rstrip()}…{number}" for number, title in numbered}
 
 
 def plural(number: float, word: str) -> str:

@@ -15,10 +15,10 @@ from matplotlib.ticker import MaxNLocator
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import labels
-from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, verdict_legend
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, SIGNIFICANT, frame, verdict_legend
 from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import PALETTES, Palette, short, style_of
+from taskaffinity.analysis.style import PALETTES, Palette, shortened, style_of
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
@@ -50,6 +50,7 @@ def curves_frame(study: Study, store: RunStore) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CURVES_COLUMNS)).sort_values(list(CURVES_COLUMNS[:4]), ignore_index=True)
 
 
+@PLAIN_TEXT
 def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteName = "paper") -> Figure:
     """Draw one small axes per target, with a mean curve per source in its verdict's style.
 
@@ -63,7 +64,8 @@ def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteNa
         ``curves_frame`` of the same study.
     """
     colours = PALETTES[palette]
-    titles = [short(title, 28) for title in matrix.titles]
+    names = shortened(matrix.titles, 28)
+    titles = [names[title] for title in matrix.titles]
     height = max(1.7, 0.13 * len(matrix.tasks))
     backdrop, axes = small_multiples(titles, width=2.3, height=height, left=0.45, right=1.3, below=0.55)
     for t, ax in enumerate(axes):
@@ -83,6 +85,7 @@ def draw_curves(matrix: AffinityMatrix, curves: pd.DataFrame, palette: PaletteNa
 
 def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colours: Palette) -> None:
     ends: list[tuple[float, str, str]] = []
+    names = shortened(matrix.titles, 16)
     # Inconclusive sources first, so that named curves lie on top.
     sources = [s for s in range(len(matrix.tasks)) if s != t]
     for s in sorted(sources, key=lambda s: -get_args(Verdict).index(matrix.verdict[s, t])):
@@ -93,7 +96,7 @@ def _target(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
         style = style_of(verdict, colours.verdicts)
         _line(ax, mean, style.color, style.line, 1.8 if verdict in SIGNIFICANT else 1.0, f"{matrix.tasks[s]}")
         if verdict in SIGNIFICANT or len(sources) <= NAMED:
-            ends.append((mean.iloc[-1], f"{style.mark} {short(matrix.titles[s], 16)}", style.ink))
+            ends.append((mean.iloc[-1], f"{style.mark} {names[matrix.titles[s]]}", style.ink))
     single = rows[rows.source == ""]
     for _, run in single.groupby("seed"):
         ax.plot(run.epoch, POINTS * run.score, color="#555555", linewidth=0.4, alpha=0.7, zorder=3)

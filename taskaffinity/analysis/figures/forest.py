@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from taskaffinity.analysis.cautions.of_study import COLLAPSED_MARK, collapsed_ar
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
-from taskaffinity.analysis.figures.layout import FONT, SIGNIFICANT, frame, sheet
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, SIGNIFICANT, frame, sheet
 from taskaffinity.analysis.figures.looks import Look, estimate_look, has_sign, untested_words
 from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.figures.small_multiples import small_multiples
@@ -28,7 +29,7 @@ from taskaffinity.analysis.style import (
     describe_marks,
     marked,
     plural,
-    short,
+    shortened,
     signed,
     style_of,
 )
@@ -40,6 +41,7 @@ ALL_ROWS = 16
 TITLE = "Gain, interval and seeds (points)"
 
 
+@PLAIN_TEXT
 def draw_forest(
     matrix: AffinityMatrix,
     gains: pd.DataFrame | None = None,
@@ -66,19 +68,12 @@ def draw_forest(
     ax = ax or sheet(7.6, height + 2.6, (1.9, 1.9, 4.9, height))
     _column(ax, matrix, groups, height, _seeds(matrix, gains), colours)
     ax.set_xlabel("gain (points)", family=FONT)
-    frame(
-        ax,
-        matrix,
-        TITLE,
-        below=40,
-        left=-120 if own else 0,
-        across=72 * 7.2 if own else None,
-        note=_note(matrix, gains),
-        palette=colours,
-    )
+    left, across = (-120, 72 * 7.2) if own else (0, None)
+    frame(ax, matrix, TITLE, below=40, left=left, across=across, note=_note(matrix, gains), palette=colours)
     return ax
 
 
+@PLAIN_TEXT
 def draw_forests(
     matrix: AffinityMatrix,
     gains: pd.DataFrame | None = None,
@@ -163,7 +158,7 @@ def _column(
     y = 0.0
     for group in groups:
         y += GAP
-        title = f"into {short(matrix.titles[group[0]], 28)}"
+        title = f"into {shortened(matrix.titles, 28)[matrix.titles[group[0]]]}"
         ax.text(-0.02, y - 0.36 * GAP, title, **_HEADING, transform=ax.get_yaxis_transform())
         ticks += _into(ax, matrix, group, y, gains, colours)
         y += len(group[1]) * ROW
@@ -181,7 +176,8 @@ _ESTIMATE_MARKERS = {"positive": "^", "negative": "v", "unclear": "D"}
 
 
 def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> str:
-    seeds = "" if gains is None else "small circles are seeds (pair minus the single-task mean); "
+    against = "its compute-matched mean" if matrix.study.baseline == "compute-matched" else "the single-task mean"
+    seeds = "" if gains is None else f"small circles are seeds (pair minus {against}); "
     note = f'Bars are intervals; {seeds}the grey band is the margin of "no effect". {describe_marks()}'
     if collapsed_arrows(matrix):
         crosses = "" if gains is None else "; crosses are collapsed runs of the pair"
@@ -192,8 +188,9 @@ def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> str:
 
 
 def _omitted(matrix: AffinityMatrix, empty: int) -> str:
-    counts = [f"{len(matrix.select(verdict))} {verdict}" for verdict in ("no effect", "inconclusive")]
-    counts += [f"{number} {NOT_MEASURED}" for number in [len(matrix.select(NOT_MEASURED))] if number]
+    hidden = Counter(matrix.verdict[arrow] for arrow in matrix.arrows if not has_sign(matrix, arrow))
+    counts = [f"{hidden[verdict]} {verdict}" for verdict in ("no effect", "inconclusive")]
+    counts += [f"{hidden[NOT_MEASURED]} {NOT_MEASURED}"] * bool(hidden[NOT_MEASURED])
     targets = f", and {plural(empty, 'target')} without such an arrow" if empty else ""
     estimates = ", and estimates with a sign," if estimated_arrows(matrix) else ""
     return f"Only arrows that improve or degrade{estimates} are drawn; not drawn: {', '.join(counts)}{targets}."
@@ -209,7 +206,8 @@ def _into(
     rows = [(y + (rank + 0.5) * ROW, s) for rank, s in enumerate(sources)]
     for middle, s in rows:
         _row(ax, matrix, (s, t), middle, gains, colours)
-    return [(middle, short(matrix.titles[s], 22)) for middle, s in rows]
+    names = shortened(matrix.titles, 22)
+    return [(middle, names[matrix.titles[s]]) for middle, s in rows]
 
 
 def _row(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -52,7 +51,6 @@ def remove_figures_of_other_test_sets(study: Study, root: Path) -> None:
 
 
 @one_line_for_missing_glyphs()
-@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_figures(
     matrix: AffinityMatrix,
     store: RunStore,
@@ -82,7 +80,6 @@ def save_figures(
 
 
 @one_line_for_missing_glyphs()
-@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_test_set_figures(
     matrix: AffinityMatrix, store: RunStore, root: Path, figure_options: FigureOptions, scores: pd.DataFrame
 ) -> None:
@@ -94,7 +91,6 @@ def save_test_set_figures(
 
 
 @one_line_for_missing_glyphs()
-@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_stage_figures(study: Study, store: RunStore, root: Path, figure_options: FigureOptions) -> None:
     """Write the figure of a study in stages."""
     scores = stage_scores(study, store)
@@ -109,7 +105,6 @@ def save_stage_figures(study: Study, store: RunStore, root: Path, figure_options
 
 
 @one_line_for_missing_glyphs()
-@matplotlib.rc_context({"text.parse_math": False})  # a dollar sign in a title starts no formula
 def save_group_figure(chosen: ChosenGroups, root: Path) -> None:
     """Write the figure of the chosen groups, ``groups.{png,svg}``."""
     figure, words = draw_groups(chosen), describe_figure(chosen)

@@ -23,6 +23,7 @@ from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import (
+    PLAIN_TEXT,
     SIGNIFICANT,
     TITLE,
     estimate_handle,
@@ -35,7 +36,7 @@ from taskaffinity.analysis.figures.looks import Look, has_sign, looks_of
 from taskaffinity.analysis.figures.order import circle_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED
-from taskaffinity.analysis.style import ABOUT, PALETTES, Palette, plural
+from taskaffinity.analysis.style import ABOUT, PALETTES, Palette, plural, shortened
 
 ALL_ARROWS = 6
 """Up to this many tasks every arrow is drawn; with more, their labels would collide."""
@@ -75,6 +76,7 @@ class _Sizes:
         return cls(2 * (radius + 1.5), 1 + 1.5 / radius, 26.0, 0.9, 2.8, 0.65, 7.5)
 
 
+@PLAIN_TEXT
 def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteName = "paper") -> Axes:
     """Draw the graph of a study of pairs, with the size of every gain.
 
@@ -116,13 +118,14 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
 
 def _nodes(ax: Axes, matrix: AffinityMatrix, places: FloatArray, node: float) -> None:
     arrows.draw_nodes(ax, places, node)
+    names = shortened(matrix.titles, 20)
     for place, title, mean in zip(places, matrix.titles, matrix.single_mean, strict=True):
         score = "" if math.isnan(mean) else f"{mean:.1f}"
         if len(places) > NAMES_INSIDE:
             labels.write_score(ax, place, score)
-            labels.write_name_outside(ax, place, title, node)
+            labels.write_name_outside(ax, place, names[title], node)
         else:
-            labels.write_node(ax, place, title, score, node)
+            labels.write_node(ax, place, title, score, node, among=matrix.titles)
 
 
 def _arrows(
@@ -170,9 +173,11 @@ def _counts_legend(ax: Axes, matrix: AffinityMatrix, colours: Palette) -> None:
     """Lines of the two verdicts that are drawn, and counts of all four."""
     handles, words = [], []
     for verdict, style in colours.verdicts.items():
-        is_drawn, count = verdict in SIGNIFICANT, len(matrix.select(verdict))
+        is_drawn, found = verdict in SIGNIFICANT, matrix.select(verdict)
         handles.append(Line2D([], [], color=style.color, linestyle=style.line if is_drawn else "none", linewidth=2.4))
-        words.append(f"{verdict}: {count}{'' if is_drawn else ' (not drawn)'}")
+        signs = sum(has_sign(matrix, arrow) for arrow in found)  # drawn as estimates
+        hidden = "" if is_drawn else f" ({len(found) - signs} not drawn)" if signs else " (not drawn)"
+        words.append(f"{verdict}: {len(found)}{hidden}")
     if estimated := estimated_arrows(matrix):
         number = sum(has_sign(matrix, arrow) for arrow in estimated)
         handles.append(estimate_handle(colours))

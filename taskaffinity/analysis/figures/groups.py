@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
-from taskaffinity.analysis.figures.layout import SIGNIFICANT, surround, verdict_legend
+from taskaffinity.analysis.figures.layout import PLAIN_TEXT, SIGNIFICANT, surround, verdict_legend
 from taskaffinity.analysis.figures.looks import estimate_look
 from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.groups.chosen import ChosenGroups
@@ -29,6 +29,7 @@ _FEW = {1: np.zeros((1, 2)), 2: np.array([[-1.0, 0.0], [1.0, 0.0]])}
 _CURVE = tuple(np.linspace(0, 1, 80).tolist())
 
 
+@PLAIN_TEXT
 def draw_groups(chosen: ChosenGroups, palette: PaletteName = "paper") -> Figure:
     """Draw one small graph per model.
 
@@ -96,7 +97,7 @@ def _graph(ax: Axes, chosen: ChosenGroups, number: int, colours: Palette) -> Non
         )
         about = ABOUT if chosen.estimated[task] else ""
         value = "single-task" if len(group) == 1 else about + signed(chosen.gain[task]) if served else "helps"
-        labels.write_node(ax, place, chosen.matrix.titles[task], value, NODE)
+        labels.write_node(ax, place, chosen.matrix.titles[task], value, NODE, among=chosen.matrix.titles)
     drawn = [
         (a, b)
         for b, target in enumerate(group)

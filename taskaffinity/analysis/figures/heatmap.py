@@ -15,11 +15,11 @@ from matplotlib.patches import Rectangle
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
-from taskaffinity.analysis.figures.layout import FONT, TITLE, enlarged, frame, sheet
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, TITLE, enlarged, frame, sheet
 from taskaffinity.analysis.figures.looks import estimate_look, without_run
 from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.analysis.style import ABOUT, DIAGONAL, PALETTES, STYLES, Palette, describe_marks, short, signed
+from taskaffinity.analysis.style import ABOUT, DIAGONAL, PALETTES, STYLES, Palette, describe_marks, shortened, signed
 
 ALL_NUMBERS = 16
 """Up to this many tasks every cell has its number; with more, only cells that improve or degrade."""
@@ -29,6 +29,7 @@ PALE = 0.179
 """Relative luminance of a cell above which dark text has more contrast than white text."""
 
 
+@PLAIN_TEXT
 def draw_heatmap(
     matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteName = "paper", order: Order = "suite"
 ) -> Axes:
@@ -49,7 +50,8 @@ def draw_heatmap(
         bar = figure.add_axes(((1.75 + side + 0.2) / width, 2.4 / height, 0.16 / width, side / height))
     gain = matrix.gain[np.ix_(places, places)]
     largest = max(float(np.nanmax(np.abs(gain), initial=0.0)) if np.isfinite(gain).any() else 0.0, *matrix.margins)
-    titles, font = [short(matrix.titles[place], 24) for place in places], 8.5 * enlarged(72 * side, most=1.25)
+    names, font = shortened(matrix.titles, 24), 8.5 * enlarged(72 * side, most=1.25)
+    titles = [names[matrix.titles[place]] for place in places]
     ax.set_facecolor("white")
     sns.heatmap(
         gain,

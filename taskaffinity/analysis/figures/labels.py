@@ -17,7 +17,7 @@ from scipy.optimize import isotonic_regression
 from taskaffinity.analysis.figures.arrows import to_data
 from taskaffinity.analysis.figures.layout import FONT
 from taskaffinity.analysis.statistics.gain_error import FloatArray
-from taskaffinity.analysis.style import VerdictStyle, short
+from taskaffinity.analysis.style import VerdictStyle, shortened
 
 IntArray = npt.NDArray[np.int64]
 
@@ -28,6 +28,8 @@ MANY_PLACES = sorted(np.linspace(0.14, 0.86, 73).tolist(), key=lambda share: abs
 """The same for graphs of many tasks, which have little room."""
 
 SMALLEST_FONT, READABLE = 5.5, 7.5
+LEAST = 4
+"""Fewest characters of a cut title."""
 
 
 @dataclass(frozen=True)
@@ -110,26 +112,30 @@ def write_label(
     return Bbox([low[best, 0], high[best, 0]])
 
 
-def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float) -> None:
-    """Write title and score into a node; a long title is wrapped, then shrunk, then cut."""
+def write_node(ax: Axes, place: FloatArray, title: str, score: str, node: float, among: Sequence[str]) -> None:
+    """Write title and score into a node; a long title is wrapped, then shrunk, then cut as ``shortened`` cuts it.
+
+    Parameters
+    ----------
+    among : sequence of str
+        The titles of all tasks, also of this one.
+    """
     radius = to_data(ax, node / 2) * 0.93
     text = _text(ax, place, "", 9.0, color="#222222", zorder=4)
     text.set_gid("node")
 
     def fits(width: int, size: float) -> bool:
-        text.set_text("\n".join([*_wrapped(title, width), *([score] if score else [])]))
+        text.set_text("\n".join([*_wrapped(shown, width), *([score] if score else [])]))
         text.set_fontsize(size)
         corners = ax.transData.inverted().transform(text.get_window_extent().get_points())
         return bool(math.hypot(*(corners[1] - corners[0]) / 2) <= radius)
 
-    while True:
+    for most in range(len(title), min(len(title), LEAST) - 1, -1):
+        shown = shortened(among, most)[title]
         for size in np.arange(9.0, SMALLEST_FONT - 0.125, -0.25):
             # More lines only if the font would be too small to read.
             if any(fits(width, size) for width in ((13,) if size >= READABLE else (13, 9))):
                 return
-        if len(title) <= 4:
-            return
-        title = title[:-2] + "…"
 
 
 def write_score(ax: Axes, place: FloatArray, score: str) -> None:
@@ -137,12 +143,12 @@ def write_score(ax: Axes, place: FloatArray, score: str) -> None:
     _text(ax, place, score, 7.5, color="#222222", zorder=4).set_gid("node")
 
 
-def write_name_outside(ax: Axes, place: FloatArray, title: str, node: float) -> None:
-    """Write a task's name outside the circle, along the radius and never upside down."""
+def write_name_outside(ax: Axes, place: FloatArray, name: str, node: float) -> None:
+    """Write a task's short name outside the circle, along the radius and never upside down."""
     angle = math.degrees(math.atan2(place[1], place[0]))
     left = not -90 <= angle <= 90
     start = place * (1 + to_data(ax, node / 2 + 5))
-    text = _text(ax, start, short(title, 20), 9.5, color="#222222", zorder=4)
+    text = _text(ax, start, name, 9.5, color="#222222", zorder=4)
     text.set(
         rotation=angle + 180 if left else angle,
         rotation_mode="anchor",

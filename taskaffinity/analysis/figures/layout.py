@@ -31,6 +31,8 @@ FONT = "DejaVu Sans"
 """Font that comes with matplotlib: figures are the same everywhere, and it has all marks."""
 TITLE = "Gain over single-task training (points)"
 SIGNIFICANT: tuple[Verdict, ...] = ("improves", "degrades")
+PLAIN_TEXT = matplotlib.rc_context({"text.parse_math": False})
+"""Decorates every function that draws: a dollar sign in a title starts no formula."""
 WIDE, LARGEST = 9.0, 1.6
 """Width in inches above which the text around a figure grows, because a page shrinks it; and the largest factor."""
 

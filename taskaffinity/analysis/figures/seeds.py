@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.figure_options import PaletteName
-from taskaffinity.analysis.figures.layout import FONT, frame
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, frame
 from taskaffinity.analysis.figures.looks import without_run
 from taskaffinity.analysis.figures.small_multiples import small_multiples
-from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, short, style_of
+from taskaffinity.analysis.style import PALETTES, Palette, describe_marks, marked, shortened, style_of
 from taskaffinity.tasks.splits import split_of
 
 ROW = 0.21  # inches
@@ -29,6 +29,7 @@ SPREAD, GOLDEN = 0.5, 0.618034
 """Share of a row over which the points are spread, and the step between them: equal scores do not overlap."""
 
 
+@PLAIN_TEXT
 def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName = "paper") -> Figure:
     """Draw one small axes per target: single-task runs in the first row, then one row per source.
 
@@ -41,7 +42,8 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
         ``scores_frame`` of the same study.
     """
     size, colours = len(matrix.tasks), PALETTES[palette]
-    titles = [short(matrix.titles[t], 28) for t in matrix.targets]
+    names = shortened(matrix.titles, 28)
+    titles = [names[matrix.titles[t]] for t in matrix.targets]
     backdrop, axes = small_multiples(titles, width=2.1, height=size * ROW, left=1.3, right=0.75, below=0.4)
     arms = ("finetune",) if matrix.study.evaluate_after == "finetune" else ("single", "pair", "matched")
     test = gains[(gains.split == split_of(matrix.test_set)) & gains.arm.isin(arms)]
@@ -86,7 +88,8 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
             continue
         _bar(ax, matrix.baseline[s, t] + gain, row, style.ink)
         _beside(ax, row, marked(gain, verdict), style.ink)
-    names = ["single-task", *(f"with {short(matrix.titles[s], 16)}" for s in sources)]
+    short = shortened(matrix.titles, 16)
+    names = ["single-task", *(f"with {short[matrix.titles[s]]}" for s in sources)]
     ax.set_yticks(range(size), names, fontsize=7.5, family=FONT)
     ax.set_ylim(size - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)

@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import labels
-from taskaffinity.analysis.figures.layout import FONT, line_legend, sheet, surround
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, line_legend, sheet, surround
 from taskaffinity.analysis.paper.captions import describe_stages
 from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, describe_gain, uneven
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import PALETTES, Palette, marked, short, signed
+from taskaffinity.analysis.style import PALETTES, Palette, marked, shortened, signed
 from taskaffinity.runs.study import Study
 
 NAMED_ONCE = 6
@@ -33,6 +33,7 @@ MEANINGS: dict[Verdict, str] = {
 """Legend of the lines into a stage."""
 
 
+@PLAIN_TEXT
 def draw_stages(
     study: Study,
     scores: Sequence[StageScore],
@@ -63,7 +64,8 @@ def draw_stages(
     height = max(3.4, 0.34 * len(study.tasks) + 1.4)
     room = 0.0 if len(study.tasks) <= NAMED_ONCE else 2.4
     ax = ax or sheet(8.6 + room, height + 3.0, (2.1, 2.0, 4.3 + room, height))
-    titles = {card.name: card.title for card in study.tasks}
+    short = shortened([card.title for card in study.tasks], 22)
+    titles = {card.name: short[card.title] for card in study.tasks}
     by_cell = {(score.task, score.stage): score for score in scores}
     known = [seed for score in scores for seed in score.scores]
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
@@ -187,7 +189,7 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
     side = -1 if place == 0 else 1
     for cell, y in zip(shown, labels.spread([cell.mean for cell in shown], gap, low, high), strict=True):
         if place == 0:
-            words, ink = f"{short(titles[cell.task], 22)}  {cell.mean:.1f}", "#222222"
+            words, ink = f"{titles[cell.task]}  {cell.mean:.1f}", "#222222"
         else:
             verdict = _verdict(cell)
             words, ink = f"{cell.mean:.1f}", colours.verdicts[verdict].ink if verdict else "#444444"
@@ -195,7 +197,7 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
                 "" if math.isnan(cell.gain) else f"  {marked(cell.gain, verdict) if verdict else signed(cell.gain)}"
             )
             if place == len(STAGES) - 1 or len(cells) > NAMED_ONCE:
-                words += f"  {short(titles[cell.task], 22)}"
+                words += f"  {titles[cell.task]}"
         text = ax.annotate(
             words,
             (place, cell.mean),

@@ -16,16 +16,17 @@ from taskaffinity.analysis.captions import describe_circles
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
-from taskaffinity.analysis.figures.layout import FONT, frame, verdict_legend
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, frame, verdict_legend
 from taskaffinity.analysis.figures.looks import Look, looks_of, without_run
 from taskaffinity.analysis.figures.small_multiples import small_multiples
-from taskaffinity.analysis.style import PALETTES, short
+from taskaffinity.analysis.style import PALETTES, shortened
 
 ROW = 0.21  # inches: height of a source
 NAME, GAIN, FOOT, REACH = 1.12, 1.66, 1.74, 0.45  # inches: right ends of names and gains, start of arrows, length
 STEEPEST = 0.9  # largest sine of the angle between the outermost arrows and the target's horizontal
 
 
+@PLAIN_TEXT
 def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figure:
     """Draw one small graph per target: a column of sources with gains and arrows.
 
@@ -34,7 +35,8 @@ def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figu
     size, colours = len(matrix.tasks), PALETTES[palette]
     height = max(1.0, (size - 1) * ROW)
     width = FOOT + REACH * (1 if size <= 8 else 1.6) + _across(size) / 72 + 0.05
-    titles = [f"into {short(matrix.titles[t], 28)}" for t in matrix.targets]
+    names = shortened(matrix.titles, 28)
+    titles = [f"into {names[matrix.titles[t]]}" for t in matrix.targets]
     backdrop, axes = small_multiples(titles, width=width, height=height, left=0.0, right=0.25, below=0.12)
     looks = looks_of(matrix, colours)
     for t, ax in zip(matrix.targets, axes, strict=True):
@@ -62,13 +64,14 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, looks: dict[tuple[int, int],
     centre = np.array([width - node / 144 - 0.05, height / 2])
     arrows.draw_nodes(ax, centre[None], node)
     score = matrix.single_mean[t]
-    labels.write_node(ax, centre, matrix.titles[t], "" if math.isnan(score) else f"{score:.1f}", node)
+    names, words = shortened(matrix.titles, 17), "" if math.isnan(score) else f"{score:.1f}"
+    labels.write_node(ax, centre, matrix.titles[t], words, node, among=matrix.titles)
     pitch, edge = height / max(len(sources), 1), node / 2 / 72
     outermost = np.arcsin(min(STEEPEST, 0.32 * pitch * max(len(sources) - 1, 0) / edge))
     angles = np.pi + outermost * (np.linspace(-1, 1, len(sources)) if len(sources) > 1 else np.zeros(1))
     for rank, (s, angle) in enumerate(zip(sources, angles, strict=False)):
         y = height - (rank + 0.5) * pitch
-        ax.text(NAME, y, short(matrix.titles[s], 17), fontsize=7.5, ha="right", va="center", family=FONT, gid="source")
+        ax.text(NAME, y, names[matrix.titles[s]], fontsize=7.5, ha="right", va="center", family=FONT, gid="source")
         look = looks.get((s, t))
         if look is None:
             words = without_run(matrix, (s, t))

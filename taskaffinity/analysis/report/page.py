@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import matplotlib
 import pandas as pd
 
 from taskaffinity.analysis.affinity import AffinityMatrix
@@ -182,12 +181,11 @@ def _figures(matrix: AffinityMatrix, store: RunStore) -> list[dict[str, Any]]:
     arrows = {f"{names[s]} {names[t]}": describe_arrow(matrix, (s, t)) for s, t in matrix.arrows}
     shown = []
     for name, title in titles.items():
-        with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a title is a dollar
-            drawn = draw_figure(name, matrix, store, DEFAULT)
-            words = take_words(drawn)
-            spoken = describe(matrix).partition("\n")[2].strip() if name == "graph" else "The numbers are in the table."
-            alt = f"{title} of {matrix.study.suite}. {spoken}"
-            picture = graph_image(drawn, alt=alt, words=arrows) if name == "graph" else image(drawn, alt=alt)
+        drawn = draw_figure(name, matrix, store, DEFAULT)
+        words = take_words(drawn)
+        spoken = describe(matrix).partition("\n")[2].strip() if name == "graph" else "The numbers are in the table."
+        alt = f"{title} of {matrix.study.suite}. {spoken}"
+        picture = graph_image(drawn, alt=alt, words=arrows) if name == "graph" else image(drawn, alt=alt)
         words = words if name == "graph" else words.removeprefix(caption(matrix)).strip()
         shown.append({"name": name, "title": title, "image": picture, "caption": words})
     return shown

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import matplotlib
-
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption
 from taskaffinity.analysis.figure_options import DEFAULT
@@ -27,10 +25,9 @@ def further_test_sets(matrix: AffinityMatrix, store: RunStore) -> list[dict[str,
 @one_line_for_missing_glyphs()
 def _shown(matrix: AffinityMatrix, store: RunStore) -> dict[str, Any]:
     name, study = matrix.test_set, matrix.study
-    with matplotlib.rc_context({"text.parse_math": False}):  # a dollar in a title is a dollar
-        drawn = draw_figure("forest", matrix, store, DEFAULT)
-        words = take_words(drawn).removeprefix(caption(matrix)).strip()
-        picture = image(drawn, alt=f"Gains of {study.suite} on test set {name}. The numbers are in the table.")
+    drawn = draw_figure("forest", matrix, store, DEFAULT)
+    words = take_words(drawn).removeprefix(caption(matrix)).strip()
+    picture = image(drawn, alt=f"Gains of {study.suite} on test set {name}. The numbers are in the table.")
     title = f"Arrows on test set {name}: gain of pair training over single-task training, in points"
     return {
         "name": name,
