@@ -45,7 +45,7 @@ def best_grouping(worth: AnyWorth, budget: Budget) -> Grouping:
     once = csr_array((ones, (task, served)), shape=(len(worth), n_served))
     is_trained = csr_array((ones, (served, group)), shape=(n_served, n_groups))
     no_groups = csr_array((len(worth), n_groups))
-    prices = budget.price.of(groups)
+    prices = budget.price.of(groups) / budget.total  # the solver's tolerance is absolute
     found = milp(
         np.concatenate([np.zeros(n_groups), -values[group, task]]),
         integrality=np.concatenate([np.ones(n_groups), np.zeros(n_served)]),
@@ -53,7 +53,7 @@ def best_grouping(worth: AnyWorth, budget: Budget) -> Grouping:
         constraints=[
             LinearConstraint(hstack([no_groups, once]), 1, 1),
             LinearConstraint(hstack([is_trained, -eye_array(n_served)]), lb=0),
-            LinearConstraint(np.concatenate([prices, np.zeros(n_served)])[None], ub=budget.total * (1 + 1e-9)),
+            LinearConstraint(np.concatenate([prices, np.zeros(n_served)])[None], ub=1 + 1e-9),
         ],
         options={"mip_rel_gap": 0.0},
     )

@@ -283,3 +283,16 @@ def test_runs_of_single_tasks_say_nothing_of_a_fixed_price_so_a_model_costs_thei
 def test_an_unknown_gain_serves_nobody_but_leaves_the_other_direction() -> None:
     worth = np.array([[np.nan, 3.0], [np.nan, np.nan]])
     assert group_values(np.array([[True, True]]), worth).tolist() == [[-np.inf, 3.0]]
+
+
+def test_a_budget_is_kept_whatever_its_unit() -> None:
+    """Two models of two tasks each would pay; the budget has the price of one."""
+    worth = np.full((4, 4), -9.0)
+    worth[0, 1] = worth[1, 0] = worth[2, 3] = worth[3, 2] = 5.0
+    np.fill_diagonal(worth, np.nan)
+    for unit in (1e-9, 1.0, 1e9):
+        price = Price(unit, np.full(4, unit))
+        found = best_grouping(worth, Budget(price, 6 * unit))
+        assert float(price.of(found.members()).sum()) <= 6 * unit * (1 + 1e-9)
+        with pytest.raises(NoGrouping):
+            best_grouping(worth, Budget(price, 4 * unit))
