@@ -160,3 +160,24 @@ def test_other_studies_never_stand_beside_the_papers_words(
 def test_only_a_study_of_pairs_has_arrows(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it is made by `taskaffinity pairwise`"):
         app(["table", "figure2", str(tmp_path)], standalone_mode=False)
+
+
+def test_a_claim_about_other_tasks_stays_open_if_the_study_lacks_some_of_them(tmp_path: Path) -> None:
+    """The paper's DDI has three sources: one that does not improve it leaves two."""
+    names = ("ddi2013-type", "bc5cdr-chemical")
+    study = replace(make_study(names), suite="biomedical")
+    matrix = measure(study, fill(study, tmp_path, latent_counts({})))
+    found = standings(with_verdicts(matrix, "no effect"))
+    assert found == {
+        "DDI is improved by other tasks": "undecided here",
+        "BC5CDR chemical hardly moves": "undecided here",
+    }
+    found = standings(with_verdicts(matrix, "improves"))
+    assert found == {"DDI is improved by other tasks": "agrees", "BC5CDR chemical hardly moves": "contradicts"}
+
+
+def test_a_study_of_one_task_decides_no_claim(tmp_path: Path) -> None:
+    study = replace(make_study(["ddi2013-type"]), suite="biomedical")
+    table = figure2_table(measure(study, fill(study, tmp_path, latent_counts({}))))
+    assert list(table.standing) == ["undecided here"]
+    assert list(table.here) == ["no other task"]

@@ -263,3 +263,23 @@ def test_runs_of_another_encoder_do_not_decide_which_runs_are_collapsed() -> Non
     }
     assert together["t", "single", "finetune"].tolist() == [True, False, False]
     assert not arms_of(noisy | calm, Rule()).collapsed["t", "single", "finetune"].any()
+
+
+def test_the_papers_average_is_over_the_tasks_of_the_study(tmp_path: Path) -> None:
+    """Table 2 prints 84.0 and 84.8 for single-task training of two of its four tasks, and 80.6 for the four."""
+    names = ["mednli", "clinicalsts"]
+    study = replace(make_study(names, design="full", finetune=dict.fromkeys(names, FINETUNE)), suite="clinical")
+    table = stages_table(study, stage_scores(study, RunStore(tmp_path)))
+    [single] = [row for row in table.index if row.startswith("paper: BlueBERT")]
+    assert list(table.loc[single]) == ["84.0", "84.8", "84.4"]
+    assert "Its multi-task models have all 4 tasks of the table." in describe_stages(study)
+
+
+def test_tasks_that_the_paper_does_not_have_get_no_rows_of_it(tmp_path: Path) -> None:
+    """A suite made in Python may have the name of one of the paper's."""
+    study = replace(
+        make_study(["own", "mine"], design="full", finetune={"own": FINETUNE, "mine": FINETUNE}), suite="clinical"
+    )
+    table = stages_table(study, stage_scores(study, RunStore(tmp_path)))
+    assert not [row for row in table.index if row.startswith("paper")]
+    assert "paper's rows" not in describe_stages(study)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.paper.encoders import ENCODER_TABLES, EncoderScores
-from taskaffinity.analysis.paper.stages import PAPER_TABLES, uneven
+from taskaffinity.analysis.paper.stages import PAPER_TABLES, lacks_tasks, paper_number, paper_table, uneven
 from taskaffinity.analysis.style import plural
 from taskaffinity.analysis.training_conditions import describe_precision
 from taskaffinity.runs.paper_protocol import describe_protocol
@@ -17,6 +17,7 @@ _PAPERS_ROWS = (
     " base. That code trains 30 epochs for tagging and similarity, and 10 for relations and inference. Only its taggers"
     " are trained on dev too; their losses are summed over padding. Its DDI is probably macro-F1."
 )
+_ALL_TASKS = " Its multi-task models have all {} tasks of the table."
 _OFFER = " --baseline paper-single trains single tasks by these recipes."
 
 
@@ -46,12 +47,13 @@ def describe_stages(
     level = f"{100 * (1 - study.rule.alpha):g}%"
     interval = f"with its {level} interval, not adjusted" if len(study.seeds) > 1 else "without an interval (one seed)"
     stamp = f" {SYNTHETIC.capitalize()}: not real data." if study.synthetic else ""
+    number = paper_number(study, PAPER_TABLES)
     return (
         f"Test scores in points, {mean} over {plural(len(study.seeds), 'seed')}; gain over single-task training "
         f"{interval}. Suite {study.suite}; encoder {study.encoder.name}"
         f"{describe_precision(study)}; {_epochs(study)}{after}; "
         f"{describe_protocol(study)}.{stamp}"
-        + (_papers_rows(study) if of_table and not study.synthetic and study.suite in PAPER_TABLES else "")
+        + (_papers_rows(study, number) if of_table and number else "")
         + (f" Fewer seeds: {', '.join(uneven)}." if uneven else "")
         + (f" Failed and left out: {'; '.join(failures)}." if failures else "")
     )
@@ -68,8 +70,9 @@ def _epochs(study: Study) -> str:
     return f"single-task by the recipes of the paper's single-task models, {alone}; multi-task {joint}"
 
 
-def _papers_rows(study: Study) -> str:
-    return _PAPERS_ROWS + ("" if study.baseline == "paper-single" else _OFFER)
+def _papers_rows(study: Study, number: int) -> str:
+    more = _ALL_TASKS.format(len(paper_table(number).columns) - 1) if lacks_tasks(study, number) else ""
+    return _PAPERS_ROWS + more + ("" if study.baseline == "paper-single" else _OFFER)
 
 
 def _range(values: Sequence[float]) -> str:
@@ -84,7 +87,7 @@ def describe_encoders(encoders: Sequence[EncoderScores]) -> str:
     first = studies[0]
     seeds = sorted({len(study.seeds) for study in studies})
     differ = len({study.recipes for study in studies}) > 1
-    paper = not first.synthetic and first.suite in ENCODER_TABLES
+    paper = paper_number(first, ENCODER_TABLES) == 5
     stamp = f" {SYNTHETIC.capitalize()}: not real data." if first.synthetic else ""
     return (
         f"Test scores in points after fine-tuning, mean (SD) over {' or '.join(map(str, seeds))} "

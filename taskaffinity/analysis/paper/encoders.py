@@ -17,6 +17,7 @@ from taskaffinity.analysis.paper.stages import (
     describe_gain,
     failures,
     means,
+    paper_number,
     paper_rows,
     paper_table,
     stage_arms,
@@ -109,7 +110,7 @@ def encoders_table(encoders: Sequence[EncoderScores]) -> pd.DataFrame:
         if encoder.over_first:
             gains = [describe_gain(gain) for gain in encoder.over_first if gain.stage == "finetune"]
             rows[f"  {name}, gain over the first"] = [*gains, ""]
-    number = None if first.synthetic else ENCODER_TABLES.get(first.suite)
+    number = paper_number(first, ENCODER_TABLES)
     if number is not None:
         rows |= paper_rows(number, [card.name for card in first.tasks], paper_table(number).index)
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns_of(first))

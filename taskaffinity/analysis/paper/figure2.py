@@ -40,6 +40,9 @@ _FULFIL: dict[str, tuple[Verdict, ...]] = {
 }
 """Verdicts that agree with a claim; all others but those of ``_OPEN`` contradict it."""
 
+_OTHERS = 3
+"""Arrows of a claim about some or every other task: both suites have four tasks. A study may have fewer of them."""
+
 _OPEN: tuple[Verdict, ...] = ("inconclusive", NOT_MEASURED)
 
 
@@ -79,7 +82,10 @@ def claims() -> tuple[Claim, ...]:
 
 
 def answers(matrix: AffinityMatrix) -> tuple[Answer, ...]:
-    """Return the claims about the tasks of a study, each with the study's answer."""
+    """Return the claims about the tasks of a study, each with the study's answer.
+
+    An arrow of a claim about some or every other task is open if the study does not have that task.
+    """
     known = []
     for claim in claims():
         named = {claim.source, claim.target} - {"some", "every"}
@@ -89,7 +95,9 @@ def answers(matrix: AffinityMatrix) -> tuple[Answer, ...]:
                 for s, t in matrix.arrows
                 if claim.source in (matrix.tasks[s], claim.of) and claim.target in (matrix.tasks[t], claim.of)
             )
-            known.append(Answer(claim, arrows, _standing(claim, [matrix.verdict[arrow] for arrow in arrows])))
+            lacking = 0 if claim.of == "one" else _OTHERS - len(arrows)
+            verdicts = [matrix.verdict[arrow] for arrow in arrows] + [NOT_MEASURED] * lacking
+            known.append(Answer(claim, arrows, _standing(claim, verdicts)))
     return tuple(known)
 
 
@@ -137,7 +145,8 @@ def describe_claims(matrix: AffinityMatrix) -> str:
 def _in_study(matrix: AffinityMatrix, arrows: Sequence[tuple[int, int]]) -> str:
     if len(arrows) != 1:
         counts = Counter(matrix.verdict[arrow] for arrow in arrows)
-        return ", ".join(f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict])
+        found = [f"{counts[verdict]} {verdict}" for verdict in get_args(Verdict) if counts[verdict]]
+        return ", ".join(found) or "no other task"
     [arrow] = arrows
     if math.isnan(matrix.gain[arrow]):
         return f"not measured ({matrix.untested_reason[arrow]})"

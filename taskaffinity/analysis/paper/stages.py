@@ -204,7 +204,7 @@ def stages_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
         rows[TITLES[stage]] = means(cells)
         if stage != "single":
             rows[f"  {TITLES[stage]}, gain"] = [*(describe_gain(cell) for cell in cells), ""]
-    number = None if study.synthetic else PAPER_TABLES.get(study.suite)
+    number = paper_number(study, PAPER_TABLES)
     if number is not None:
         models = _PAPER_MODELS[number]
         rows |= {
@@ -212,6 +212,17 @@ def stages_table(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
             for row, cells in paper_rows(number, tasks, models.values()).items()
         }
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns_of(study))
+
+
+def paper_number(study: Study, tables: Mapping[str, int]) -> int | None:
+    """Return the number of the paper's table that has the tasks of a study; None if the text is synthetic or other."""
+    number = None if study.synthetic else tables.get(study.suite)
+    return number if number and {card.name for card in study.tasks} <= {*paper_table(number).columns} else None
+
+
+def lacks_tasks(study: Study, number: int) -> bool:
+    """Return whether a study has only a part of the tasks of a table of the paper."""
+    return len(study.tasks) < len(paper_table(number).columns) - 1  # the average has a column, too
 
 
 def columns_of(study: Study) -> list[str]:
@@ -226,8 +237,11 @@ def means(cells: Sequence[StageScore]) -> list[str]:
 
 
 def paper_rows(number: int, tasks: Sequence[str], models: Iterable[str]) -> dict[str, list[str]]:
-    """Return rows of a table of the paper as printed text."""
-    paper = paper_table(number)[[*tasks, "avg"]]
+    """Return rows of a table of the paper as printed text; the average is over the given tasks."""
+    table = paper_table(number)
+    paper = table[[*tasks, "avg"]].copy()
+    if len(tasks) < len(table.columns) - 1:  # as ``lacks_tasks``
+        paper["avg"] = table[[*tasks]].mean(axis=1)
     rows = dict(zip(paper.index, paper.to_numpy(), strict=True))
     return {f"paper: {model}": [_one_digit(score) for score in rows[model]] for model in models}
 
