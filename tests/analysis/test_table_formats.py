@@ -47,3 +47,10 @@ def test_a_wide_table_is_transposed() -> None:
     wide = pd.DataFrame([["1"] * 6], index=["row"], columns=list("abcdef"))
     assert as_markdown(wide, "").splitlines()[0] == "|  | row |"
     assert r"\begin{tabular}{lr}" in as_latex(wide, "")
+
+
+def test_markdown_shows_titles_that_look_like_tags_code_or_emphasis() -> None:
+    table = pd.DataFrame([["<.001", "*y* `z`", r"a\|b", "_c_ d_e"]], index=["<b>x</b>"], columns=list("abcd"))
+    lines = as_markdown(table, "Of <b>x</b>: `code`, *y*.").splitlines()
+    assert lines[2] == r"| \<b>x\</b> | <.001 | \*y\* \`z\` | a\\\|b | \_c\_ d_e |"
+    assert lines[-1] == r"Of \<b>x\</b>: `code`, \*y\*."

@@ -5,6 +5,7 @@ LaTeX comes from pandas' ``Styler``. Markdown is written here: pandas needs anot
 
 from __future__ import annotations
 
+import re
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 5
 """Columns of scores that fit on a page; a wider table is transposed, like the paper's Table 6."""
+
+_MARKDOWN_TEXT = re.compile(r"<(?=[A-Za-z/!?])|\*")
+_MARKDOWN = re.compile(rf"{_MARKDOWN_TEXT.pattern}|[|`]|\\(?=[!-/:-@\[-`{{-~])|(?<!\w)_|_(?!\w)")
+"""What is escaped: it would start a tag, a cell, code, an escape or emphasis. Captions may have code."""
 
 _LATEX = {
     **{character: rf"\{character}" for character in "&%$#_{}"},
@@ -55,8 +60,8 @@ def as_markdown(table: pd.DataFrame, words: str) -> str:
     table = _fit(table)
     head = ["", *map(str, table.columns)]
     rows = [head, ["---", *["---:"] * len(table.columns)], *([str(name), *cells] for name, cells in table.iterrows())]
-    lines = ["| " + " | ".join(cell.strip().replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join([*lines, "", words, ""])
+    lines = ["| " + " | ".join(_MARKDOWN.sub(r"\\\g<0>", cell.strip()) for cell in row) + " |" for row in rows]
+    return "\n".join([*lines, "", _MARKDOWN_TEXT.sub(r"\\\g<0>", words), ""])
 
 
 def as_latex(table: pd.DataFrame, words: str) -> str:
