@@ -51,6 +51,8 @@ class AffinityMatrix:
 
     single_mean: FloatArray
     """(n_tasks,), points, mean single-task score over seeds; NaN without a run."""
+    runs_single: npt.NDArray[np.int64]
+    """(n_tasks,), number of these runs."""
     baseline: FloatArray
     """Points, mean score that the pair is compared with: single-task, or compute-matched."""
     seeds_single: npt.NDArray[np.int64]

@@ -119,9 +119,10 @@ def _errors(arms: Arms, rule: Rule) -> GainError:
 
 def _scores(arms: Arms, evidence: VarianceComponents) -> dict[str, Any]:
     """Return the fields on scores and sizes."""
+    singles = [arms.single_task(of) for of in arms.tasks]
     return {
-        "single_mean": POINTS
-        * np.array([arm.scores.mean() if (arm := arms.single_task(of)) else np.nan for of in arms.tasks]),
+        "single_mean": POINTS * np.array([arm.scores.mean() if arm else np.nan for arm in singles]),
+        "runs_single": np.array([arm.n_runs if arm else 0 for arm in singles]),
         "baseline": POINTS * evidence.mean_single,
         "seeds_single": np.nan_to_num(evidence.n_single).astype(np.int64),
         "seeds_pair": np.nan_to_num(evidence.n_pair).astype(np.int64),

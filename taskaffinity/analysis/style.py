@@ -7,7 +7,7 @@ data without matplotlib, because the terminal's table uses it too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -137,6 +137,7 @@ PALETTES: dict[PaletteName, Palette] = {
 NODE_FILL, NODE_EDGE, DIAGONAL = "#F4F4F4", "#333333", "#DDDDDD"
 
 MINUS = "−"
+_MOST_DIGITS = 16
 
 
 def signed(points: float) -> str:
@@ -150,9 +151,25 @@ def signed_plainly(points: float) -> str:
     return "" if math.isnan(points) else signed(points).replace(MINUS, "-")
 
 
-def probability(value: float) -> str:
-    """``0.012``, ``<.001``; empty for NaN."""
-    return "" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 else "<.001"
+def probability(value: float, level: float) -> str:
+    """``0.012``, ``<.001``; empty for NaN. A value just above the level has more digits, such as ``0.0501``."""
+    if math.isnan(value):
+        return ""
+    return rounded(value, 3, lambda shown: shown <= level) if value >= 0.001 else "<.001"
+
+
+def rounded(value: float, digits: int, holds: Callable[[float], bool]) -> str:
+    """Return the value with so many decimals, or with more if rounding changes whether a test of it holds."""
+    texts = (f"{value:.{number}f}" for number in range(digits, _MOST_DIGITS))
+    return next((text for text in texts if holds(float(text)) == holds(value)), str(value))
+
+
+def percent(share: float) -> str:
+    """``57%``; ``<1%`` and ``>99%`` for a share in [0, 1] that only rounds to 0 or 1."""
+    text = f"{100 * share:.0f}%"
+    if share not in (0, 1) and text in ("0%", "100%"):
+        return "<1%" if share < 0.5 else ">99%"
+    return text
 
 
 def marked(points: float, verdict: Verdict) -> str:

@@ -154,7 +154,7 @@ def test_what_is_published_has_the_group_arrows(planted: tuple[Study, RunStore],
     assert "Adding A + B to T: improves, +" in words
     assert "Adding A to T, given B + C: improves, +" in words
     page = PairwiseResults.load(store.root).report(tmp_path / "report.html").read_text(encoding="utf-8")
-    assert page.count(">a+b</t") >= 1
+    assert page.count('data-value="a+b">A + B</t') >= 1
     assert page.count('<a href="#groups">') == 1
     found = measure_group_arrows(study, store)
     shown = StringIO()

@@ -12,11 +12,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
+from rich.console import Console
 
 import taskaffinity as ta
 from taskaffinity.analysis.groups.helper_search import HelperRuns
 from taskaffinity.analysis.groups.results import HelperResults
-from taskaffinity.analysis.tables.helper_search import describe_search, describe_step
+from taskaffinity.analysis.tables.helper_search import describe_search, describe_step, helper_search_table
 from taskaffinity.runs.limits import RETRAIN_SEEDS
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.spec import EXTERNAL, RunSpec
@@ -172,6 +173,11 @@ def test_a_failed_set_is_left_out_and_a_failed_current_set_is_one_line(
     assert found.chosen == ["a"]
     assert set(found.failed.values()) == {"out of memory"}
     assert list(found.to_frame().query("given == 'a' and helper == 'b'").decision) == ["failed"]
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(helper_search_table(found.search))
+    [row] = [line.split() for line in shown.get().splitlines() if "failed" in line]
+    assert row == ["+", "B", "2", "failed"]  # no score, difference and bound
     trained(fails=lambda spec: len(spec.tasks) == 1 and spec.seed == 6)
     with pytest.raises(ta.InputError, match=r"retrain: single-t-s6-\w+ failed, and the other sets are compared"):
         ta.search_helpers(ranked(root), seeds=7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,6 +79,9 @@ def test_the_sum_of_gains_in_pairs_stands_beside_their_mean(chosen: ChosenGroups
         assert (one.predicted, one.pair_sum) == pytest.approx((sum(into) / 2, sum(into)))
         closer += abs(one.realised - sum(into)) < abs(one.realised - sum(into) / 2)
     assert f"closer than their mean to {closer} of 3 realised gains" in describe_retrained(found)[1]
+    unknown = replace(found[0], pair_mean=math.nan, pair_sum=math.nan)  # a pair was not measured
+    few = describe_retrained((unknown, *found[1:]))[1]
+    assert few.endswith("of 2 realised gains.")
     pairs = tuple(replace(one, group=one.group[:2]) for one in found)
     assert not any("sum of the gains" in line for line in describe_retrained(pairs))
 

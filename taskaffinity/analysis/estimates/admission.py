@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from taskaffinity.analysis.estimates.stored import StoredEstimates
-from taskaffinity.analysis.style import plural
+from taskaffinity.analysis.style import plural, rounded
 from taskaffinity.runs.admission import Admission, RankedPair
 from taskaffinity.runs.study import Study
 
@@ -67,16 +67,16 @@ def list_admission(study: Study) -> list[str]:
         return []
     titles = {card.name: card.title for card in study.tasks}
     return [
-        f"{word}: {_named(pairs, titles)}"
+        f"{word}: {_named(pairs, titles, study.admission.at)}"
         for word, pairs in (("admitted", study.admission.admitted), ("deferred", study.admission.deferred))
         if pairs
     ]
 
 
-def _named(pairs: Sequence[RankedPair], titles: dict[str, str]) -> str:
+def _named(pairs: Sequence[RankedPair], titles: dict[str, str], at: float) -> str:
     words = [
         f"{' + '.join(titles[name] for name in pair.tasks)} "
-        f"({'no estimate' if pair.errors is None else f'{pair.errors:.1f} SE'})"
+        f"({'no estimate' if pair.errors is None else f'{rounded(pair.errors, 1, lambda shown: shown >= at)} SE'})"
         for pair in pairs[:MOST_PAIRS]
     ]
     more = [f"and {len(pairs) - MOST_PAIRS} more"] if len(pairs) > MOST_PAIRS else []

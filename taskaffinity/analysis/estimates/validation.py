@@ -51,7 +51,7 @@ class Agreement:
     negative_low: float
     negative_high: float
     sign_accuracy: float
-    """Share of the decided arrows whose estimate has the sign of the gain."""
+    """Share of the decided arrows whose score has the sign of the gain; arrows with a score of 0 are left out."""
     sign_base: float
     """Share of the more frequent sign among them."""
     within_target: float
@@ -162,8 +162,8 @@ def agreement(
         *_auroc_interval(scores, improves),
         *_auroc_interval(-scores, degrades),
         sign_accuracy=float((np.sign(scores) == np.sign(gains))[has_sign].mean()) if has_sign.any() else math.nan,
-        sign_base=max(float((gains[decided] > 0).mean()), float((gains[decided] < 0).mean()))
-        if decided.any()
+        sign_base=max(float((gains[has_sign] > 0).mean()), float((gains[has_sign] < 0).mean()))
+        if has_sign.any()
         else math.nan,
         within_target=within_target(arrows.target.to_numpy(str), scores, gains),
         coverage=covered,
@@ -223,15 +223,20 @@ def noise_ceiling(study: Study, store: RunStore) -> float:
     The seeds of every arm are halved. The correlation of the gains of the two halves, corrected to all seeds (Spearman
     1910; Brown 1910), is the reliability of the gains, and its root bounds the correlation with them.
     """
-    scores: dict[tuple[str, str], list[float]] = {}
+    is_matched = study.baseline == "compute-matched"
+    pairs: dict[tuple[str, str], list[float]] = {}
+    singles: dict[tuple[str, str], list[float]] = {}
     for spec in study.plan:
-        if spec.arm in ("single", "pair") and (run := store.get(spec)):
+        is_pair = spec.arm == "pair"
+        if (is_pair or spec.arm == ("matched" if is_matched else "single")) and (run := store.get(spec)):
             for target in spec.task_names:
-                source = next((name for name in spec.task_names if name != target), "")
-                scores.setdefault((target, source), []).append(run.outcomes[target].test)
-    arrows = [(t, s) for (t, s), values in scores.items() if s and len(values) > 1 and len(scores.get((t, ""), [])) > 1]
+                others = [*spec.task_names, *(spec.partner or ())[:1]]
+                source = next((name for name in others if name != target), "")
+                (pairs if is_pair else singles).setdefault((target, source), []).append(run.outcomes[target].test)
+    against = {(t, s): singles.get((t, s if is_matched else ""), []) for t, s in pairs}
+    arrows = [arrow for arrow, values in pairs.items() if len(values) > 1 and len(against[arrow]) > 1]
     halves = [
-        np.array([np.mean(scores[t, s][half::2]) - np.mean(scores[t, ""][half::2]) for t, s in arrows])
+        np.array([np.mean(pairs[arrow][half::2]) - np.mean(against[arrow][half::2]) for arrow in arrows])
         for half in (0, 1)
     ]
     r = within_target(np.array([t for t, _ in arrows], dtype=str), halves[0], halves[1]) if arrows else math.nan

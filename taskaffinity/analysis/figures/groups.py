@@ -18,8 +18,9 @@ from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import Verdict
-from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, signed, style_of
+from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, percent, signed, style_of
 from taskaffinity.analysis.tables.groups import describe_groups
+from taskaffinity.analysis.tables.predictions import describe_measured
 from taskaffinity.analysis.training_conditions import encoder_name
 
 SIDE, SMALL, NODE, LARGE = 3.2, 2.6, 51.0, 6
@@ -71,7 +72,7 @@ def describe_figure(chosen: ChosenGroups) -> str:
 
 
 def _title(chosen: ChosenGroups, number: int) -> str:
-    share = f": best in {100 * chosen.shares.groups[number]:.0f}% of draws" if chosen.shares else ""
+    share = f": best in {percent(chosen.shares.groups[number])} of draws" if chosen.shares else ""
     return f"Model {number + 1}{share}"
 
 
@@ -185,5 +186,5 @@ def _model(chosen: ChosenGroups) -> list[str]:
         )
     if "measured" in bases:
         measured = [n + 1 for n, group in enumerate(chosen.grouping.groups) if group in chosen.predictor.measured]
-        lines.append(f"The study trained model {' and '.join(map(str, measured))}: the gains are measured.")
+        lines.append(describe_measured(measured))
     return lines

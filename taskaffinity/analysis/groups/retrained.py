@@ -213,7 +213,7 @@ def describe_retrained(found: tuple[Retrained, ...]) -> list[str]:
     if not found:
         return ["Every task has a model of its own, so nothing was trained and there is no gain."]
     lines = [_describe_agreement(found)]
-    if of_three := [one for one in found if len(one.group) > 2 and not math.isnan(one.realised)]:
+    if of_three := [one for one in found if len(one.group) > 2 and not math.isnan(one.realised - one.pair_sum)]:
         closer = sum(abs(one.realised - one.pair_sum) < abs(one.realised - one.pair_mean) for one in of_three)
         lines.append(
             f"In models of three tasks or more, the sum of the gains in pairs is closer than their mean to {closer} of "

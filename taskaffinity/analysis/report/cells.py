@@ -94,14 +94,17 @@ def sheet_of(
 
 def _cell(column: str, row: Mapping[str, str], cards: Mapping[str, StudiedTask]) -> Cell:
     raw = row[column]
-    if column in ("source", "target", "task"):
-        shown = cards[raw].title if raw in cards else raw
+    if column in ("source", "target", "task", "sources", "given"):
+        shown = " + ".join(cards[name].title if name in cards else name for name in raw.split("+"))
         return Cell(raw, shown, "name" if len(shown) > 24 else "short name")
     if column == "verdict":
         return Cell(raw, f"{style_of(raw).mark} {raw}", raw.replace(" ", "-"))  # type: ignore[arg-type]
     if column == "metric":
         card = cards.get(row.get("target", row.get("task", "")))
         return Cell(raw, card.title_of(raw) if card else METRICS[raw].title, "word")
+    if column in _PROBABILITIES:
+        level = float(row.get("alpha_spent") or row.get("alpha") or _ALPHA)
+        return Cell(raw, probability(float(raw), level) if raw else "", "number")
     if column not in _SHOWN:
         return Cell(raw, raw, "word")
     return Cell(raw, _SHOWN[column](float(raw)) if raw else "", "number")
@@ -111,9 +114,11 @@ def _format(spec: str) -> Callable[[float], str]:
     return lambda value: format(value, spec)
 
 
+_PROBABILITIES = ("p", "q", "q_tost", "p_tost")
+_ALPHA = 0.05
+"""Level of p-values in a table that does not have it."""
 _SHOWN: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(("gain", "gain_trained", "low", "high", "pair_sum", "pair_mean"), signed),
-    **dict.fromkeys(("p", "q", "q_tost", "p_tost"), probability),
     **dict.fromkeys(("df", "score", "score_single", "score_pair", "mde"), _format(".1f")),
     **dict.fromkeys(("se_seeds", "se_examples"), _format(".2f")),
     **dict.fromkeys(("alpha_spent", "alpha", "margin"), _format("g")),

@@ -229,7 +229,7 @@ def _same(frame: pd.DataFrame) -> list[tuple[str, str]]:
 def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
     sources = [arrow for arrow in matrix.arrows if arrow[1] == t]
     sources.sort(key=lambda arrow: -_or(float(matrix.gain[arrow]), -math.inf))
-    single, runs = float(matrix.single_mean[t]), max((int(matrix.seeds_single[a]) for a in sources), default=0)
+    single, runs = float(matrix.single_mean[t]), int(matrix.runs_single[t])
     return {
         "title": matrix.titles[t],
         "metric": matrix.study.tasks[t].metric_title,

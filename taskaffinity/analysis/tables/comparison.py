@@ -43,7 +43,7 @@ def comparison_table(comparison: Comparison) -> Table:
             _cell(comparison.second, comparison.in_second(arrow)),
             signed_plainly(comparison.change[arrow]),
             Text("" if math.isnan(low) else f"[{signed_plainly(low)}, {signed_plainly(high)}]"),
-            probability(q),
+            probability(q, comparison.alpha),
             style="bold" if arrow in changed else None,
         )
     return table

@@ -26,6 +26,8 @@ from taskaffinity.tasks.splits import is_test, split_of
 SCORES_COLUMNS = tuple(COLUMNS["scores.csv"])
 _GAINS, _ZERO = ("gain", "low", "high", "gain_trained"), 1e-9
 """Columns of points, and the size below which a gain is zero up to rounding: a difference of equal means."""
+_TRUE_OR_EMPTY = ("collapsed", "source_learned")
+"""Columns of booleans that are None in some rows."""
 EDGES_COLUMNS = tuple(COLUMNS["edges.csv"])
 TEST_SETS_COLUMNS = tuple(COLUMNS["test_sets.csv"])
 CONTROLS_COLUMNS = tuple(COLUMNS["controls.csv"])
@@ -161,7 +163,7 @@ def as_csv(frame: pd.DataFrame) -> str:
     """
     plain = frame.copy()
     for name in plain.columns:
-        if plain[name].dtype == bool or name == "collapsed":  # of scores.csv: None for dev
+        if plain[name].dtype == bool or name in _TRUE_OR_EMPTY:
             plain[name] = plain[name].map({True: "true", False: "false"})
         elif plain[name].dtype == float:
             plain[name] = _without_rounding(plain[name]) if name in _GAINS else plain[name]

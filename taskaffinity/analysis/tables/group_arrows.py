@@ -39,7 +39,7 @@ def group_arrows_table(found: GroupArrows) -> Table:
             signed_plainly(found.gain[place]),
             Text("" if math.isnan(low) else f"[{signed_plainly(low)}, {signed_plainly(high)}]"),
             *(signed_plainly(float(value[place])) for value in (found.pair_sum, found.pair_mean)),
-            probability(float(q[place])),
+            probability(float(q[place]), found.rule.alpha),
             Text(f"{style.sign} {verdict}{f': {reason}' * bool(reason)}", style=style.terminal),
         )
     return table

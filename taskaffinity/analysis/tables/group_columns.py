@@ -6,8 +6,8 @@ _ALPHA = "Significance level of the rule (--alpha), between 0 and 1."
 _UNTESTED = "Why there is no test, such as one seed; empty if there is one."
 _SYNTHETIC = "Whether the text is synthetic: true or false."
 _BASIS = (
-    "What the prediction comes from: single-task (0), pair (the measured gain), measured (the study trained the group) "
-    "or pairs (predicted from the gains in pairs)"
+    "What the prediction comes from: single-task (0), pair (the gain in this pair), measured (the study trained the "
+    "group) or pairs (predicted from the gains in pairs)"
 )
 _MODEL_ERROR = (
     "Standard deviation of the error of predicting a group from pairs, in points: of the gains of all tasks together "

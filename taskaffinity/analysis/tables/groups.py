@@ -18,7 +18,7 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC
 from taskaffinity.analysis.groups.chosen import ChosenGroups
 from taskaffinity.analysis.statistics.verdicts import VERDICTS
-from taskaffinity.analysis.style import plural, signed_plainly
+from taskaffinity.analysis.style import percent, plural, signed_plainly
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.analysis.tables.predictions import describe_predictions, interval_in_words
 from taskaffinity.analysis.tables.printed_columns import PRINTED_COLUMNS
@@ -78,7 +78,7 @@ def groups_table(chosen: ChosenGroups) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     grouping, hours = chosen.grouping, chosen.hours(chosen.grouping)
     for number, group in enumerate(grouping.groups):
-        share = f"{100 * chosen.shares.groups[number]:.0f}%" if chosen.shares else ""
+        share = percent(chosen.shares.groups[number]) if chosen.shares else ""
         of_model = [share, _duration(float(hours[number]))]
         served = [task for task in group if grouping.serves[task] == number]
         for place, task in enumerate([*served, *(task for task in group if task not in served)]):
@@ -134,7 +134,8 @@ def describe_evidence(chosen: ChosenGroups) -> list[str]:
     counts = {name: sum(chosen.matrix.verdict[arrow] == name for arrow in arrows) for name in VERDICTS}
     found = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
     lines = [f"Verdicts of the {plural(len(arrows), 'gain')} behind this choice: {found}."]
-    if not counts["improves"] and len(chosen.grouping.groups) < len(chosen.tasks):
+    helps = counts["improves"] or any(one.basis == "measured" and one.low > 0 for one in chosen.predictions)
+    if not helps and len(chosen.grouping.groups) < len(chosen.tasks):
         lines.append(
             "No verdict shows that training together helps: train each task by itself, unless fewer models are worth "
             "more to you than the scores (--compare single-task prices both)."
@@ -245,7 +246,8 @@ def describe_helpers(
             f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv{_why_estimated(matrix, into)}. An "
             "estimate has the sign of a gain, not its size."
         )
-    return lines + ([f"{plural(unknown, 'task')} left out: no gain with a lower bound is known."] if unknown else [])
+    what = "gain" if risk is None else "gain with a lower bound"
+    return lines + ([f"{plural(unknown, 'task')} left out: no {what} is known."] if unknown else [])
 
 
 def _worth(chosen: ChosenGroups, grouping: Grouping) -> str:

@@ -63,9 +63,9 @@ def helper_search_table(found: HelperSearch) -> Table:
     table.add_column("decision", no_wrap=True)
     for step, race in enumerate(found.races, start=1):
         now = " + ".join(titles[place] for place in race.current) or "single-task"
-        table.add_row(str(step), Text(now), str(len(race.scores)), f"{_mean(race.scores):.1f}")
+        table.add_row(str(step), Text(now), str(len(race.scores)), _shown(race.scores))
         for one in race.candidates:
-            values = [f"{_mean(one.scores):.1f}", signed_plainly(one.difference)]
+            values = [_shown(one.scores), signed_plainly(one.difference)]
             if found.rule.risk is not None:
                 values.append(signed_plainly(one.bound))
             added = Text(f"+ {titles[one.helpers[-1]]}")
@@ -128,6 +128,12 @@ def _in_words(final: RealisedGain, alpha: float) -> str:
         f"Test gain over single-task training with {plural(final.seeds, 'fresh seed')}: "
         f"{signed_plainly(final.gain)} points{interval}."
     )
+
+
+def _shown(scores: Sequence[float]) -> str:
+    """Return the mean; empty if a run failed."""
+    mean = _mean(scores)
+    return "" if math.isnan(mean) else f"{mean:.1f}"
 
 
 def _mean(scores: Sequence[float]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import describe_level
@@ -61,10 +62,21 @@ def describe_predictions(chosen: ChosenGroups) -> list[str]:
             "Lower bound: of what the choice counts, which is the mean of the gains in pairs without the power, or the "
             "measured gain in a group that the study trained."
         )
-    measured = [str(number + 1) for number, group in enumerate(groups) if group in chosen.predictor.measured]
+    measured = [number + 1 for number, group in enumerate(groups) if group in chosen.predictor.measured]
     if measured:
-        lines.append(f"The study trained model {' and '.join(measured)}: the gains are measured.")
+        lines.append(describe_measured(measured))
     return [*lines, *_describe_untrained(chosen)]
+
+
+def describe_measured(models: Sequence[int]) -> str:
+    """Return a sentence that names the models that the study trained, by number."""
+    return f"The study trained {_models(models)}: the gains are measured."
+
+
+def _models(numbers: Sequence[int]) -> str:
+    """``model 2``, ``models 1, 2 and 4``."""
+    *others, last = map(str, numbers)
+    return f"models {', '.join(others)} and {last}" if others else f"model {last}"
 
 
 def _describe_means(chosen: ChosenGroups) -> list[str]:
@@ -83,10 +95,10 @@ def _describe_means(chosen: ChosenGroups) -> list[str]:
 def _describe_untrained(chosen: ChosenGroups) -> list[str]:
     """Return a sentence that names the chosen models that the study did not train; none if it trained all."""
     groups = chosen.grouping.groups
-    untrained = [str(number) for number, group in enumerate(groups, 1) if not _is_trained(chosen, group)]
+    untrained = [number for number, group in enumerate(groups, 1) if not _is_trained(chosen, group)]
     if not untrained:
         return []
-    which = "the groups" if len(untrained) == len(groups) else f"model {' and '.join(untrained)}"
+    which = "the groups" if len(untrained) == len(groups) else _models(untrained)
     how = " with fresh seeds (--retrain)" if can_measure(chosen.matrix.study) else ", by your own program,"
     return [f"The study did not train {which}: train the chosen ones{how} before you rely on them."]
 

@@ -61,7 +61,7 @@ def edge_table(matrix: AffinityMatrix, at_most: int = MOST_ARROWS) -> Table:
             Text(matrix.titles[t]),
             signed_plainly(matrix.gain[s, t]),
             "" if math.isnan(matrix.low[s, t]) else Text(interval),
-            probability(_q_of_verdict(matrix, s, t)),
+            _q_of_verdict(matrix, s, t),
             Text(f"{style.sign} {verdict}{':' * bool(reason)}{reason}", style=style.terminal),
         ]
         table.add_row(*cells)
@@ -74,7 +74,7 @@ def arrow_table(matrix: AffinityMatrix) -> pd.DataFrame:
     for s, t in matrix.arrows:
         ends = [signed(end) for end in (matrix.low[s, t], matrix.high[s, t]) if not math.isnan(end)]
         gain = "" if math.isnan(matrix.gain[s, t]) else signed(matrix.gain[s, t])
-        q, verdict = probability(_q_of_verdict(matrix, s, t)), matrix.untested_reason[s, t] or matrix.verdict[s, t]
+        q, verdict = _q_of_verdict(matrix, s, t), matrix.untested_reason[s, t] or matrix.verdict[s, t]
         names.append(f"{matrix.titles[s]} → {matrix.titles[t]}")
         rows.append((gain, " to ".join(ends), q, verdict))
     level = "" if matrix.sequential else f"{describe_level(matrix)} "
@@ -95,9 +95,9 @@ def _rest(matrix: AffinityMatrix, shown: tuple[Arrow, ...]) -> list[str]:
     return [f"and {plural(len(hidden), 'more arrow')}, all in {matrix.table}: {words}"]
 
 
-def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> float:
+def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> str:
     q = matrix.q_tost if matrix.verdict[s, t] == "no effect" else matrix.q
-    return float(q[s, t])
+    return probability(float(q[s, t]), float(matrix.alpha_spent[s, t]))
 
 
 def _title(matrix: AffinityMatrix) -> str:
