@@ -92,7 +92,7 @@ def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> st
     cards = {card.name: card for card in study.tasks}
     means: dict[tuple[str, str], list[str]] = {}
     for score in scores:
-        cell = f"{score.mean:.1f}" if score.scores else "not trained"
+        cell = f"{score.mean:z.1f}" if score.scores else "not trained"
         means.setdefault((score.task, score.metric), []).append(cell)
     parts = [
         f"{cards[task].title}, {cards[task].title_of(metric)}: {', '.join(m)}" for (task, metric), m in means.items()

@@ -10,24 +10,31 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_studies import arrows, fill, latent_counts, make_study, seeded, write_estimates
+from matplotlib.text import Text
 from rich.console import Console
 from scipy.stats import spearmanr
 
 from taskaffinity.analysis.estimates.admission import admit, list_admission
 from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.stored import read_estimates
-from taskaffinity.analysis.estimates.validation import agreement, noise_ceiling
+from taskaffinity.analysis.estimates.validation import agreement, log_size_ratios, noise_ceiling
+from taskaffinity.analysis.figure_options import FigureOptions
+from taskaffinity.analysis.figures.gallery import draw_figure
+from taskaffinity.analysis.figures.slopes import stages_described
 from taskaffinity.analysis.groups.chosen import chosen_groups
 from taskaffinity.analysis.groups.measured import measured_groups
 from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.paper.stages import STAGES, StageScore, stages_table
 from taskaffinity.analysis.report.groups import group_arrows_sheet
 from taskaffinity.analysis.report.page import report
+from taskaffinity.analysis.secondary_metrics import describe_secondary_metrics
 from taskaffinity.analysis.style import percent, probability
 from taskaffinity.analysis.tables.frames import as_csv, scores_frame
 from taskaffinity.analysis.tables.groups import describe_evidence
 from taskaffinity.analysis.tables.printed import arrow_table, edge_table
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.runs.group_arrows import GroupArrow
+from taskaffinity.runs.recipe import FINETUNE
 
 
 def test_a_probability_is_not_rounded_to_the_other_side_of_its_level() -> None:
@@ -145,3 +152,29 @@ def test_the_page_shows_groups_by_their_titles(tmp_path: Path) -> None:
     cells = dict(zip([name for name, _ in sheet.columns], sheet.rows[0], strict=True))
     assert (cells["sources"].raw, cells["sources"].shown, cells["target"].shown) == ("a+b", "Task A + Task B", "Task C")
     assert (cells["given"].raw, cells["given"].shown) == ("", "")
+
+
+def test_a_score_that_rounds_to_zero_has_no_sign(tmp_path: Path) -> None:
+    """Correlations can be just below zero."""
+    study = make_study(["a", "b"])
+    store = fill(study, tmp_path, latent_counts({}))
+    matrix = replace(measure(study, store), single_mean=np.array([-0.04, -0.04]))
+    for name in ("graph", "targets", "seeds"):
+        figure = draw_figure(name, matrix, store, FigureOptions()).get_figure(root=True)
+        words = [line for text in figure.findobj(Text) for line in text.get_text().splitlines()]
+        assert "0.0" in words
+        assert "-0.0" not in words
+    assert "single-task 0.0 (3 runs)" in report(matrix, store)
+    stages = [StageScore("a", stage, "pearson", (-0.04, -0.04)) for stage in STAGES]
+    full = make_study(["a"], design="full", finetune={"a": FINETUNE})
+    assert list(stages_table(full, tuple(stages)).loc["multi-task"]) == ["0.0 (0.0)", "0.0"]
+    assert "-0.0" not in stages_described(full, stages)
+    assert "-0.0" not in describe_secondary_metrics(full, stages)
+
+
+def test_the_size_ratio_is_of_the_examples_that_a_run_reads() -> None:
+    study = make_study(["a", "b", "c"])
+    cards = [replace(card, sizes={"train": size}) for card, size in zip(study.tasks, (1000, 500, 50), strict=True)]
+    study = replace(study, tasks=tuple(cards), recipe=replace(study.recipe, max_train_examples=200))
+    ratios = log_size_ratios(study)
+    assert (ratios[0, 1], ratios[0, 2], ratios[2, 1]) == pytest.approx((0.0, np.log(4), -np.log(4)))

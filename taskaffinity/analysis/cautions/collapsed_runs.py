@@ -185,7 +185,7 @@ def _name(study: Study, run: CollapsedRun) -> str:
     titles = {card.name: card.title for card in study.tasks}
     others = " + ".join(titles[name] for name in run.source.split("+") if name)
     where = f"{run.arm}{f' with {others}' * bool(others)}"
-    return f"{titles[run.target]} ({where}, seed {run.seed}): {run.score:.1f} points, {run.reason}"
+    return f"{titles[run.target]} ({where}, seed {run.seed}): {run.score:z.1f} points, {run.reason}"
 
 
 def _reason(metric: str) -> str:

@@ -63,8 +63,12 @@ class Agreement:
 
 
 def log_size_ratios(study: Study) -> Array:
-    """Logarithm of the source's training examples over the target's, [source, target]; NaN on the diagonal."""
-    sizes = np.array([float(max(1, task.sizes.get("train", 1))) for task in study.tasks])
+    """Logarithm of the source's training examples over the target's, [source, target]; NaN on the diagonal.
+
+    The examples are those of a run, at most ``max_train_examples``.
+    """
+    most = study.recipe.max_train_examples or math.inf
+    sizes = np.array([float(max(1, min(most, task.sizes.get("train", 1)))) for task in study.tasks])
     return np.where(np.eye(len(sizes), dtype=bool), np.nan, np.log(sizes[:, None] / sizes))
 
 

@@ -120,7 +120,7 @@ def _nodes(ax: Axes, matrix: AffinityMatrix, places: FloatArray, node: float) ->
     arrows.draw_nodes(ax, places, node)
     names = shortened(matrix.titles, 20)
     for place, title, mean in zip(places, matrix.titles, matrix.single_mean, strict=True):
-        score = "" if math.isnan(mean) else f"{mean:.1f}"
+        score = "" if math.isnan(mean) else f"{mean:z.1f}"
         if len(places) > NAMES_INSIDE:
             labels.write_score(ax, place, score)
             labels.write_name_outside(ax, place, names[title], node)

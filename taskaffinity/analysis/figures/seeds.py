@@ -69,7 +69,7 @@ def _scores(ax: Axes, matrix: AffinityMatrix, t: int, rows: pd.DataFrame, colour
         ax.axvline(single, color="#777777", linewidth=0.8, zorder=1)
     _points(ax, POINTS * rows[rows.source == ""].score, 0, "single-task")
     _bar(ax, single, 0, "#222222")
-    _beside(ax, 0, "" if math.isnan(single) else f"{single:.1f}", "#222222")
+    _beside(ax, 0, "" if math.isnan(single) else f"{single:z.1f}", "#222222")
     for row, s in enumerate(sources, start=1):
         of_source = rows[rows.source == matrix.tasks[s]]
         pairs, arrow = of_source[of_source.arm.isin(PAIRED)], f"{matrix.tasks[s]} {matrix.tasks[t]}"

@@ -139,7 +139,7 @@ def stages_described(study: Study, scores: Sequence[StageScore]) -> str:
     for card in study.tasks:
         cells = [score for score in scores if score.task == card.name]
         parts = [
-            f"{TITLES[cell.stage]} " + (f"{cell.mean:.1f}" if cell.scores else "not trained")
+            f"{TITLES[cell.stage]} " + (f"{cell.mean:z.1f}" if cell.scores else "not trained")
             + (f" ({describe_gain(cell)})" if cell.scores and not math.isnan(cell.gain) else "")
             for cell in cells
         ]  # fmt: skip
@@ -189,10 +189,10 @@ def _labels(ax: Axes, cells: Sequence[StageScore], place: int, titles: dict[str,
     side = -1 if place == 0 else 1
     for cell, y in zip(shown, labels.spread([cell.mean for cell in shown], gap, low, high), strict=True):
         if place == 0:
-            words, ink = f"{titles[cell.task]}  {cell.mean:.1f}", "#222222"
+            words, ink = f"{titles[cell.task]}  {cell.mean:z.1f}", "#222222"
         else:
             verdict = _verdict(cell)
-            words, ink = f"{cell.mean:.1f}", colours.verdicts[verdict].ink if verdict else "#444444"
+            words, ink = f"{cell.mean:z.1f}", colours.verdicts[verdict].ink if verdict else "#444444"
             words += (
                 "" if math.isnan(cell.gain) else f"  {marked(cell.gain, verdict) if verdict else signed(cell.gain)}"
             )

@@ -64,7 +64,7 @@ def _into(ax: Axes, matrix: AffinityMatrix, t: int, looks: dict[tuple[int, int],
     centre = np.array([width - node / 144 - 0.05, height / 2])
     arrows.draw_nodes(ax, centre[None], node)
     score = matrix.single_mean[t]
-    names, words = shortened(matrix.titles, 17), "" if math.isnan(score) else f"{score:.1f}"
+    names, words = shortened(matrix.titles, 17), "" if math.isnan(score) else f"{score:z.1f}"
     labels.write_node(ax, centre, matrix.titles[t], words, node, among=matrix.titles)
     pitch, edge = height / max(len(sources), 1), node / 2 / 72
     outermost = np.arcsin(min(STEEPEST, 0.32 * pitch * max(len(sources) - 1, 0) / edge))

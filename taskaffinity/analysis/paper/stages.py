@@ -271,4 +271,4 @@ def describe_gain(score: StageScore) -> str:
 
 
 def _one_digit(points: float) -> str:
-    return "" if math.isnan(points) else f"{points:.1f}"
+    return "" if math.isnan(points) else f"{points:z.1f}"

@@ -119,8 +119,8 @@ _ALPHA = 0.05
 """Level of p-values in a table that does not have it."""
 _SHOWN: dict[str, Callable[[float], str]] = {
     **dict.fromkeys(("gain", "gain_trained", "low", "high", "pair_sum", "pair_mean"), signed),
-    **dict.fromkeys(("df", "score", "score_single", "score_pair", "mde"), _format(".1f")),
-    **dict.fromkeys(("se_seeds", "se_examples"), _format(".2f")),
+    **dict.fromkeys(("df", "score", "score_single", "score_pair", "mde"), _format("z.1f")),
+    **dict.fromkeys(("se_seeds", "se_examples"), _format("z.2f")),
     **dict.fromkeys(("alpha_spent", "alpha", "margin"), _format("g")),
     **dict.fromkeys(
         (

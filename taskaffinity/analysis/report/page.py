@@ -233,7 +233,7 @@ def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:
     return {
         "title": matrix.titles[t],
         "metric": matrix.study.tasks[t].metric_title,
-        "single": "not measured" if math.isnan(single) else f"{single:.1f}",
+        "single": "not measured" if math.isnan(single) else f"{single:z.1f}",
         "runs": runs,
         "n_test": int(matrix.n_test[t]),
         "arrows": [

@@ -133,7 +133,7 @@ def _in_words(final: RealisedGain, alpha: float) -> str:
 def _shown(scores: Sequence[float]) -> str:
     """Return the mean; empty if a run failed."""
     mean = _mean(scores)
-    return "" if math.isnan(mean) else f"{mean:.1f}"
+    return "" if math.isnan(mean) else f"{mean:z.1f}"
 
 
 def _mean(scores: Sequence[float]) -> float:

@@ -86,9 +86,9 @@ def train_table(study: Study, store: RunStore) -> list[dict[str, str]]:
         sd = "" if math.isnan(row["sd"]) else f" ({row['sd']:.1f})"
         card = titles[row["task"]]
         stage = {"stage": stages[row["stage"]]} if has_stages else {}
-        test = f"{row['mean']:.1f}{sd}" if row["split"] != "dev" else "no test part"
+        test = f"{row['mean']:z.1f}{sd}" if row["split"] != "dev" else "no test part"
         task = " @ ".join([card.title, *test_sets_of([row["split"]])])
-        rows.append({"task": task, "metric": card.metric_title, **stage, "test": test, "dev": f"{row['dev']:.1f}"})
+        rows.append({"task": task, "metric": card.metric_title, **stage, "test": test, "dev": f"{row['dev']:z.1f}"})
     return rows
 
 
