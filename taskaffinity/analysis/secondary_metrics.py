@@ -73,7 +73,7 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
     return pd.DataFrame(rows, columns=list(SECONDARY_COLUMNS))
 
 
-def secondary_metrics_by_stage(study: Study, store: RunStore, rule: Rule | None = None) -> tuple[StageScore, ...]:
+def secondary_metrics_by_stage(study: Study, store: RunStore) -> tuple[StageScore, ...]:
     """Return ``stage_scores`` by every secondary metric.
 
     Raises
@@ -81,7 +81,7 @@ def secondary_metrics_by_stage(study: Study, store: RunStore, rule: Rule | None 
     ValueError
         If a file of the store is broken.
     """
-    return tuple(score for by in stored_metrics(study, store) for score in stage_scores(study, store, rule, by))
+    return tuple(score for by in stored_metrics(study, store) for score in stage_scores(study, store, by))
 
 
 def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> str:

@@ -287,7 +287,7 @@ def test_a_study_of_one_task_is_a_page(tmp_path: Path) -> None:
     study = make_study(["a"])
     store = fill(study, tmp_path, latent_counts({}, n=100))
     matrix = measure(study, store)
-    assert f"single-task {matrix.single_mean[0]:.1f};" in report(matrix, store)
+    assert f"single-task {matrix.single_mean[0]:.1f} (3 runs);" in report(matrix, store)
     assert "not finished" not in report(matrix, store)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import math
 import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -20,7 +19,7 @@ from matplotlib.lines import Line2D
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import SYNTHETIC, caption
 from taskaffinity.analysis.figures.arrows import outline
-from taskaffinity.analysis.statistics.verdicts import VERDICTS, Verdict
+from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import ABOUT, PALETTES, Palette
 from taskaffinity.atomic import write_atomic
 
@@ -145,14 +144,12 @@ def surround(
         )
 
 
-def verdict_legend(
-    ax: Axes, palette: Palette, verdicts: Sequence[Verdict] = VERDICTS, *, has_estimates: bool = False
-) -> None:
+def verdict_legend(ax: Axes, palette: Palette, *, has_estimates: bool = False) -> None:
     """Write a legend with the line of each verdict below the axes.
 
     The legend includes estimates if there are any.
     """
-    looks = {verdict: palette.verdicts[verdict] for verdict in palette.verdicts if verdict in verdicts}
+    looks = palette.verdicts
     handles = [
         Line2D([], [], color=style.color, linestyle=style.line, linewidth=2.4 if verdict in SIGNIFICANT else 1.6)
         for verdict, style in looks.items()

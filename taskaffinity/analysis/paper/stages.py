@@ -99,9 +99,7 @@ class StageScore:
         return float(np.std(self.scores, ddof=1)) if len(self.scores) > 1 else math.nan
 
 
-def stage_scores(
-    study: Study, store: RunStore, rule: Rule | None = None, by: Mapping[str, str] | None = None
-) -> tuple[StageScore, ...]:
+def stage_scores(study: Study, store: RunStore, by: Mapping[str, str] | None = None) -> tuple[StageScore, ...]:
     """Return every task after every stage, in the suite's order.
 
     An untrained stage has no scores.
@@ -116,7 +114,7 @@ def stage_scores(
     ValueError
         If a file of the store is broken.
     """
-    rule = rule or study.rule
+    rule = study.rule
     by = by or {card.name: card.metric for card in study.tasks}
     arms = stage_arms(study, store, by)
     keys: dict[tuple[str, Stage], Key] = {
@@ -166,9 +164,9 @@ def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tup
     return arms
 
 
-def stages_frame(study: Study, scores: tuple[StageScore, ...], rule: Rule | None = None) -> pd.DataFrame:
+def stages_frame(study: Study, scores: tuple[StageScore, ...]) -> pd.DataFrame:
     """Return one row per task and stage, in points: ``STAGES_COLUMNS``."""
-    rule = rule or study.rule
+    rule = study.rule
     encoder = f"{study.encoder.name} {study.encoder.fingerprint}"
     same = (rule.alpha, rule.estimand, study.protocol, encoder, study.synthetic)
     rows = [

@@ -49,16 +49,15 @@ def comparison_table(comparison: Comparison) -> Table:
     return table
 
 
-def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) -> list[str]:
+def describe_comparison(comparison: Comparison, *, n_shared: int) -> list[str]:
     """Return lines on what changed, what differs between the studies, and how to read the intervals.
 
     Parameters
     ----------
-    n_shared : int, optional
-        Finished runs that both folders have. Default: the runs that are in both plans.
+    n_shared : int
+        Finished runs that both folders have.
     """
     first, second = comparison.first, comparison.second
-    shared = _shared(first, second) if n_shared is None else n_shared
     tested = int(np.isfinite(comparison.p).sum())
     lines = _describe_verdicts(comparison)
     if tested:
@@ -71,7 +70,7 @@ def describe_comparison(comparison: Comparison, *, n_shared: int | None = None) 
         )
     lines += [f"{what}: first {one}, second {two}" for what, one, two in differences(first, second)]
     if tested:
-        lines.append(f"The intervals take the two gains as independent. {_describe_shared(comparison, shared)}")
+        lines.append(f"The intervals take the two gains as independent. {_describe_shared(comparison, n_shared)}")
     if first.study.interim_seeds or second.study.interim_seeds:
         lines.append("A sequential design stops at large gains; the tests of change do not account for that.")
     untested = sum(bool(comparison.untested_reason(arrow)) for arrow in first.arrows)
@@ -147,11 +146,6 @@ def differences(first: AffinityMatrix, second: AffinityMatrix) -> Iterator[tuple
     for key in rules[0]:
         if rules[0][key] != rules[1][key]:
             yield f"rule, {key}", str(rules[0][key]), str(rules[1][key])
-
-
-def _shared(first: AffinityMatrix, second: AffinityMatrix) -> int:
-    """Return the number of runs that are in both plans."""
-    return len({spec.run_id for spec in first.study.plan} & {spec.run_id for spec in second.study.plan})
 
 
 def _cell(matrix: AffinityMatrix, arrow: tuple[int, int]) -> Text:
