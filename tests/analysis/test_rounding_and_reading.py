@@ -178,3 +178,24 @@ def test_the_size_ratio_is_of_the_examples_that_a_run_reads() -> None:
     study = replace(study, tasks=tuple(cards), recipe=replace(study.recipe, max_train_examples=200))
     ratios = log_size_ratios(study)
     assert (ratios[0, 1], ratios[0, 2], ratios[2, 1]) == pytest.approx((0.0, np.log(4), -np.log(4)))
+
+
+def test_a_column_that_is_empty_in_some_rows_is_not_called_the_same_in_every_row(tmp_path: Path) -> None:
+    """The level that was spent is unknown for the pair of b and c, which estimates deferred."""
+    study = make_study(["a", "b", "c"], seeds=(0, 1, 2, 3))
+    probes = {arrow: {"probe": 5.0, "se": 1.0} for arrow in arrows("abc")}
+    write_estimates(tmp_path, probes | {arrow: {"probe": 0.2, "se": 1.0} for arrow in arrows("bc")})
+    found = read_estimates(tmp_path, ("a", "b", "c"))
+    assert found is not None
+    study = replace(study, interim_seeds=(2, 4), admission=admit(("a", "b", "c"), found, 1.0))
+    store = fill(study, tmp_path, latent_counts({}))
+    page = report(measure(study, store), store)
+    [same] = re.findall(r"Columns with one value in every row:([^<]*)", page)
+    assert "margin 1" in same
+    assert "alpha_spent" not in same
+    assert 'data-column="alpha_spent"' in page
+
+
+def test_whole_numbers_beside_unknown_ones_have_all_their_digits() -> None:
+    frame = pd.DataFrame({"n_test": [1234567.0, np.nan], "score": [0.123456789, 1e-7]})
+    assert as_csv(frame).splitlines() == ["n_test,score", "1234567,0.123457", ",1e-07"]

@@ -223,7 +223,7 @@ def _same(frame: pd.DataFrame) -> list[tuple[str, str]]:
         return []
     sheet = sheet_of(frame.head(1), SAME_COLUMNS, "same", "")
     alike = {name: cell.raw for (name, _), cell in zip(sheet.columns, sheet.rows[0], strict=True) if cell.raw}
-    return [(name, value) for name, value in alike.items() if frame[name].nunique() == 1]
+    return [(name, value) for name, value in alike.items() if frame[name].nunique(dropna=False) == 1]
 
 
 def _target(matrix: AffinityMatrix, t: int) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from taskaffinity.tasks.splits import is_test, split_of
 SCORES_COLUMNS = tuple(COLUMNS["scores.csv"])
 _GAINS, _ZERO = ("gain", "low", "high", "gain_trained"), 1e-9
 """Columns of points, and the size below which a gain is zero up to rounding: a difference of equal means."""
+_WHOLE = 1e15
+"""Above it a number in double precision need not be whole."""
 _TRUE_OR_EMPTY = ("collapsed", "source_learned")
 """Columns of booleans that are None in some rows."""
 EDGES_COLUMNS = tuple(COLUMNS["edges.csv"])
@@ -155,11 +157,15 @@ def _without_rounding(points: pd.Series[float]) -> pd.Series[float]:
     return points.mask(points.abs() < _ZERO, 0.0)
 
 
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() and abs(value) < _WHOLE else f"{value:.6g}"
+
+
 def as_csv(frame: pd.DataFrame) -> str:
     """The frame as CSV text that is the same on every machine.
 
-    Numbers have six significant digits, gains within rounding of zero are 0, booleans are true and false, unknown
-    values are empty, lines end in a newline.
+    Numbers have six significant digits, and whole ones all of theirs. Gains within rounding of zero are 0, booleans are
+    true and false, unknown values are empty, lines end in a newline.
     """
     plain = frame.copy()
     for name in plain.columns:
@@ -167,5 +173,5 @@ def as_csv(frame: pd.DataFrame) -> str:
             plain[name] = plain[name].map({True: "true", False: "false"})
         elif plain[name].dtype == float:
             plain[name] = _without_rounding(plain[name]) if name in _GAINS else plain[name]
-            plain[name] = [("" if math.isnan(value) else f"{value + 0.0:.6g}") for value in plain[name]]
+            plain[name] = [("" if math.isnan(value) else _number(value + 0.0)) for value in plain[name]]
     return plain.to_csv(index=False, lineterminator="\n")
