@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +43,7 @@ class LoggedRun:
     """``test/TASK``, ``test/TASK/NAME`` of a further test set, ``chosen_epoch/TASK``, and the total ``seconds``."""
     tags: Mapping[str, str]
     began: float
+    """End of the run without the seconds that it took."""
     ended: float
     """End of the run, in seconds since 1970."""
 
@@ -111,7 +111,7 @@ def run_to_log(study: Study, store: RunStore, spec: RunSpec) -> LoggedRun:
         scores |= {f"test/{name}/{test_set}": score for test_set, score in outcome.test_sets.items()}
     scores |= {f"chosen_epoch/{name}": float(outcome.epoch) for name, outcome in result.outcomes.items()}
     tags = {**_tags(study, store), "run_id": spec.run_id, "stage": spec.stage, "arm": spec.arm}
-    began = store.claimed_at(spec) or time.time() - seconds
+    ended = (store.folder(spec) / "result.json").stat().st_mtime  # ``seconds`` has those of interrupted attempts, too
     return LoggedRun(
         spec.run_id,
         store.fingerprint(spec),
@@ -119,8 +119,8 @@ def run_to_log(study: Study, store: RunStore, spec: RunSpec) -> LoggedRun:
         epochs,
         scores | {"seconds": seconds},
         tags,
-        began,
-        began + seconds,
+        ended - seconds,
+        ended,
     )
 
 

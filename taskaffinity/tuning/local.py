@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -23,7 +24,7 @@ Train = Callable[[Round, Sequence[int]], None]
 
 def train_trial(
     trial: Trial,
-    report: Callable[[int, Scores, Sequence[str]], bool],
+    report: Callable[[int, Scores, Sequence[str], float], bool],
     fail: Callable[[str, str, bool], None],
     *,
     encoder_folder: Path,
@@ -36,8 +37,8 @@ def train_trial(
     Parameters
     ----------
     report : callable
-        Receives the epoch, each task's best dev score so far in points, and the collapsed tasks. A task has collapsed
-        if the model of its score predicts one class, no mention or one value.
+        Receives the epoch, each task's best dev score so far in points, the collapsed tasks, and the seconds so far. A
+        task has collapsed if the model of its score predicts one class, no mention or one value.
     fail : callable
         Receives the reason, the traceback, and whether the recipe is the cause.
     checkpoints, checkpoint_minutes
@@ -47,6 +48,7 @@ def train_trial(
     from taskaffinity.training.loop import Diverged
     from taskaffinity.training.trial import train_in_step
 
+    began = time.monotonic()
     training = train_in_step(
         trial.specs,
         encoder_folder=encoder_folder,
@@ -62,7 +64,8 @@ def train_trial(
                 fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
                 return
             scores = {name: 100 * dev.score for name, dev in best.items()}
-            if report(epoch, scores, [name for name, dev in best.items() if _has_collapsed(dev)]):
+            collapsed = [name for name, dev in best.items() if _has_collapsed(dev)]
+            if report(epoch, scores, collapsed, time.monotonic() - began):
                 return
 
 

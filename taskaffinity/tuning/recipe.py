@@ -54,10 +54,9 @@ def describe_search(found: SearchResult) -> list[str]:
         gained = f"{best - default:+.1f} on the default's {default:.1f}"
         chosen = f"Chosen: candidate {found.chosen}, {best:.1f} points, {gained}."
     seeds = plural(found.search.confirm_seeds, "seed")
-    how = (
-        f"By the mean over tasks and {seeds} that had no part in picking the finalists, on dev. The default is among "
-        f"these{', so that none can be chosen that is worse there' if is_best else ''}; test was not used."
-    )
+    how = f"By the mean over tasks and {seeds} that had no part in picking the finalists, on dev; test was not used."
+    if default is not None:
+        how += f" The default is a finalist{', so that none can be chosen that is worse there' if is_best else ''}."
     if found.collapsed:
         named = ", ".join("the default" if number == 0 else f"candidate {number}" for number in found.collapsed)
         how += f" Collapsed with one of these seeds: {named}; candidates that learned every task rank before them."

@@ -6,7 +6,6 @@ affects only the running trials.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -61,7 +60,6 @@ class Round:
         self.epochs_now = 0
         """Epochs of each task that this command trained."""
         self._ended = set(self.reused)
-        self._began: dict[int, float] = {}
 
     def pending(self) -> list[int]:
         """Numbers of the trials to train.
@@ -89,17 +87,18 @@ class Round:
             ]
         )
 
-    def report(self, number: int, epoch: int, scores: Scores, collapsed: Sequence[str] = ()) -> bool:
+    def report(
+        self, number: int, epoch: int, scores: Scores, collapsed: Sequence[str] = (), seconds: float = 0.0
+    ) -> bool:
         """Record a trial's scores, in points, after an epoch; return whether it stops.
 
-        A repeated epoch is ignored. ``collapsed`` names the tasks that have collapsed (``Record.collapsed``).
+        A repeated epoch is ignored. ``collapsed`` and ``seconds`` are those of ``Record``.
         """
-        self._began.setdefault(number, time.monotonic())
         record = self.records[number]
         if number not in self._ended and epoch == len(record.scores) + 1:
             self.epochs_now += 1
             so_far = (*record.scores, dict(scores))
-            self.records[number] = replace(record, scores=so_far, collapsed=tuple(collapsed))
+            self.records[number] = replace(record, scores=so_far, collapsed=tuple(collapsed), seconds=seconds)
             self._end_those_that_are_done()
         return number in self._ended
 
@@ -135,8 +134,6 @@ class Round:
             if number in self._ended or not is_done:
                 continue
             self._ended.add(number)
-            seconds = time.monotonic() - self._began.get(number, time.monotonic())
-            self.records[number] = record = replace(record, seconds=seconds)
             if number not in self.lost:
                 self.folder.write(self.trials[number], record, self.versions)
             self.on_progress(Ended(number, len(self.trials), len(self._ended), record, epochs))

@@ -68,6 +68,7 @@ class Record:
     failure: str | None = None
     """Why the recipe failed; None if it did not."""
     seconds: float = 0.0
+    """Time until the last epoch, from the start of the process that trained it."""
 
     @property
     def means(self) -> list[float]:
@@ -159,8 +160,8 @@ class _Stored:
     def fault(self, trial: Trial) -> str:
         """Return why this is not a record of the trial; empty if it is."""
         names = {name for name, _ in trial.tasks}
-        identity = (self.seed, tuple(self.tasks.items()), self.encoder, self.recipe)
-        if identity != (trial.seed, trial.tasks, trial.encoder, trial.recipe):
+        identity = (self.seed, self.tasks, self.encoder, self.recipe)  # in any order of the tasks, as the name
+        if identity != (trial.seed, dict(trial.tasks), trial.encoder, trial.recipe):
             return "belongs to another trial than its name says"
         if len(self.scores) > trial.recipe.num_train_epochs or any(scores.keys() != names for scores in self.scores):
             return "belongs to another trial than its name says"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -114,6 +115,17 @@ def test_scores_on_further_test_sets_are_logged_too(study: Study, tmp_path: Path
         "test/a/mail": 0.5,
         "test/b": 0.25,
     }
+
+
+def test_a_run_that_continued_from_a_checkpoint_does_not_end_in_the_future(study: Study, tmp_path: Path) -> None:
+    """Its seconds are those of all attempts, but only the last one has begun in its folder."""
+    spec, store = study.plan.specs[0], RunStore(tmp_path)
+    with store.claim(spec):
+        finish(tmp_path, spec, seconds=3600.0)
+    run = run_to_log(study, store, spec)
+    written = (store.folder(spec) / "result.json").stat().st_mtime
+    assert run.ended == written <= time.time()
+    assert run.ended - run.began == pytest.approx(3600.0)
 
 
 def test_a_folder_is_logged_under_a_lasting_id_of_its_own(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,10 @@ def test_another_possible_value_is_seen_by_the_checksum(folder: TrialFolder, key
     del content["sha256"]  # as a trial of an older version
     path.write_text(json.dumps(content))
     assert folder.read(TRIAL) is not None
+
+
+def test_a_record_is_found_whatever_the_order_of_the_tasks(folder: TrialFolder) -> None:
+    """A suite file may list the same tasks in another order."""
+    backwards = replace(TRIAL, tasks=TRIAL.tasks[::-1])
+    assert len(TRIAL.tasks) > 1
+    assert folder.read(backwards) == RECORD

@@ -98,3 +98,10 @@ def test_the_words_name_finalists_that_collapsed(a_round: Round) -> None:
     assert "none can be chosen that is worse" in " ".join(describe_search(better))
     assert "with one of these seeds: the default;" in " ".join(describe_search(found))
     assert "collapsed" not in " ".join(describe_search(replace(found, collapsed=()))).lower()
+
+
+def test_a_default_that_failed_is_not_said_to_be_a_finalist(a_round: Round) -> None:
+    found = SearchResult(Search(TASKS, ENCODER, RECIPES), a_round, (0, 1), {1: {"a": 50.0}}, 1, 8, {}, 0.0)
+    lines = " ".join(describe_search(found))
+    assert "the default could not be trained" in lines
+    assert "The default is" not in lines

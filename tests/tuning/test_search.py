@@ -236,6 +236,14 @@ def test_a_killed_search_continues_within_its_trial_and_leaves_no_checkpoint(
     assert len(trained) == 2 * first.epochs_now  # two tasks; no epoch is trained twice
 
 
+def test_a_trial_has_the_seconds_of_all_its_epochs(search: Search, conduct: Conduct, tmp_path: Path) -> None:
+    one = replace(search.candidates[0], num_train_epochs=1, max_train_examples=60)
+    found = conduct(replace(search, candidates=(one,), confirm_seeds=1), tmp_path)
+    seconds = [json.loads(path.read_text())["seconds"] for path in tmp_path.glob("*.json")]
+    assert len(seconds) == 2
+    assert 0 < min(seconds) < sum(seconds) <= found.seconds
+
+
 def test_a_broken_file_is_named(search: Search, conduct: Conduct, tmp_path: Path) -> None:
     few = replace(search, candidates=search.candidates[:1], confirm_seeds=1)
     conduct(few, tmp_path)
