@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from taskaffinity.training.encoders.load import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.export import predictor as predictor_module
 from taskaffinity.training.export.export import _stock, export
+from taskaffinity.training.export.model_card import _scores, model_card
 from taskaffinity.training.export.predictor import Predictor
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import task_meta
@@ -234,6 +236,30 @@ def test_the_card_has_data_and_scores_and_no_text(
     assert not any(e.text in card for e in TASKS["nli"].examples["train"])
     assert (exported("nli") / "model.safetensors").is_file()
     assert not list(exported("nli").glob("*.bin"))
+
+
+def test_the_card_says_what_is_cut_what_was_chosen_and_which_labels_there_are(trained: tuple[Path, Encoder]) -> None:
+    given = kept(trained[0], "nli")
+    head = RunStore(trained[0]).head(given.spec, "nli")
+    assert head is not None
+    _, meta, _ = load_head(head)
+
+    def card(kind: str = "inference", **changes: Any) -> str:
+        return model_card(replace(given, **changes), replace(meta, kind=kind))  # type: ignore[arg-type]
+
+    for kind in ("inference", "choice", "spans"):
+        assert f"{RECIPE.max_length} tokens: of two texts, the end of the longer one is cut first" in card(kind)
+    assert f"{RECIPE.max_length} tokens: the end is cut" in card("relation")
+    assert f"Labels: {', '.join(meta.outputs)}." in card()
+    assert all("Labels" not in card(kind) for kind in ("choice", "spans"))  # letters of options, answer and none
+    assert "this run among 2 runs" in card(chosen_from=2)
+    assert "runs with a stored model" not in card(chosen_from=1)
+    recipe = replace(given.spec.recipe, protocol="paper", similarity_targets=None)
+    for kept_out, words in ((None, "trains on dev"), (False, "dev was kept out of training")):
+        spec = replace(given.spec, recipe=replace(recipe, train_on_dev=kept_out))
+        study, store = replace(given.study, protocol="paper"), RunStore(trained[0])
+        lines = _scores(BestModel(store.root, study, "nli", spec, given.outcome, (), 0), "inference")
+        assert words in "\n".join(islice(lines, 3))
 
 
 @pytest.mark.parametrize("between", [False, True], ids=["two stages", "three stages"])

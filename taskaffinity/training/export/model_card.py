@@ -16,7 +16,7 @@ from taskaffinity.corpora.fetch import OPEN
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.runs.store import RunStore
 from taskaffinity.tasks.blue import BLUE_SUITES, BLUE_TASKS
-from taskaffinity.tasks.kinds import TAG_KINDS
+from taskaffinity.tasks.kinds import PAIR_KINDS, TAG_KINDS, TRAITS
 from taskaffinity.tasks.metric_titles import title_of
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.open_clinical import OPEN_CLINICAL_TASKS
@@ -57,7 +57,8 @@ def _lines(best: BestModel, meta: TaskMeta) -> Iterator[str]:
         )
         yield ""
     yield f"A model from a taskaffinity study, run `{spec.run_id}`. It takes {STOCK[meta.kind].takes}."
-    yield f"Kind: {meta.kind}." + (f" Labels: {', '.join(meta.outputs)}." if meta.outputs else "")
+    has_labels = TRAITS[meta.kind].label in ("class", "classes", "tags")
+    yield f"Kind: {meta.kind}." + (f" Labels: {', '.join(meta.outputs)}." if has_labels else "")
     yield from ("", "## Trained on", "", "| task | data fingerprint | licence or access |", "|---|---|---|")
     for name, fingerprint in _training_tasks(best).items():
         yield f"| {name} | `{fingerprint}` | {_licence(name, best)} |"
@@ -105,9 +106,11 @@ def _scores(best: BestModel, kind: str) -> Iterator[str]:
     yield ""
     if best.study.protocol == "paper":
         role = "The paper's protocol trains on dev and takes the last epoch, so this score is not informative."
+        if best.spec.recipe.train_on_dev is False:
+            role = "The paper's protocol takes the last epoch, and dev was kept out of training: it selected nothing."
     else:
         role = f"This score selected epoch {outcome.epoch}"
-        role += f", and this run among {best.chosen_from} runs with a stored model." if best.chosen_from else "."
+        role += f", and this run among {best.chosen_from} runs with a stored model." if best.chosen_from > 1 else "."
     yield f"* dev {100 * outcome.dev_score:.1f}. {role}"
     if not best.has_test:
         yield "* The task has no test part, so no score of this model is free of selection."
@@ -152,7 +155,9 @@ def _limits(best: BestModel, meta: TaskMeta) -> Iterator[str]:
         needs = "" if is_tagging else ", and its tokenizer needs `truncation=True`"
         yield f"* A stock model reads no windows: it sees the first {longest} tokens{needs}."
     elif not is_tagging:
-        yield f"* Texts are truncated at {longest} tokens: the end is cut. The stock tokenizer needs `truncation=True`."
+        has_two_texts = meta.kind in PAIR_KINDS or meta.n_options
+        cut = "of two texts, the end of the longer one is cut first" if has_two_texts else "the end is cut"
+        yield f"* Inputs are truncated at {longest} tokens: {cut}. The stock tokenizer needs `truncation=True`."
     else:
         yield f"* Texts are truncated at {longest} tokens: words after them have no mention."
     if is_tagging and words <= MOST_LENGTH:
