@@ -7,7 +7,7 @@
 # Usage  jobs/readme_pretrain.sh ENCODER
 set -euo pipefail
 
-encoder=${1:?folder of the encoder}
+encoder=$(realpath "${1:?folder of the encoder}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 taskaffinity pretrain --encoder "$encoder" --out further --epochs 1 --learning-rate 1e-4 --max-length 64 \

@@ -12,6 +12,10 @@
 set -euo pipefail
 
 : "${TASKAFFINITY_DATA:?set TASKAFFINITY_DATA to the folder of the task files}"
+if [[ " $* " == *" --results"[=\ ]* ]]; then
+  echo "$0: --results is set by this script; run it in another folder instead" >&2
+  exit 2
+fi
 
 status=0
 taskaffinity full --domain clinical --data "$TASKAFFINITY_DATA" --seeds 3 --results results/clinical "$@" || status=$?

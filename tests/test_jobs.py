@@ -137,6 +137,46 @@ def test_a_table_says_its_protocol_and_prints_the_departures(name: str, protocol
     assert lines == [f"* {one}" for one in departures_of(study)]
 
 
+def run_pretended(job: str, command: str, folder: Path, *options: str) -> tuple[int, list[str]]:
+    """Run a job whose commands only say what they are asked for, and then do ``command``; return code and lines."""
+    (folder / "taskaffinity").write_text(f'#!/bin/sh\necho "$@"\n{command}\n')
+    (folder / "taskaffinity").chmod(0o755)
+    done = subprocess.run(
+        [FOLDER / job, *options],
+        env={**os.environ, "TASKAFFINITY_DATA": "data", "PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(("code", "n_studies", "n_tables"), [(0, 2, 2), (1, 2, 2), (2, 1, 0), (130, 1, 0), (143, 1, 0)])
+def test_figure_2_goes_on_after_failed_runs_and_ends_if_refused_or_interrupted(
+    code: int, n_studies: int, n_tables: int, tmp_path: Path
+) -> None:
+    ended, lines = run_pretended("figure2_pairwise.sh", f'[ "$1" = table ] || exit {code}', tmp_path)
+    assert ended == code
+    assert [sum(line.startswith(name) for line in lines) for name in ("pairwise", "table")] == [n_studies, n_tables]
+
+
+@pytest.mark.parametrize("given", [["--results", "other"], ["--results=other"]])
+@pytest.mark.parametrize("job", [*PLANS, "figure2_pairwise.sh"])
+def test_another_results_folder_is_refused_because_the_table_would_read_the_usual_one(
+    job: str, given: list[str], tmp_path: Path
+) -> None:
+    assert run_pretended(job, "", tmp_path, *given) == (2, [])
+    assert run_pretended(job, "", tmp_path, "--seeds", "1")[0] == 0
+
+
+def test_the_encoder_of_pre_training_is_found_from_any_folder(tmp_path: Path) -> None:
+    _, lines = run_pretended("readme_pretrain.sh", "", tmp_path, "encoder")
+    assert [f"--encoder {tmp_path}/encoder " in lines[0], f"--encoders {tmp_path}/encoder,further " in lines[1]] == [
+        True
+    ] * 2
+
+
 @pytest.mark.slow
 def test_the_job_array_is_a_study_in_this_process(tmp_path: Path) -> None:
     """What SLURM would run, run here, but for the GPU: two tasks of the array at once."""
