@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from taskaffinity.errors import input_error, shown
 from taskaffinity.tasks.lines import read_lines
@@ -23,8 +23,6 @@ Discontinuous = Literal["whole", "first", "parts", "drop"]
 ``whole`` tags from its first character to its last, ``first`` tags its first part only, ``parts`` tags each part as a
 mention, ``drop`` tags nothing.
 """
-
-DISCONTINUOUS: tuple[Discontinuous, ...] = get_args(Discontinuous)
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ class Download:
         if before < self.content.size:
             try:
                 before = self._receive()
-            except requests.RequestException as error:
+            except (requests.RequestException, HTTPError) as error:  # requests lets some faults of an address through
                 raise _as_error(self.address, error) from None
         if self.content.matches(self.part):
             os.replace(self.part, self.path)
@@ -228,7 +228,7 @@ def _check_status(address: str, answer: requests.Response) -> None:
     raise input_error(_without_credentials(address), found, "the file; was it moved, or is it not in the mirror?")
 
 
-def _as_error(address: str, error: requests.RequestException) -> Exception:
+def _as_error(address: str, error: Exception) -> Exception:
     """Return the error to raise instead: a ``_Retry`` if another attempt may help.
 
     It does not show the addresses of proxies.

@@ -116,6 +116,9 @@ class RunTracker:
                         self._guarded(name, found)
         except Timeout:  # another process logs this folder, including these runs
             return
+        except (OSError, NotImplementedError) as error:  # the lock cannot be made
+            for name in self.names:
+                self._give_up(name, error)
 
     def _guarded(self, name: str, found: LoggedStudy | None) -> None:
         try:
@@ -124,11 +127,16 @@ class RunTracker:
                 self._open[name] = module.open_tracker(self.study, self.store.root)
             self._log_one(name, self._open[name], found)
         except Exception as error:  # no error of a tracker may end the study
-            self._given_up.add(name)
-            self.warn(
-                f"--report-to {name}: disabled, training continues ({_in_a_line(error)}); "
-                "the same command logs the rest later"
-            )
+            self._give_up(name, error)
+
+    def _give_up(self, name: str, error: Exception) -> None:
+        if name in self._given_up:
+            return
+        self._given_up.add(name)
+        self.warn(
+            f"--report-to {name}: disabled, training continues ({_in_a_line(error)}); "
+            "the same command logs the rest later"
+        )
 
     def _log_one(self, name: str, tracker: Tracker, found: LoggedStudy | None) -> None:
         path = self.store.root / MEMORY

@@ -337,6 +337,13 @@ def test_mirror_must_be_a_url(mirror: Mirror, tmp_path: Path, address: str) -> N
     assert not (tmp_path / "raw").exists()
 
 
+@pytest.mark.parametrize("host", ["a..b", "[bad", f"{'a' * 70}.example"])
+def test_a_host_that_no_address_has_is_one_line(mirror: Mirror, tmp_path: Path, host: str) -> None:
+    message = error_message([mirror.pin("a.txt", A)], tmp_path, f"http://ann:hush@{host}")
+    assert "an unusable address" in message
+    assert "hush" not in message
+
+
 def test_proxy_is_used(mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pin = mirror.pin("a.txt", A)
     mirror.files = {f"http://corpora.invalid{path}": body for path, body in mirror.files.items()}

@@ -225,6 +225,20 @@ def test_a_tracker_that_fails_is_disabled_with_one_line_and_receives_the_rest_ne
     assert [run.name for run in tracker.runs] == [spec.run_id for spec in study.plan]
 
 
+def test_a_lock_that_cannot_be_made_ends_only_the_tracking(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, lock = Notebook(), tmp_path / f".{MEMORY}.lock"
+    follower, said = following(study, tmp_path, tracker, monkeypatch)
+    lock.mkdir()
+    for done in (1, 2):
+        follower.update(progress(done))
+    follower.end()
+    [line] = said
+    assert line.startswith("--report-to tensorboard: disabled, training continues (")
+    assert tracker.runs == []
+
+
 def test_without_trackers_nothing_is_written(study: Study, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     follower = RunTracker([], study, RunStore(tmp_path))
