@@ -99,8 +99,8 @@ def prepare_command(
     dev_ids: Annotated[
         Path | None,
         typer.Option(
-            help="File with the document ids of the dev set (clinicalsts: row numbers), one per line, for a corpus "
-            "without an official dev set."
+            help="File with the document ids of the dev set, one per line, for a corpus without an official dev set "
+            "(clinicalsts: train. and the line, such as train.7)."
         ),
     ] = None,
     discontinuous: Annotated[

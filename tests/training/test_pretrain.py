@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -31,7 +32,7 @@ from taskaffinity.training.encoders.load import (
 )
 from taskaffinity.training.loop import Diverged
 from taskaffinity.training.pretraining import pretrain as module
-from taskaffinity.training.pretraining.folder import write_encoder
+from taskaffinity.training.pretraining.folder import load_with_language_head, write_encoder
 from taskaffinity.training.pretraining.pretrain import Pretrained, Pretraining, blocks_of, masked_loss, pretrain
 
 SETTINGS = Pretraining(learning_rate=3e-3, num_train_epochs=6, batch_size=8, max_length=24, held_out=0.2)
@@ -169,6 +170,41 @@ def test_an_interrupted_one_gives_the_same_bytes(
         path.name: path.read_bytes() for path in twice.folder.iterdir()
     }
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_one_that_diverged_leaves_no_checkpoint(
+    trained_before: Encoder, passages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same command would continue from it, and diverge again."""
+    loss, n_trained = module.masked_loss, 0
+
+    def diverging(model: Any, batch: Any) -> Any:
+        nonlocal n_trained
+        n_trained += model.training
+        return loss(model, batch) * (math.inf if n_trained == 3 else 1)
+
+    monkeypatch.setattr(module, "masked_loss", diverging)
+    with pytest.raises(Diverged, match="step 3"):
+        pretrain(passages, trained_before, tmp_path / "a", SETTINGS, checkpoint_minutes=1e-9)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_that_diverged_in_its_last_update_is_not_written(
+    trained_before: Encoder, passages: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later step has a loss that would show it."""
+    held_out_loss, last = module._held_out_loss, replace(SETTINGS, num_train_epochs=1)
+
+    def of_broken_weights(model: Any, *rest: Any) -> float:
+        if model.training:  # the first one is before the training
+            torch.nn.init.constant_(model.get_input_embeddings().weight, math.nan)
+        return held_out_loss(model, *rest)
+
+    monkeypatch.setattr(module, "_held_out_loss", of_broken_weights)
+    monkeypatch.setattr(module, "load_with_language_head", lambda folder: load_with_language_head(folder).eval())
+    with pytest.raises(Diverged, match="held-out loss after epoch 1 is not a number"):
+        pretrain(passages, trained_before, tmp_path / "a", last)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("epoch", [1, 2])

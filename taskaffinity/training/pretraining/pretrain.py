@@ -19,11 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import (
-    MODEL_FOR_MASKED_LM_MAPPING,
-    DataCollatorForLanguageModeling,
-    PreTrainedModel,
-)
+from transformers import MODEL_FOR_MASKED_LM_MAPPING, DataCollatorForLanguageModeling, PreTrainedModel
 
 from taskaffinity.atomic import check_writable, remove_litter
 from taskaffinity.errors import InputError
@@ -214,15 +210,19 @@ def _train(
             loss = masked_loss(model, {name: value.to(settings.device) for name, value in batch.items()})
             loss.backward()
             stepper.step()
-            if not math.isfinite(value := float(loss.detach())):
-                raise Diverged(f"diverged: the loss of step {step} is not a number; try a smaller learning_rate")
-            on_progress(step, n_steps, value)
+            on_progress(step, n_steps, _finite(float(loss.detach()), f"the loss of step {step}"))
             checkpoints.after_batch()
         with checkpoints.evaluating():
             held_out = _held_out_loss(model, dev, settings.device)
-        at.losses.append(held_out)
+        at.losses.append(_finite(held_out, f"the held-out loss after epoch {at.epoch + 1}"))
         at.epoch, at.batches = at.epoch + 1, 0
     return n_steps, tuple(at.losses)
+
+
+def _finite(loss: float, what: str) -> float:
+    if not math.isfinite(loss):
+        raise Diverged(f"diverged: {what} is not a number; try a smaller learning_rate")
+    return loss
 
 
 def blocks_of(passages: Sequence[str], tokenizer: Any, max_length: int) -> Blocks:

@@ -26,6 +26,7 @@ from taskaffinity.atomic import LOCK
 from taskaffinity.errors import InputError
 from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.runs.stored.run_files import is_locked
+from taskaffinity.training.loop import Diverged
 from taskaffinity.training.optim.optimizer import Stepper
 from taskaffinity.training.pretraining.folder import RESULT
 from taskaffinity.training.resume import below, read_tensors, weights_of
@@ -126,6 +127,8 @@ class PretrainCheckpoints:
     def __exit__(self, *raised: object) -> None:
         if self._files is not None:
             self._termination.__exit__(*raised)
+            if isinstance(raised[1], Diverged):
+                self._files.remove()  # it would diverge again
 
     def resume(self, model: nn.Module, stepper: Stepper) -> None:
         """Continue from the newest checkpoint that fits, if there is one."""
