@@ -24,6 +24,8 @@ import wandb
 
 _OFFLINE = {"offline", "disabled", "dryrun"}
 _SECONDS = 60.0
+_LONGEST_TAG = 64
+"""Most characters of a tag; the client refuses a run with a longer one."""
 
 
 def open_tracker(study: Study, root: Path) -> Project:
@@ -87,7 +89,7 @@ class Project:
             name=name,
             group=tags["suite"],
             job_type=job,
-            tags=[tags["suite"], tags.get("arm", job), tags["text"].partition(":")[0]],
+            tags=[tag[:_LONGEST_TAG] for tag in (tags["suite"], tags.get("arm", job), tags["text"].partition(":")[0])],
             config={**settings, **tags},
             reinit="create_new",
             settings=quiet,

@@ -134,3 +134,19 @@ def test_wandb_goes_on_with_a_run_that_was_cut_short(monkeypatch: pytest.MonkeyP
     project.log_run(OTHERS)
     project.log_run(dataclasses.replace(RUN, fingerprint="trained again"))
     assert len(runs) == 3
+
+
+def test_wandb_takes_a_suite_with_a_long_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The client refuses runs with tags of more than 64 characters."""
+    given: list[dict[str, Any]] = []
+
+    def init(**options: Any) -> WandbRun:
+        given.append(options)
+        return WandbRun()
+
+    fake, suite = ModuleType("wandb"), "s" * 80
+    fake.init, fake.Settings = init, dict  # type: ignore[attr-defined]
+    project = module_with(monkeypatch, "wandb", wandb=fake).Project("p", "here", tmp_path)
+    project.log_run(dataclasses.replace(RUN, tags={**TAGS, "suite": suite}))
+    assert [len(tag) for tag in given[0]["tags"]] == [64, len("run"), len("real")]
+    assert given[0]["group"] == suite
