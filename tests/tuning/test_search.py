@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ray._private.dict import flatten_dict
 
 from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Resources
@@ -20,7 +21,7 @@ from taskaffinity.tuning import on_ray
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended, Round
 from taskaffinity.tuning.search import Search, SearchResult, finalists_of, not_learned, search_recipe
-from taskaffinity.tuning.trials import Record
+from taskaffinity.tuning.trials import Record, TrialFolder, trials_of
 
 LOCAL = Resources("local")
 Conduct = Callable[..., SearchResult]
@@ -341,6 +342,33 @@ def test_a_trial_keeps_to_its_share_of_a_gpu(tmp_path: Path, monkeypatch: pytest
     with on_ray.on_ray(Resources(gpus_per_run=0.25), tmp_path, tmp_path, tmp_path / "tune", 0) as train:
         train(nothing, [0])
     assert given["gpu_share"] == 0.25
+
+
+def test_what_a_worker_of_ray_reports_arrives_in_the_round(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune = pytest.importorskip("ray.tune")
+    trials = trials_of(search.tasks, search.encoder, search.candidates[:1], [search.first_seed])
+    round_ = Round(trials, TrialFolder(tmp_path), stops_early=True, versions={})
+    scheduler = on_ray._scheduler(lambda message: on_ray._answer(round_, message))
+    decisions: list[str] = []
+
+    def arrive(result: dict[str, Any]) -> None:
+        trial = SimpleNamespace(config={"number": 0})
+        decisions.append(scheduler.on_trial_result(None, trial, flatten_dict(result)))  # as Tune passes it on
+
+    def train(trial: Any, report: Any, fail: Any, **_: Any) -> None:
+        report(1, {"mednli": 50.0, "shareclefe": 0.0}, ["shareclefe"], 2.5)
+        fail("diverged", "trace", True)
+
+    monkeypatch.setattr("taskaffinity.training.gpu.claim_gpu_memory", lambda *_: None)
+    monkeypatch.setattr(on_ray, "train_trial", train)
+    monkeypatch.setattr(tune, "report", arrive)
+    places = dict.fromkeys(("encoder_folder", "cache", "folder"), tmp_path)
+    on_ray._trial({"number": 0}, trials=trials, **places, checkpoint_minutes=0, gpu_share=0.0)
+    stored = TrialFolder(tmp_path).read(trials[0])
+    assert stored == Record(({"mednli": 50.0, "shareclefe": 0.0},), ("shareclefe",), "diverged", 2.5)
+    assert decisions == ["CONTINUE", "STOP"]
 
 
 @pytest.mark.ray
