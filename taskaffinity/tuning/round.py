@@ -98,7 +98,10 @@ class Round:
         if number not in self._ended and epoch == len(record.scores) + 1:
             self.epochs_now += 1
             so_far = (*record.scores, dict(scores))
-            self.records[number] = replace(record, scores=so_far, collapsed=tuple(collapsed), seconds=seconds)
+            collapses = (*record.collapses, tuple(collapsed))
+            self.records[number] = replace(
+                record, scores=so_far, collapsed=tuple(collapsed), seconds=seconds, collapses=collapses
+            )
             self._end_those_that_are_done()
         return number in self._ended
 
@@ -126,6 +129,13 @@ class Round:
             None if standing.stopped or self._has_failed(number) else self.records[number].means[-1]
             for number, standing in enumerate(self.standings())
         ]
+
+    def compared(self) -> list[Record]:
+        """Return each trial's record, of a stopped one only until its stop.
+
+        On Ray, it may have trained more epochs until the scores that stopped it were known.
+        """
+        return [record.after(one.stopped) for record, one in zip(self.records, self.standings(), strict=True)]
 
     def _end_those_that_are_done(self) -> None:
         for number, standing in enumerate(self.standings()):

@@ -145,7 +145,7 @@ def search_recipe(
         first = train_all(
             Round(trials_of(*what, search.candidates, [search.first_seed]), trials, stops_early=True, **common)  # type: ignore[arg-type]
         )
-        finalists = finalists_of(first.means(), search.finalists, not_learned(first.records))
+        finalists = finalists_of(first.means(), search.finalists, not_learned(first.compared()))
         recipes = [search.candidates[number] for number in finalists]
         again = train_all(Round(trials_of(*what, recipes, search.fresh_seeds), trials, stops_early=False, **common))  # type: ignore[arg-type]
     confirmed = _confirmed(again, finalists, search.confirm_seeds)

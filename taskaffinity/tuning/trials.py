@@ -13,7 +13,8 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, ClassVar
@@ -69,6 +70,15 @@ class Record:
     """Why the recipe failed; None if it did not."""
     seconds: float = 0.0
     """Time until the last epoch, from the start of the process that trained it."""
+    collapses: tuple[tuple[str, ...], ...] = ()
+    """Collapsed tasks after each epoch; empty in records of older versions."""
+
+    def after(self, epoch: int | None) -> Record:
+        """Return the record as it was after an epoch; None for the last one."""
+        if epoch is None or epoch >= len(self.scores):
+            return self
+        collapsed = self.collapses[epoch - 1] if self.collapses else self.collapsed
+        return replace(self, scores=self.scores[:epoch], collapsed=collapsed, collapses=self.collapses[:epoch])
 
     @property
     def means(self) -> list[float]:
@@ -102,7 +112,7 @@ class TrialFolder:
             fault = f"not a trial ({error})"
         if fault:
             raise InputError(f"{path}: {fault}; delete it to train the trial again")
-        return Record(stored.scores, stored.collapsed, stored.failure, stored.seconds)
+        return Record(stored.scores, stored.collapsed, stored.failure, stored.seconds, stored.collapses)
 
     def write(self, trial: Trial, record: Record, versions: Mapping[str, str]) -> None:
         """Store the record of a trial and remove its error."""
@@ -111,11 +121,12 @@ class TrialFolder:
             **_identity(trial),
             "scores": list(record.scores),
             "collapsed": list(record.collapsed),
+            "collapses": list(record.collapses),
             "failure": record.failure,
             "seconds": round(record.seconds, 3),
             "versions": dict(versions),
         }
-        content["sha256"] = _checksum(record.scores, record.collapsed, record.failure)
+        content["sha256"] = _checksum(record)
         write_json(self._path(trial), content)
         self.error_path(trial).unlink(missing_ok=True)
         shutil.rmtree(self.checkpoints(trial), ignore_errors=True)
@@ -154,6 +165,7 @@ class _Stored:
     failure: str | None
     seconds: Amount
     collapsed: tuple[str, ...] = ()  # older trials lack it
+    collapses: tuple[tuple[str, ...], ...] = ()  # as above
     versions: dict[str, str] = field(default_factory=dict)
     sha256: str = ""  # older trials lack it
 
@@ -165,17 +177,20 @@ class _Stored:
             return "belongs to another trial than its name says"
         if len(self.scores) > trial.recipe.num_train_epochs or any(scores.keys() != names for scores in self.scores):
             return "belongs to another trial than its name says"
-        if self.sha256 and self.sha256 != _checksum(self.scores, self.collapsed, self.failure):
+        if self.sha256 and self.sha256 != _checksum(self):
             return "not the record that was written: its checksum differs"
+        if len(self.collapses) not in (0, len(self.scores)) or not names.issuperset(chain(*self.collapses)):
+            return "not a trial that ended"
         if not names.issuperset(self.collapsed) or (self.failure is None and not self.scores):
             return "not a trial that ended"
         return ""
 
 
-def _checksum(scores: Sequence[Scores], collapsed: Sequence[str], failure: str | None) -> str:
+def _checksum(record: Record | _Stored) -> str:
     """Return the SHA-256 of a trial's results."""
-    numbers = [{name: float(score) for name, score in of_epoch.items()} for of_epoch in scores]
-    return hashlib.sha256(json.dumps([numbers, list(collapsed), failure], sort_keys=True).encode()).hexdigest()
+    numbers = [{name: float(score) for name, score in of_epoch.items()} for of_epoch in record.scores]
+    content = [numbers, record.collapsed, record.failure, *([record.collapses] if record.collapses else [])]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _identity(trial: Trial) -> dict[str, Any]:

@@ -15,9 +15,14 @@ from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.tuning.trials import Record, Trial, TrialFolder
 
 TRIAL = Trial((("a", "f1"), ("b", "f2")), EncoderRef("tiny", "e1"), Recipe(num_train_epochs=2), 7)
-RECORD = Record(({"a": 50.0, "b": -3.0}, {"a": 60.0, "b": 2.0}), ("b",), None, 1.5)
+RECORD = Record(({"a": 50.0, "b": -3.0}, {"a": 60.0, "b": 2.0}), ("b",), None, 1.5, (("a", "b"), ("b",)))
 VALUES = (None, True, -200, 1e400, "50", "x" * 200_000, [], {}, [1], {"a": 1}, [{"a": 50.0, "b": 1e9}], [{"a": 1.0}])
-FREE: dict[str, tuple[Any, ...]] = {"failure": (None, "50", "x" * 200_000), "versions": ({},), "collapsed": ([],)}
+FREE: dict[str, tuple[Any, ...]] = {
+    "failure": (None, "50", "x" * 200_000),
+    "versions": ({},),
+    "collapsed": ([],),
+    "collapses": ([],),
+}
 
 
 @pytest.fixture
@@ -43,9 +48,10 @@ def refused(folder: TrialFolder) -> None:
     assert len(line) < 350 + len(str(path_of(folder)))
 
 
-@pytest.mark.parametrize(
-    "key", ["seed", "tasks", "encoder", "recipe", "scores", "collapsed", "failure", "seconds", "versions", "surprise"]
-)
+KEYS = ("seed", "tasks", "encoder", "recipe", "scores", "collapsed", "failure", "seconds", "versions", "surprise")
+
+
+@pytest.mark.parametrize("key", [*KEYS, "collapses"])
 def test_a_wrong_value_is_refused(folder: TrialFolder, key: str) -> None:
     path = path_of(folder)
     content: dict[str, Any] = json.loads(path.read_text())
@@ -91,7 +97,7 @@ def test_another_possible_value_is_seen_by_the_checksum(folder: TrialFolder, key
     content = {**json.loads(path.read_text()), key: value}
     path.write_text(json.dumps(content))
     refused(folder)
-    del content["sha256"]  # as a trial of an older version
+    del content["sha256"], content["collapses"]  # as a trial of an older version
     path.write_text(json.dumps(content))
     assert folder.read(TRIAL) is not None
 

@@ -13,7 +13,7 @@ from taskaffinity.runs.recipe import FROM_SCRATCH
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.tuning.recipe import describe_search, describe_trial
 from taskaffinity.tuning.round import Round
-from taskaffinity.tuning.search import Search, SearchResult
+from taskaffinity.tuning.search import Search, SearchResult, not_learned
 from taskaffinity.tuning.trials import TrialFolder, trials_of
 
 TASKS, ENCODER = (("a", "f0"),), EncoderRef("tiny", "e0")
@@ -105,3 +105,25 @@ def test_a_default_that_failed_is_not_said_to_be_a_finalist(a_round: Round) -> N
     lines = " ".join(describe_search(found))
     assert "the default could not be trained" in lines
     assert "The default is" not in lines
+
+
+def test_epochs_after_its_stop_do_not_say_what_a_trial_learned(tmp_path: Path) -> None:
+    """On Ray they were trained before a score that stops it arrived: worker speed must not choose the finalists."""
+    recipes = (*RECIPES, replace(RECIPES[0], learning_rate=4e-3))
+
+    def ends(folder: str, n_early: int) -> set[int]:
+        trials = trials_of(TASKS, ENCODER, recipes, [0])
+        a_round = Round(trials, TrialFolder(tmp_path / folder), stops_early=True, versions={})
+        report(a_round, 2, 57.0, 58.0, 58.0, 59.0)
+        for epoch in range(1, 1 + n_early):  # it has collapsed after its first epoch only
+            a_round.report(1, epoch, {"a": 50.0 + 5 * epoch}, ("a",) * (epoch == 1))
+        report(a_round, 0, 56.0, 57.0, 58.0, 59.0)
+        if not n_early:
+            a_round.report(1, 1, {"a": 55.0}, ("a",))
+        assert [standing.stopped for standing in a_round.standings()] == [None, 1, None]
+        again = Round(trials, TrialFolder(tmp_path / folder), stops_early=True, versions={})
+        assert again.pending() == []
+        assert again.compared() == a_round.compared()
+        return not_learned(a_round.compared())
+
+    assert ends("late", 4) == ends("in order", 0) == {0, 1, 2}  # all are less than a tenth above 55
