@@ -307,7 +307,7 @@ def test_inexact_exports_are_refused(trained: tuple[Path, Encoder], make_encoder
     with pytest.raises(InputError, match="not empty"):
         export(given, tmp_path / "full")
     other = make_encoder("bert")
-    with pytest.raises(InputError, match=r"not .*, the encoder that the run started from"):
+    with pytest.raises(InputError, match=r"not .*, the encoder that the run started from; .* of `taskaffinity export`"):
         export(given, tmp_path / "out", encoder=str(other))
     assert not (tmp_path / "out").exists()
     with pytest.raises(InputError, match=r"no taskaffinity\.json here"):

@@ -46,6 +46,8 @@ from taskaffinity.training.heads import FORMS
 from taskaffinity.training.inputs.encoded import Scale, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 
+_GIVE_IT = "give its folder with --encoder of `taskaffinity export`"  # `predict` on a results folder has no such option
+
 
 def export(best: BestModel, out: Path, encoder: str | None = None, *, share_with_group: bool = False) -> None:
     """Write a stored model to ``out``: weights, configuration, tokenizer and model card.
@@ -128,13 +130,13 @@ def _encoder(best: BestModel, folder: Path, given: str | None) -> Encoder:
     expected = best.spec.encoder
     if given is None and not (folder / "config.json").is_file():
         raise InputError(
-            f"{folder}: no encoder here; {expected.name} was here in training; give its folder with --encoder"
+            f"{folder}: no encoder here; {expected.name} was here in training; {_GIVE_IT}"
         )
     found = find_encoder(given or str(folder))
     if found.ref != expected:
         where = f"--encoder {given}" if given else str(folder)
         raise InputError(
-            f"{where}: not {expected.name}, the encoder that the run started from; give its folder with --encoder"
+            f"{where}: not {expected.name}, the encoder that the run started from; {_GIVE_IT}"
         )
     return found
 
