@@ -129,15 +129,11 @@ def _encoder(best: BestModel, folder: Path, given: str | None) -> Encoder:
     """Return the run's initial encoder, in the given folder or its folder at training time."""
     expected = best.spec.encoder
     if given is None and not (folder / "config.json").is_file():
-        raise InputError(
-            f"{folder}: no encoder here; {expected.name} was here in training; {_GIVE_IT}"
-        )
+        raise InputError(f"{folder}: no encoder here; {expected.name} was here in training; {_GIVE_IT}")
     found = find_encoder(given or str(folder))
     if found.ref != expected:
         where = f"--encoder {given}" if given else str(folder)
-        raise InputError(
-            f"{where}: not {expected.name}, the encoder that the run started from; {_GIVE_IT}"
-        )
+        raise InputError(f"{where}: not {expected.name}, the encoder that the run started from; {_GIVE_IT}")
     return found
 
 
