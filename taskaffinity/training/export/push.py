@@ -8,7 +8,7 @@ from pathlib import Path
 from huggingface_hub import HfApi
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-from taskaffinity.errors import InputError, shown
+from taskaffinity.errors import InputError, printable, shown
 from taskaffinity.runs.best_model import BestModel
 from taskaffinity.training.export.model_card import agreements_of
 
@@ -51,6 +51,6 @@ def push(folder: Path, repository: str) -> str:
     except OfflineModeIsEnabled as error:
         raise InputError(f"--push-to-hub {repository}: HF_HUB_OFFLINE is set; {folder} is written") from error
     except Exception as error:  # the hub's client raises errors of several libraries
-        reason = " ".join(str(error).split())[:_LONGEST]
+        reason = printable(" ".join(str(error).split())[:_LONGEST])
         raise InputError(f"--push-to-hub {repository}: {reason}; {folder} is written") from error
     return address
