@@ -43,8 +43,11 @@ def command(
     """
     figure_options = figure_options_of(figures, formats, palette, order)
     studies, missing = _studies(results, figure_options)
+    asked = (alpha, margin, correction, estimand, test)
+    if "pairwise" not in studies and any(asked):
+        raise InputError("graph: found an option of the rule; only figures of pairs have one, and none is drawn")
     if pairs := studies.get("pairwise"):
-        rule = rule_of_study(pairs, alpha, margin, correction, estimand, test)
+        rule = rule_of_study(pairs, *asked)
         publish_and_print(pairs, results, rule, figure_options)
         for line in describe_other_rule(rule, pairs, results):
             print(line, file=sys.stderr)

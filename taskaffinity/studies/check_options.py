@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from taskaffinity.errors import InputError
 from taskaffinity.studies.options import (
     ADMIT,
@@ -11,6 +13,7 @@ from taskaffinity.studies.options import (
     PairwiseOptions,
     TrainOptions,
     TuneOptions,
+    make_options,
 )
 from taskaffinity.studies.resources import AUTO
 from taskaffinity.studies.settings import Settings, check_baseline, make_rule, read_settings
@@ -84,6 +87,18 @@ def interim_seeds(options: PairwiseOptions) -> tuple[int, ...]:
 def admission_bound(options: PairwiseOptions) -> float:
     """Return the standard errors from zero at which an estimate admits its pair."""
     return ADMIT if options.admit is None else options.admit
+
+
+def rule_options(**given: Any) -> tuple[Any, ...]:
+    """Return alpha, margin, correction, estimand and test of a Python function, for ``rule_of_study``.
+
+    Raises
+    ------
+    InputError
+        If a value has the wrong type or is out of range.
+    """
+    options = make_options(PairwiseOptions, given)
+    return options.alpha, options.margin, options.correction, options.estimand, options.test
 
 
 def check_full_options(options: FullOptions) -> Settings:

@@ -13,6 +13,7 @@ from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import FILES, Study
+from taskaffinity.studies.check_options import rule_options
 from taskaffinity.studies.settings import rule_of_study
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def compare(
     second: str | Path,
     *,
     alpha: float | None = None,
-    margin: float | Mapping[str, float] | Sequence[str] | None = None,
+    margin: float | Mapping[str, float] | str | Sequence[str] | None = None,
     correction: Correction | None = None,
     estimand: Estimand | None = None,
     test: Test | None = None,
@@ -97,6 +98,7 @@ def compare(
     from taskaffinity.analysis.comparison import check_same_tasks, compare_studies
     from taskaffinity.analysis.measure import measure  # pandas and scipy: not for --help
 
+    asked = rule_options(alpha=alpha, margin=margin, correction=correction, estimand=estimand, test=test)
     first, second = Path(first), Path(second)
     if first.resolve() == second.resolve():
         raise InputError(f"{first} and {second}: the same folder; expected two results folders")
@@ -106,7 +108,6 @@ def compare(
     try:
         studies = [Study.load(folder) for folder in (first, second)]
         check_same_tasks(*studies)
-        asked = (alpha, margin, correction, estimand, test)
         matrices = [
             measure(study, RunStore(folder), rule_of_study(study, *asked))
             for study, folder in zip(studies, (first, second), strict=True)

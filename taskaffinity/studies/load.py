@@ -8,10 +8,11 @@ from pathlib import Path
 
 from taskaffinity.analysis.joint_results import EncoderResults, StagesResults, TrainResults
 from taskaffinity.analysis.results import PairwiseResults
+from taskaffinity.errors import InputError
 from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.study import FILES
-from taskaffinity.studies.options import PairwiseOptions, make_options
+from taskaffinity.studies.check_options import rule_options
 from taskaffinity.studies.settings import rule_of_study
 
 
@@ -30,7 +31,7 @@ def load(
     Parameters
     ----------
     alpha, margin, correction, estimand, test
-        The rule of the verdicts of pairs, as in ``taskaffinity graph``. Default: the study's.
+        The rule of the verdicts of pairs, as in ``taskaffinity graph``. Default: the study's. Not for other designs.
 
     Returns
     -------
@@ -39,7 +40,7 @@ def load(
     Raises
     ------
     InputError
-        If the folder holds no study or a broken one, or if an option is out of range.
+        If the folder holds no study or a broken one, if an option is out of range, or if it cannot be used.
 
     Examples
     --------
@@ -50,8 +51,13 @@ def load(
     >>> load("notebooks/example_results", margin=0.1).verdict.loc["mednli", "shareclefe"]
     'inconclusive'
     """
+    asked = rule_options(alpha=alpha, margin=margin, correction=correction, estimand=estimand, test=test)
     root = Path(results)
     if not (root / FILES["pairwise"]).is_file():
+        if any(one is not None for one in asked) and _is_joint(root):
+            raise InputError(
+                f"{root}: holds no study of pairs; only verdicts of pairs have a rule: leave its options out"
+            )
         if (root / FILES["full"]).is_file():
             return StagesResults.load(root)
         if (root / "encoders.csv").is_file():
@@ -59,7 +65,9 @@ def load(
         if (root / FILES["train"]).is_file():
             return TrainResults.load(root)
     pairs = PairwiseResults.load(root)
-    given = {"alpha": alpha, "margin": margin, "correction": correction, "estimand": estimand, "test": test}
-    options = make_options(PairwiseOptions, given)
-    asked = (options.alpha, options.margin, options.correction, options.estimand, options.test)
     return replace(pairs, rule=rule_of_study(pairs.study, *asked))
+
+
+def _is_joint(root: Path) -> bool:
+    """Return whether a folder holds a study in stages, one of several encoders, or a joint training."""
+    return any((root / name).is_file() for name in (FILES["full"], FILES["train"], "encoders.csv"))
