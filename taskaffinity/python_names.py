@@ -18,6 +18,7 @@ _PARAMETERS = {
     "results": "output_dir",
     "domain": "suite",
     "for": "for_task",
+    "retrain": "seeds",
     "no-predictions": "keep_predictions=False",
     "no-models": "keep_models=False",
 }

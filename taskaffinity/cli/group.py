@@ -71,6 +71,11 @@ def command(
     if retrain is None and (given := [name for name, value in training.items() if value is not None]):
         raise InputError(f"--{given[0]}: for training, and nothing is trained; give --retrain too")
     check_options(groups, budget, risk, for_task, draws, compare or ())  # names options, and the function parameters
+    if retrain is not None:
+        from taskaffinity.analysis.results import PairwiseResults
+        from taskaffinity.studies.further_runs import check_design
+
+        check_design(PairwiseResults.load(results).study)  # before groups.csv is written
     found = group(
         results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
     )

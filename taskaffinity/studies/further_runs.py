@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from taskaffinity.errors import InputError, as_user_error
+from taskaffinity.errors import InputError, as_user_error, quoted
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.plan import Plan
+from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -41,6 +43,8 @@ class FurtherRuns:
 
     def __post_init__(self) -> None:
         check_design(self.study)
+        if self.executor not in get_args(Executor):
+            raise InputError(f"--executor: found {quoted(self.executor)}; expected {' or '.join(get_args(Executor))}")
         self.store = RunStore(self.root)
         self._planned = set[RunSpec]()
         if self.study.synthetic:
@@ -52,7 +56,7 @@ class FurtherRuns:
         Raises
         ------
         InputError
-            If the data or the encoder are not those of the study.
+            If the data or the encoder are not those of the study, or this machine cannot train its runs.
         """
         with as_user_error():
             pending = pending_runs(plan, self.store)
@@ -91,8 +95,10 @@ class FurtherRuns:
         from taskaffinity.studies.resources import resolve_resources
         from taskaffinity.training.execute import prepare
 
+        recipe = self.study.recipe
+        _check_machine(recipe, self.executor)
         suite = _suite(self.study, self.suite, self.data)
-        encoder, recipe = _encoder(self.study, suite, self.encoder), self.study.recipe
+        encoder = _encoder(self.study, suite, self.encoder)
         gpus = None if recipe.device == "cuda" else 0
         resources = resolve_resources(self.executor, recipe.threads, gpus, None, is_tiny=False)
         prepare(suite.only([name for name, _ in self.study.refs]).tasks, encoder, recipe, cache_folder())
@@ -110,6 +116,29 @@ def check_design(study: Study) -> None:
     ):
         if value != usual:
             raise InputError(f"retrain: the study has {name} {value}; only groups of studies with {usual} are trained")
+
+
+def check_count(option: str, value: object, least: int, most: int) -> None:
+    """Raise ``InputError`` unless a value is a whole number in [least, most]."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InputError(f"--{option}: found {quoted(str(value))}; expected a whole number from {least} to {most}")
+
+
+def _check_machine(recipe: Recipe, executor: Executor) -> None:
+    """Raise ``InputError`` if this machine lacks the device or the threads of the study's runs.
+
+    Both are part of a run's identity.
+    """
+    from taskaffinity.training.execute import gpus
+
+    if recipe.device == "cuda" and not gpus():
+        raise InputError("retrain: the study was trained on a GPU, and this machine has none that torch can use")
+    cores = os.cpu_count() or 1
+    if executor == "ray" and recipe.threads > cores:
+        raise InputError(
+            f"retrain: runs of the study have {recipe.threads} threads, and this machine has {cores} cores; give "
+            "--executor local"
+        )
 
 
 def _suite(study: Study, suite: str | Path | Suite | None, data: str | Path | None) -> Suite:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from taskaffinity.errors import as_user_error
 from taskaffinity.python_names import python_function
+from taskaffinity.runs.limits import MOST_SEEDS
 from taskaffinity.schedule.resources import Executor
 from taskaffinity.studies.listener import Listener, LogListener
 from taskaffinity.tasks.suite import Suite
@@ -67,12 +68,14 @@ def retrain(
     Raises
     ------
     InputError
-        If the data or the encoder are not those of the study, or the study has another baseline or stage.
+        If ``seeds`` is out of range; if the data or the encoder are not those of the study; if this machine has no GPU
+        and the study was trained on one; or if the study has another baseline, stage or start.
     """
     from taskaffinity.analysis.groups.retrained import retrain_plan, retrained
     from taskaffinity.analysis.publish import publish_retrained
-    from taskaffinity.studies.further_runs import FurtherRuns
+    from taskaffinity.studies.further_runs import FurtherRuns, check_count
 
+    check_count("retrain", seeds, 1, MOST_SEEDS)
     further = FurtherRuns(
         result.chosen.matrix.study, result.root, listener or LogListener(), suite, data, encoder, executor
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from taskaffinity.errors import InputError, as_user_error, quoted
+from taskaffinity.errors import InputError, as_user_error
 from taskaffinity.python_names import python_function
 from taskaffinity.runs.limits import MOST_HELPERS, MOST_SEEDS
 from taskaffinity.schedule.resources import Executor
@@ -80,15 +80,17 @@ def search_helpers(
     Raises
     ------
     InputError
-        As ``retrain``; or if a run of the current set fails, with which all others are compared.
+        As ``retrain``; also if ``helpers`` is out of range, or if a run of the current set fails, with which all others
+        are compared.
     """
-    _check(seeds, helpers)
     from taskaffinity.analysis.groups.helper_search import HelperRuns, HelperSearch, final_gain
     from taskaffinity.analysis.publish import publish_helper_search
     from taskaffinity.analysis.tables.helper_search import describe_step
     from taskaffinity.grouping.helper_race import RaceRule, select_by_racing
-    from taskaffinity.studies.further_runs import FurtherRuns
+    from taskaffinity.studies.further_runs import FurtherRuns, check_count
 
+    check_count("retrain", seeds, 2, MOST_SEEDS)
+    check_count("helpers", helpers, 1, MOST_HELPERS)
     matrix, receiver = result.matrix, listener or LogListener()
     runs, rule = HelperRuns(matrix.study, result.target, seeds), RaceRule(seeds, result.risk)
     further = FurtherRuns(matrix.study, result.root, receiver, suite, data, encoder, executor)
@@ -104,12 +106,6 @@ def search_helpers(
         found = HelperSearch(matrix, runs, rule, tuple(races), final_gain(matrix, runs, chosen, further.store))
         publish_helper_search(found, result.root)
     return SearchedHelpers(result, found, further.failed)
-
-
-def _check(seeds: int, helpers: int) -> None:
-    for name, value, least, most in (("retrain", seeds, 2, MOST_SEEDS), ("helpers", helpers, 1, MOST_HELPERS)):
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise InputError(f"{name}: found {quoted(str(value))}; expected a whole number from {least} to {most}")
 
 
 def _scores_of(runs: HelperRuns, further: FurtherRuns) -> ScoresOf:

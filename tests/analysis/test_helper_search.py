@@ -185,7 +185,7 @@ def test_a_failed_set_is_left_out_and_a_failed_current_set_is_one_line(
 
 def test_a_design_or_a_number_that_no_search_has_is_one_line(root: Path) -> None:
     found = ranked(root)
-    for options, said in (({"seeds": 1}, "retrain: found '1'"), ({"helpers": 0}, "helpers: found '0'")):
+    for options, said in (({"seeds": 1}, "seeds: found '1'"), ({"helpers": 0}, "helpers: found '0'")):
         with pytest.raises(ta.InputError, match=said):
             ta.search_helpers(found, **options)
     for change, said in (

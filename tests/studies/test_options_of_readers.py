@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from command_line import command
 import taskaffinity as ta
 from taskaffinity.errors import InputError
 from taskaffinity.runs.study import Study
+from taskaffinity.studies.further_runs import FurtherRuns
+from taskaffinity.studies.listener import LogListener
 
 EXAMPLE = Path(__file__).parents[2] / "notebooks" / "example_results"
 
@@ -69,3 +72,45 @@ def test_graph_refuses_a_rule_for_figures_of_stages(tmp_path: Path, tiny_study: 
     assert done.returncode == 2
     assert "only figures of pairs have one" in done.stderr
     assert not (tmp_path / "stages.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seeds": 0}, "seeds: found '0'; expected a whole number from 1 to 1000"),
+        ({"seeds": -1}, "seeds: found '-1'"),
+        ({"seeds": True}, "seeds: found 'True'"),
+        ({"seeds": 2.5}, "seeds: found '2.5'"),
+        ({"seeds": 1001}, "seeds: found '1001'"),
+        ({"seeds": "3x"}, "seeds: found '3x'"),
+        ({"executor": "slurm"}, "executor: found 'slurm'; expected ray or local"),
+    ],
+)
+def test_retrain_refuses_an_option_before_it_writes(options: dict[str, Any], said: str, copy: Path) -> None:
+    chosen = ta.group(copy, groups=2, draws=0)
+    with pytest.raises(InputError, match=said):
+        ta.retrain(chosen, **{"seeds": 2, "executor": "local"} | options)  # type: ignore[arg-type]
+    assert not (copy / "retrained.csv").exists()
+
+
+def test_retrain_says_what_this_machine_lacks(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study.load(copy)
+    plan = replace(study, seeds=(100,), seeds_single=(100,)).plan
+    monkeypatch.setattr("taskaffinity.training.execute.gpus", lambda: 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    for change, said in (
+        ({"device": "cuda"}, "retrain: the study was trained on a GPU, and this machine has none"),
+        ({"threads": 5}, "runs of the study have 5 threads, and this machine has 4 cores; give --executor local"),
+    ):
+        changed = replace(study, recipe=replace(study.recipe, **change))
+        with pytest.raises(InputError, match=said):
+            FurtherRuns(changed, copy, LogListener()).train(plan)
+
+
+def test_no_groups_are_written_for_a_study_whose_groups_cannot_be_trained(tmp_path: Path) -> None:
+    root = shutil.copytree(EXAMPLE, tmp_path / "copy")
+    replace(Study.load(root), baseline="compute-matched").write(root)
+    done = command("group", "copy", "--groups=2", "--draws=0", "--retrain=2", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "retrain: the study has baseline compute-matched" in done.stderr
+    assert not (root / "groups.csv").exists()
