@@ -105,9 +105,7 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
     if study.keep_models:
         console.print("with --keep-models: a run without a stored model is not done")
     if study.interim_seeds:
-        console.print(
-            f"sequential design: the table counts runs up to the next interim analysis, of at most {len(study.plan)}"
-        )
+        console.print(_sequential_line(now, study))
     if study.admission is not None:
         admitted, deferred = len(study.admission.admitted), len(study.admission.deferred)
         console.print(f"by estimates: {admitted} of {admitted + deferred} pairs admitted, {deferred} not measured")
@@ -128,6 +126,13 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
     has_no_pair = all(state == "to do" for spec, state in now.states.items() if spec.arm == "pair")
     is_of_estimate = estimates is not None and has_no_pair and not now.running_for
     console.print(_outlook_of_estimate(now) if is_of_estimate else _outlook(now))
+
+
+def _sequential_line(now: Status, study: Study) -> str:
+    """Return which runs of a sequential design the table counts."""
+    if now.count("done") == len(now.states):
+        return f"sequential design: finished with {len(now.states)} of at most {len(study.plan)} runs"
+    return f"sequential design: the table counts runs up to the next interim analysis, of at most {len(study.plan)}"
 
 
 def _estimates(study: Study, store: RunStore) -> dict[str, Any] | None:

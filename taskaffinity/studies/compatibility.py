@@ -71,7 +71,7 @@ def describe_earlier_options(old: Study, new: Study) -> str:
         options += [f"--base-seed {old.seeds[0]}"] * (old.seeds[0] != new.seeds[0])
         most = f"--seeds {old.interim_seeds[0]} --max-seeds {len(old.seeds)}" if old.interim_seeds else ""
         options.append(most or f"--seeds {len(old.seeds)}")
-    if old.seeds_single and set(old.seeds_single) - set(new.single_seeds):
+    if old.seeds_single and not old.interim_seeds and set(old.seeds_single) - set(new.single_seeds):
         options.append(f"--seeds-single {len(old.seeds_single)}")
     options += [f"--{arm}" for arm in ARMS if getattr(old, arm) and not getattr(new, arm)]
     if set(old.groups) - set(new.groups):
@@ -157,10 +157,12 @@ def check_compatible(study: Study, root: Path, *, replaces: bool = False) -> Non
                 "count"
             )
         if other.interim_seeds and (other.interim_seeds, other.rule) != (study.interim_seeds, study.rule):
+            which = "with other interim analyses or another rule, which" if study.interim_seeds else "that"
+            options = "" if study.interim_seeds else "--sequential, "
             raise InputError(
-                f"{root}: holds a sequential design with other interim analyses or another rule, which spent alpha and "
-                "stopped pairs; give --seeds, --max-seeds, --alpha, --margin, --correction, --estimand and --test "
-                "as before, or another --results, or --overwrite to replace it"
+                f"{root}: holds a sequential design {which} spent alpha and stopped pairs; give {options}--seeds, "
+                "--max-seeds, --alpha, --margin, --correction, --estimand and --test as before, or another --results, "
+                "or --overwrite to replace it"
             )
         if other.interim_seeds and other.admission != study.admission:
             raise InputError(

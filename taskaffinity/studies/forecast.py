@@ -81,6 +81,7 @@ def describe_forecast(
     *,
     keep_models: bool,
     start_up: StartUp | None = None,
+    at_most: bool = False,
 ) -> list[str]:
     """Describe the expected time, work and disk space of runs, and how they were estimated.
 
@@ -88,6 +89,8 @@ def describe_forecast(
     ----------
     start_up
         What the time has besides the runs. None: nothing.
+    at_most
+        Whether fewer of the runs may be needed, as in a sequential design.
     """
     if cost_model is None:
         return ["no forecast: no training step could run here; there is no GPU, too little memory, or it failed"]
@@ -104,8 +107,9 @@ def describe_forecast(
     besides = start_up.seconds(resources) if start_up else 0.0
     seconds = max(total / workers, longest) + besides
     at_once = f"{workers} at once" if resources.address is None else "one after the other, less with more workers"
+    time = f"{'at most ' * at_most}{about(seconds)}"
     return [
-        f"forecast: {about(seconds)}, {at_once}; {hours:,.{0 if hours >= 10 else 2}f} {unit}-hours; "
+        f"forecast: {time}, {at_once}; {hours:,.{0 if hours >= 10 else 2}f} {unit}-hours; "
         f"{cost_model.disk(pending, keeping) / 1e6:,.0f} MB on disk",
         f"estimated from {cost_model.steps} timed updates of one run ({cost_model.device}, "
         f"{cost_model.attention} attention, peak {cost_model.memory_mib:.0f} MiB"

@@ -202,7 +202,12 @@ def test_a_sequential_design_is_counted_up_to_its_next_interim_analysis(tmp_path
     assert answer.returncode == 0, answer.stderr
     rows = {line.split()[0]: line.split()[1:] for line in answer.stdout.splitlines() if line.strip()}
     assert rows["pair"] == ["0", "0", "0", "9"]
-    assert f"of at most {len(study.plan)}" in answer.stdout
+    assert f"the table counts runs up to the next interim analysis, of at most {len(study.plan)}" in answer.stdout
+    fill(study, tmp_path, COUNTS)
+    answer = command("status", str(tmp_path), cwd=tmp_path)
+    assert re.search(
+        rf"sequential design: finished with \d+ of at most {len(study.plan)} runs\nall done", answer.stdout
+    )
 
 
 def test_a_run_that_kept_no_model_is_to_do_where_models_were_asked_for(tmp_path: Path) -> None:

@@ -87,6 +87,11 @@ def test_the_forecast_line_adds_up() -> None:
     )
 
 
+def test_a_design_that_may_stop_early_has_an_upper_limit() -> None:
+    line = describe_forecast([A, PAIR], COST, Resources(), keep_models=False, at_most=True)[0]
+    assert line.startswith("forecast: at most about 1 min 20 s, 2 at once")
+
+
 def test_a_study_takes_at_least_as_long_as_its_longest_run() -> None:
     assert describe_forecast([A, PAIR], COST, Resources(), keep_models=False)[0].startswith(
         "forecast: about 1 min 20 s, 2 at once"

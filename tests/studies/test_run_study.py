@@ -361,13 +361,24 @@ def test_a_sequential_design_keeps_the_interim_analyses_and_the_rule_that_it_beg
     sequential = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
     sequential.write(tmp_path)
     other = replace(sequential, **{name: tuple(v) if isinstance(v, range) else v for name, v in changed.items()})
-    with pytest.raises(
-        InputError, match=r"holds a sequential design with other interim analyses or another rule, .*; give --seeds, "
-    ):
+    said = r"holds a sequential design with other interim analyses or another rule, which .*; give --seeds, "
+    if not other.interim_seeds:
+        said = r"holds a sequential design that spent .*; give --sequential, --seeds, "
+    with pytest.raises(InputError, match=said):
         check_compatible(other, tmp_path)
     check_compatible(other, tmp_path, replaces=True)
     check_compatible(replace(sequential, controls=True), tmp_path)
     check_compatible(sequential, tmp_path)
+
+
+def test_a_smaller_sequential_design_is_not_told_to_give_an_option_that_it_refuses(
+    there: Study, tmp_path: Path
+) -> None:
+    sequential = replace(there, interim_seeds=(3, 5, 8, 12), seeds=tuple(range(12)), seeds_single=tuple(range(21)))
+    sequential.write(tmp_path)
+    fewer = replace(sequential, tasks=sequential.tasks[1:], seeds_single=tuple(range(17)))
+    with pytest.raises(InputError, match="4 of its 21 single-task seeds; give a suite with these tasks, or another"):
+        check_compatible(fewer, tmp_path)
 
 
 @pytest.mark.parametrize("rule", [{"alpha": 2}, {"alpha": "x"}, {"margins": 3}])
