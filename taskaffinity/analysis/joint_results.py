@@ -87,6 +87,16 @@ class EncoderResults:
         """Names of the runs that failed just now, with the reason of each."""
         return {name: reason for study in self.studies for name, reason in study.failed.items()}
 
+    @property
+    def advice(self) -> list[str]:
+        """Lines of the advice of each study; a line that not all of them have begins with the encoders."""
+        encoders: dict[str, list[str]] = {}
+        for study in self.studies:
+            for line in study.advice:
+                encoders.setdefault(line, []).append(study.study.encoder.name)
+        n = len(self.studies)
+        return [line if len(names) == n else f"{', '.join(names)}: {line}" for line, names in encoders.items()]
+
     def to_frame(self) -> pd.DataFrame:
         """One row per encoder, task and stage, in points."""
         from taskaffinity.analysis.paper.encoders import encoder_scores, encoders_frame

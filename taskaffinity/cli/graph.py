@@ -49,7 +49,7 @@ def command(
     if pairs := studies.get("pairwise"):
         rule = rule_of_study(pairs, *asked)
         publish_and_print(pairs, results, rule, figure_options)
-        for line in describe_other_rule(rule, pairs, results):
+        for line in describe_other_rule(rule, pairs, results, figure_options):
             print(line, file=sys.stderr)
     if staged := studies.get("full"):
         draw_stages_and_print(staged, results, figure_options)

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from taskaffinity.analysis.encoder_folders import encoder_study_folders
+from taskaffinity.analysis.joint_results import EncoderResults, StagesResults
 from taskaffinity.cli.console.results import (
     print_arrows,
     print_claims,
     print_encoders,
     print_stages,
-    read_encoders,
     read_study,
     warn_if_synthetic,
 )
@@ -86,11 +86,11 @@ def command(
     if number in ENCODER_TABLES.values():
         results = [one for folder in results for one in encoder_study_folders(folder)]
     studies = _studies_of(number, suites[number], results)
-    stores = [RunStore(folder) for folder in results]
     if number in PAPER_TABLES.values():
-        print_stages(studies[0], stores[0], format_)
+        print_stages(studies[0], RunStore(results[0]), format_)
     else:
-        print_encoders(read_encoders(list(zip(studies, stores, strict=True))), format_)
+        each = [StagesResults(folder, study) for folder, study in zip(results, studies, strict=True)]
+        print_encoders(EncoderResults(results[0], each), format_)
     warn_if_synthetic(studies[0].synthetic)
 
 

@@ -165,8 +165,7 @@ def full(
     receiver, trackers = listener or LogListener(), check_trackers(report_to)
     planned = plan_full(suite, options, receiver, data=data)
     result = train_full(planned, options, receiver, trackers)
-    for one in result.studies if isinstance(result, EncoderResults) else [result]:
-        warn_once(receiver, one.advice, [line for study in planned for line in study.cautions])
+    warn_once(receiver, result.advice, [line for study in planned for line in study.cautions])
     return result
 
 

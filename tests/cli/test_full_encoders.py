@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from command_line import LOCAL, SMALL, Done, command, results_of, rows
 
+from taskaffinity.analysis.joint_results import EncoderResults, StagesResults
 from taskaffinity.errors import InputError
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.studies.check_options import encoder_names
@@ -64,7 +67,9 @@ def test_one_table_has_a_row_an_encoder_in_the_order_given(home: Path, first: Do
     assert len(of_all) == 3 * 4 * 3  # each over single-task training, and the second over the first
     assert [row["encoder"].split()[0] for row in of_all if row["over"].startswith("Wide")] == ["narrow"] * 12
     assert "paper" not in first.stdout  # scores on synthetic text are never shown beside the paper's
-    assert "single-task" not in first.stdout  # one table, not one a study
+    above, cautions, _ = first.stdout.partition("Runs use a sample of the examples")
+    assert cautions  # those of the studies, each of which may name its single-task runs
+    assert "single-task" not in above  # one table, not one a study
 
 
 @pytest.mark.slow
@@ -93,6 +98,16 @@ def test_a_dry_run_prints_every_plan(home: Path, places: list[Path]) -> None:
     shown = command(*FULL, "--encoders=Wide,x/narrow", "--seeds=2", "--dry-run", cwd=home)
     assert shown.stdout.count(f"{2 * N_RUNS} runs, {N_RUNS} done, {N_RUNS} to train") == 2, shown.stderr
     assert f"narrow, in {places[0].relative_to(home)}:" in shown.stdout
+
+
+def test_advice_names_the_encoder_unless_all_studies_have_it(tmp_path: Path) -> None:
+    lines = {"Wide": ["2 runs collapsed", "few updates"], "narrow": ["few updates"], "third": ["few updates", "a leak"]}
+    studies = [
+        cast("StagesResults", SimpleNamespace(advice=advice, study=SimpleNamespace(encoder=SimpleNamespace(name=name))))
+        for name, advice in lines.items()
+    ]
+    found = EncoderResults(tmp_path, studies).advice
+    assert found == ["Wide: 2 runs collapsed", "few updates", "third: a leak"]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def test_another_rule_is_named_and_other_commands_take_the_same_options(tmp_path
     done = run("graph", str(folder), *rule, "--figures=heatmap", "--format=svg")
     [line] = [line for line in done.stderr.splitlines() if "another rule than in study.json" in line]
     assert "alpha 0.3 (study: 0.05), margin 4.0 (study: 1.0), correction holm (study: bh)." in line
+    assert "heatmap.svg now follow it; affinity.png, affinity.svg, heatmap.png, forest.png, forest.svg do not." in line
+    assert f"go back with `taskaffinity graph {folder} --figures heatmap --format svg`" in line
     written = (folder / "edges.csv").read_bytes()
     assert written != (EXAMPLE / "edges.csv").read_bytes()
     assert run("table", "edges", str(folder), "--format=csv", *rule).stdout.encode() == written

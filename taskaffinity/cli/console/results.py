@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from taskaffinity.analysis.figure_options import DEFAULT, FigureOptions
+from taskaffinity.analysis.figure_options import DEFAULT, FORMATS, FigureOptions
+from taskaffinity.analysis.figure_options import FILES as FIGURES
 from taskaffinity.analysis.joint_results import EncoderResults, StagesResults
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError, as_user_error
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from taskaffinity.analysis.affinity import AffinityMatrix
-    from taskaffinity.analysis.paper.encoders import EncoderScores
     from taskaffinity.runs.rule import Rule
+
+OF_PAIRS = tuple(name for name in FIGURES if name != "stages")
+"""Figures of a study of pairs."""
 
 
 def warn_if_synthetic(is_synthetic: bool) -> None:
@@ -45,17 +48,30 @@ def read_study(results: Path, design: Design = "pairwise") -> Study:
         raise InputError(str(error)) from error
 
 
-def describe_other_rule(rule: Rule, study: Study, results: Path) -> list[str]:
-    """Return a line that says which files follow a rule that is not the study's, and how all can agree."""
+def describe_other_rule(rule: Rule, study: Study, results: Path, drawn: FigureOptions = DEFAULT) -> list[str]:
+    """Return a line that says which files follow a rule that is not the study's, and how all can agree.
+
+    Parameters
+    ----------
+    drawn : FigureOptions
+        The figures that were drawn by the rule.
+    """
     ours, theirs = asdict(rule), asdict(study.rule)
     changed = [f"{name} {ours[name]} (study: {theirs[name]})" for name in ours if ours[name] != theirs[name]]
     if not changed:
         return []
+    figures, again = drawn.files(OF_PAIRS), f"taskaffinity graph {shlex.quote(str(results))}"
+    again += f" --figures {','.join(drawn.figures)}" * (drawn.figures != DEFAULT.figures)
+    again += f" --format {','.join(drawn.formats)}" * (drawn.formats != DEFAULT.formats)
+    others = [f"{FIGURES[name]}.{kind}" for name in OF_PAIRS for kind in FORMATS]
+    others = [name for name in others if name not in figures and (results / name).exists()]
+    others_line = f"; {', '.join(others)} do not" if others else ""
     return [
-        f"another rule than in {FILES['pairwise']}: {', '.join(changed)}. The tables of gains, affinity.txt and the "
-        "figures now follow it. report, table, compare and ta.load follow the study unless they get the same options; "
+        f"another rule than in {FILES['pairwise']}: {', '.join(changed)}. The tables of gains, affinity.txt, "
+        f"affinity.graphml, {', '.join(figures)} now follow it"
+        f"{others_line}. report, table, compare and ta.load follow the study unless they get the same options; "
         "group follows the study. To make all agree, repeat the command of the study with these options (finished runs "
-        f"are not trained again), or go back with `taskaffinity graph {results}`"
+        f"are not trained again), or go back with `{again}`"
     ]
 
 
@@ -89,7 +105,7 @@ def print_full(result: StagesResults | EncoderResults) -> None:
             f"{result.root / 'stages.csv'}, stages_scores.csv beside it"
         )
         return
-    print_encoders(read_encoders([(one.study, one.store) for one in result.studies]))
+    print_encoders(result)
     each = ", ".join(str(one.root / "stages.csv") for one in result.studies)
     print(f"{result.root / 'encoders.csv'}; one table per encoder: {each}")
 
@@ -114,7 +130,7 @@ def print_matrix(matrix: AffinityMatrix, results: Path, figure_options: FigureOp
     designs = (*describe_controls(matrix), *describe_sequential(matrix))
     for line in (*cheapest_decisions(matrix), *describe_advice(matrix), *designs):
         console.print(line)
-    drawn = figure_options.files([name for name in figure_options.figures if name != "stages"])
+    drawn = figure_options.files(OF_PAIRS)
     tables = "edges.csv, test_sets.csv and scores.csv" if matrix.study.test_sets else "edges.csv and scores.csv"
     beside = ", ".join([*(drawn[1:] if figure_options != DEFAULT else ()), tables])
     console.print(f"{results / drawn[0]}, {beside} beside it")
@@ -174,28 +190,21 @@ def print_stages(study: Study, store: RunStore, format_: str = "text") -> None:
     _print_table(stages_table(study, scores), stages_frame(study, scores), words, format_)
 
 
-def read_encoders(studies: Sequence[tuple[Study, RunStore]]) -> tuple[EncoderScores, ...]:
-    """Read the scores of a suite with several encoders.
+def print_encoders(result: EncoderResults, format_: str = "text") -> None:
+    """Print the fine-tuned scores of several encoders; ``csv`` has every stage.
 
     Raises
     ------
     InputError
         If a file of a store is broken.
     """
-    from taskaffinity.analysis.paper.encoders import encoder_scores
-
-    try:
-        return encoder_scores(studies)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-
-
-def print_encoders(found: Sequence[EncoderScores], format_: str = "text") -> None:
-    """Print the fine-tuned scores of several encoders; ``csv`` has every stage."""
     from taskaffinity.analysis.paper.captions import describe_encoders
-    from taskaffinity.analysis.paper.encoders import encoders_frame, encoders_table
+    from taskaffinity.analysis.paper.encoders import encoder_scores, encoders_frame, encoders_table
 
-    _print_table(encoders_table(found), encoders_frame(found), describe_encoders(found), format_)
+    with as_user_error():
+        found, advice = encoder_scores([(one.study, one.store) for one in result.studies]), result.advice
+    words = " ".join([describe_encoders(found), *advice])
+    _print_table(encoders_table(found), encoders_frame(found), words, format_)
 
 
 def print_arrows(study: Study, store: RunStore, format_: str, rule: Rule) -> None:
