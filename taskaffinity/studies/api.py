@@ -208,7 +208,7 @@ def tune(
     search_seed : int
         Seed that draws the recipes.
     out : path, optional
-        Recipe file to write. Default: ``recipe.yaml`` in the results folder.
+        Recipe file to write; trials are kept beside it. Default: ``recipe.yaml`` in the results folder.
 
     Returns
     -------

@@ -25,14 +25,26 @@ def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | No
         If it is a file, if it is the folder of the suite file, which a copy could overwrite, or if it holds files of
         the user's that the study would replace.
     """
-    if given is not None and not str(given).strip():  # Path("") is the current folder
-        raise InputError("--results: an empty name; expected a folder")
-    folder = Path(given) if given is not None else Path("results") / suite.name
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--results {folder}: a file; expected a folder, or a name that does not exist")
+    folder = named_folder(given, suite.name)
     if suite_file is not None and folder.resolve() == suite_file.resolve().parent:
         raise InputError(f"--results {folder}: the folder of the suite file; expected a separate folder")
     check_results_folder(folder)
+    return folder
+
+
+def named_folder(given: str | Path | None, name: str) -> Path:
+    """Return the given results folder, else ``results/NAME``.
+
+    Raises
+    ------
+    InputError
+        If its name is empty, or if it is a file.
+    """
+    if given is not None and not str(given).strip():  # Path("") is the current folder
+        raise InputError("--results: an empty name; expected a folder")
+    folder = Path(given) if given is not None else Path("results") / name
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--results {folder}: a file; expected a folder, or a name that does not exist")
     return folder
 
 
@@ -40,21 +52,23 @@ def results_folder(given: str | Path | None, suite: Suite, suite_file: Path | No
 def keep_suite_file(file: Path | None, folder: Path) -> Iterator[None]:
     """Copy the suite file into the results folder at the end, except after an InputError.
 
-    ``study.json`` identifies the data. The copy of the suite file tells how files were read and split.
+    ``study.json`` identifies the data. The copy of the suite file tells how files were read and split, so it has the
+    content of the beginning: the file may be changed or removed while the study trains.
     """
+    content = read_bytes(file) if file is not None else None
     try:
         yield
     except InputError:
         raise
     except BaseException:
-        _copy(file, folder)
+        _copy(content, folder)
         raise
-    _copy(file, folder)
+    _copy(content, folder)
 
 
-def _copy(file: Path | None, folder: Path) -> None:
-    if file is not None and folder.is_dir():
-        write_atomic(folder / "suite.yaml", read_bytes(file))
+def _copy(content: bytes | None, folder: Path) -> None:
+    if content is not None and folder.is_dir():
+        write_atomic(folder / "suite.yaml", content)
 
 
 def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
@@ -85,8 +99,13 @@ def recipe_path(options: TuneOptions, folder: Path) -> Path:
     Raises
     ------
     InputError
-        If it is a folder, the recipe file that is read, or a file that no search wrote.
+        If it is a folder, the recipe file that is read, or a file that no search wrote; if a results folder is given
+        beside it.
     """
+    if options.out is not None and options.output_dir is not None:
+        raise InputError(
+            f"--results {options.output_dir}: not with --out, whose folder also keeps the trials; give one"
+        )
     out = Path(options.out) if options.out is not None else folder / "recipe.yaml"
     if options.recipe is not None and out.resolve() == Path(options.recipe).resolve():
         raise InputError(f"--recipe {options.recipe}: the search would overwrite it; give another --out")

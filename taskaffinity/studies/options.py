@@ -172,7 +172,7 @@ class TuneOptions:
     output_dir: str | Path | None = None
     """Results folder. Default: ``results/SUITE``."""
     out: str | Path | None = None
-    """Recipe file to write. Default: ``recipe.yaml`` in the results folder."""
+    """Recipe file to write; trials are kept beside it. Default: ``recipe.yaml`` in the results folder."""
     executor: Executor = "ray"
     address: str | None = None
     gpus_per_run: float | str | None = None
@@ -197,6 +197,9 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
         values["encoder"] = str(encoder)
     if isinstance(values.get("encoders"), list | tuple):
         values["encoders"] = [str(name) for name in values["encoders"]]
+    for name in ("encoder", "recipe", "out"):
+        if isinstance(given := values.get(name), str) and not given.strip():  # as a path, the current folder
+            raise InputError(f"--{name}: an empty name; expected {_EXPECTED.get(name, 'a folder or a hub id')}")
     for name in ("settings", "margin", "groups"):
         if isinstance(values.get(name), str):
             values[name] = [values[name]]
@@ -210,6 +213,9 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
 
 _EXPECTED = {  # of options that take several types
     "encoders": "a list of folders or hub ids",
+    "recipe": "a path",
+    "output_dir": "a path",
+    "out": "a path",
     "tasks": "names of tasks",
     "settings": "KEY=VALUE texts, or a mapping",
     "groups": "texts such as leave-one-out or A+B>T",

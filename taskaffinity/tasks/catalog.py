@@ -98,13 +98,20 @@ def find_suite(
         return EIGHT
     if domain not in LISTED:
         raise InputError(f"suite {domain}: no such suite; there are {', '.join(names)}{meant(domain, names)}")
-    folder = Path(data) if data else data_folder(domain)
+    folder = data_folder(domain) if data is None else _given_folder(data)
     if folder is not None:
         return load_listed(domain, LISTED[domain], folder)
     if domain not in BLUE_SUITES:
         made = commands(LISTED[domain], Path("data"))
         raise InputError(f"suite {domain}: no data, and no synthetic suite replaces them; run {made}")
     return planted.stand_in(domain)
+
+
+def _given_folder(data: str | Path) -> Path:
+    """Return the folder of ``data``; an empty name is no folder, and does not stand for the default."""
+    if not isinstance(data, str | Path) or not str(data).strip():
+        raise InputError(f"--data: found {shown(data)}; expected the folder of the task files")
+    return Path(data)
 
 
 def _user_suite(file: str | Path, data: str | Path | None, names: list[str], *, needs_test: bool) -> Suite:

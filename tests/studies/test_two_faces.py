@@ -320,6 +320,11 @@ def test_old_names_of_options_still_work_and_say_so(capsys: pytest.CaptureFixtur
         ({"report_to": 5}, "report_to: found 5; expected a list of trackers"),
         ({"margin": {"bleu": 1.0}}, "a margin for bleu: no such metric"),
         ({"report_to": "wandbb"}, "report_to wandbb: no such tracker"),
+        ({"recipe": 5}, "recipe: found 5; expected a path"),
+        ({"recipe": ""}, "recipe: an empty name; expected a path"),
+        ({"encoder": " "}, "encoder: an empty name; expected a folder or a hub id"),
+        ({"data": ""}, "data: found an empty text; expected the folder of the task files"),
+        ({"data": 5}, "data: found 5; expected the folder of the task files"),
     ],
 )
 def test_a_bad_option_is_one_line(options: dict[str, Any], said: str, tmp_path: Path) -> None:

@@ -140,7 +140,10 @@ RecipeToTune = Annotated[
 ]
 RecipeOut = Annotated[
     Path | None,
-    typer.Option(help="Recipe file to write (default: recipe.yaml in --results).", rich_help_panel=OUTPUT),
+    typer.Option(
+        help="Recipe file to write; trials are kept beside it (default: recipe.yaml in --results).",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 DryRunOfSearch = Annotated[
     bool,
