@@ -12,6 +12,7 @@ from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.cli.options.run import Json
+from taskaffinity.errors import InputError
 from taskaffinity.studies.compare import ComparisonResults, compare
 
 
@@ -36,6 +37,8 @@ def command(
 
     Options of the rule hold for both studies; those that are not given are as in each study.
     """
+    if json and format_ != "text":
+        raise InputError(f"--json with --format {format_}: two formats; expected one of them")
     found = compare(first, second, alpha=alpha, margin=margin, correction=correction, estimand=estimand, test=test)
     if json:
         print_json({"first": str(first), "second": str(second), "arrows": found.to_frame().to_dict(orient="records")})

@@ -71,6 +71,10 @@ def command(
     The same command again trains only what is missing.
     """
     if validate:
+        if baselines:
+            raise InputError(
+                "--baselines: not with --validate, which computes nothing; give it without --validate first"
+            )
         _validate(results, as_json=json)
         return
     options = PairwiseOptions(

@@ -76,12 +76,12 @@ def command(
     tasks = tasks_of(place)
     if task_names is not None:
         tasks = Suite(place.stem, tasks).only(task_names).tasks
-    written = write_splits(tasks, splits) if splits is not None else []
     tokenizer = None
     if encoder is not None:
         from taskaffinity.training.encoders.load import find_encoder, load_tokenizer  # torch: only with --encoder
 
         tokenizer = load_tokenizer(find_encoder(encoder).folder)
+    written = write_splits(tasks, splits) if splits is not None else []
     if json:
         print_json({"tasks": [_summary(task, tokenizer) for task in tasks], "overlaps": _overlap_rows(tasks)})
         return

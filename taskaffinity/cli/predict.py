@@ -60,6 +60,8 @@ def command(
     names = _columns(columns or [])
     if out is not None:
         check_output(out, PREDICTIONS, "output of `predict`", inputs=[file])
+    if share_with_group and out is None:
+        raise InputError("--share-with-group: is for the file of --out; give --out too")
     if run is not None and task is None:
         raise InputError(f"--run {run}: chooses a run of a results folder; give --task too")
     from taskaffinity.training.execute import gpus  # torch: only after the input is checked
