@@ -1,4 +1,4 @@
-"""Mark the files of a results folder that are of an earlier study, or of earlier gains.
+"""Mark the files of a results folder that are of an earlier study, of earlier gains, or of an earlier rule.
 
 A command writes only its own files again. The other ones stay, and ``outdated.txt`` names them with the command that
 makes each anew.
@@ -51,6 +51,11 @@ _OF_STUDY = {
 def mark_study(root: Path, design: Design) -> None:
     """Mark all files of a study that another one has replaced."""
     _mark(root, _OF_STUDY[design], ())
+
+
+def mark_rule(root: Path, design: Design) -> None:
+    """Mark the files that show verdicts or intervals of a study whose rule has changed."""
+    _mark(root, _OF_GAINS if design == "pairwise" else _OF_STUDY[design], ())
 
 
 def mark_gains(root: Path, before: bytes | None, written: Collection[str]) -> None:

@@ -63,6 +63,6 @@ def command(
             frame.to_dict(orient="records") for frame in (found.to_frame(), found.test_set_arrows())
         )
         content = {"results": str(found.root), "estimand": found.study.rule.estimand, "arrows": arrows}
-        print_json({**content, "test_sets": on_test_sets})
+        print_json({**content, "test_sets": on_test_sets, "advice": found.advice})
     else:
         print_pairwise(found)

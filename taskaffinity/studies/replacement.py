@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from taskaffinity.analysis.outdated import mark_groups, mark_study
+from taskaffinity.analysis.outdated import mark_groups, mark_rule, mark_study
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study, studies_in
 from taskaffinity.runs.study_changes import differences
@@ -13,13 +13,19 @@ from taskaffinity.studies.compatibility import losses
 
 
 def mark_replaced(study: Study, root: Path) -> None:
-    """Mark the files of a study that this one replaces, and groups that were chosen without a group that it trains.
+    """Mark the files of a study that this one replaces, those of its earlier rule, and outdated groups.
+
+    Groups are outdated if they were chosen without a group that this study trains.
 
     Call it before the new study is written.
     """
     for other in studies_in(root):
-        if other.design == study.design and (any(differences(other, study)) or losses(other, study)):
+        if other.design != study.design:
+            continue
+        if any(differences(other, study)) or losses(other, study):
             mark_study(root, study.design)
+        elif other.rule != study.rule:
+            mark_rule(root, study.design)
     if _trains_groups(study, root):
         mark_groups(root)
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from taskaffinity.errors import InputError, as_user_error, quoted, shown
 from taskaffinity.output_file import check_results_folder
 from taskaffinity.python_names import python_function
-from taskaffinity.studies.listener import Listener, LogListener
+from taskaffinity.studies.folders import named_folder
+from taskaffinity.studies.listener import Listener, LogListener, warn_once
 from taskaffinity.tasks.task import A_NAME, is_name
 
 if TYPE_CHECKING:
@@ -89,7 +90,10 @@ def verdicts(
 
     check_options(name, scale)
     tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, smaller_is_better, facts)
-    return publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=listener)
+    receiver = listener or LogListener()
+    result = publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=receiver)
+    warn_once(receiver, result.advice, ())
+    return result
 
 
 def publish_tables(
@@ -102,17 +106,22 @@ def publish_tables(
     listener: Listener | None = None,
 ) -> PairwiseResults:
     """Write the results folder of tables that were read, as ``verdicts`` describes it."""
-    from taskaffinity.analysis.outdated import describe_outdated
+    from taskaffinity.analysis.outdated import describe_outdated, mark_rule
     from taskaffinity.analysis.publish import publish  # pandas and matplotlib: not for --help
     from taskaffinity.analysis.results import PairwiseResults
     from taskaffinity.runs.external.study import write_external
+    from taskaffinity.runs.study import studies_in
 
     called = name or tables.name
     check_options(called)
-    root = _folder(output_dir, called)
+    root = named_folder(output_dir, called)
     check_results_folder(root, tables.files)
     study = tables.study(rule, called)
+    with as_user_error():
+        before = [other.rule for other in studies_in(root)]
     write_external(study, tables.targets, root, overwrite=overwrite)
+    if any(rule_before != study.rule for rule_before in before):
+        mark_rule(root, study.design)
     listener = listener or LogListener()
     for line in tables.notices:
         listener.notice(line)
@@ -130,10 +139,3 @@ def check_options(name: str | None = None, scale: str | None = None) -> None:
         raise InputError(f"--scale: found {shown(scale)}; expected fraction or point")
     if name is not None and not is_name(name):
         raise InputError(f"--name: found {quoted(name)}; expected {A_NAME}")
-
-
-def _folder(given: str | Path | None, name: str) -> Path:
-    root = Path(given) if given is not None else Path("results") / name
-    if root.exists() and not root.is_dir():
-        raise InputError(f"--results {root}: a file; expected a folder, or a name that does not exist")
-    return root

@@ -26,6 +26,7 @@ from taskaffinity.analysis.publish import publish, publish_retrained
 from taskaffinity.errors import InputError
 from taskaffinity.runs.group_arrows import GroupArrow
 from taskaffinity.runs.recipe import FINETUNE
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.studies.replacement import mark_replaced
@@ -59,15 +60,19 @@ def test_new_scores_mark_what_shows_the_earlier_ones(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         return done.stderr
 
+    def make_all() -> None:
+        run("group", "out", "--groups=1")
+        run("report", "out")
+        run("graph", "out", "--figures=seeds", "--format=pdf")
+
     run("verdicts", "one.csv", "--results=out", "--name=x")
-    for made in (
-        ["group", "out", "--groups=1"],
-        ["report", "out"],
-        ["graph", "out", "--figures=seeds", "--format=pdf"],
-    ):
-        run(*made)
+    make_all()
     root, marked = tmp_path / "out", [*OF_GROUPS, "report.html", "seeds.pdf"]
-    assert "outdated" not in run("verdicts", "one.csv", "--results=out", "--name=x", "--alpha=0.1")
+    run("verdicts", "one.csv", "--results=out", "--name=x")
+    assert outdated(root) == []
+    run("verdicts", "one.csv", "--results=out", "--name=x", "--alpha=0.1")  # a rule is part of the study
+    assert outdated(root) == marked
+    make_all()
     assert outdated(root) == []
     for arguments in (["verdicts", "two.csv", "--results=out", "--name=x"], ["graph", "out"]):
         [line] = [line for line in run(*arguments).splitlines() if "earlier" in line]
@@ -94,6 +99,11 @@ def test_a_study_that_is_replaced_marks_all_its_files_until_they_are_written(tmp
     grown = replace(study, seeds=(0, 1, 2, 3))
     mark_replaced(grown, tmp_path)
     assert outdated(tmp_path) == []
+    mark_replaced(replace(grown, rule=Rule(alpha=0.3)), tmp_path)
+    assert {"affinity.png", "report.html"} <= {*outdated(tmp_path)}
+    assert not {"estimates.csv", "estimators.csv", "stages.csv"} & {*outdated(tmp_path)}
+    publish(study, RunStore(tmp_path), tmp_path)
+    assert outdated(tmp_path) == ["report.html"]
     other = replace(study, recipe=replace(study.recipe, num_train_epochs=7))
     mark_replaced(other, tmp_path)
     assert {"edges.csv", "affinity.png", "report.html", "estimators.csv"} <= {*outdated(tmp_path)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,34 @@ def test_with_a_prior_p_is_that_of_smyths_moderated_t_by_hand(tmp_path: Path) ->
         assert edge.gain == pytest.approx(100 * gain, abs=1e-9)
         assert edge.p == pytest.approx(2 * stats.t.sf(abs(gain) / error, df), rel=1e-6)
     assert found.verdict.loc["mnli", "rte"] == "improves"
+
+
+def test_a_results_folder_without_a_name_is_not_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("", " "):
+        with pytest.raises(InputError, match="output_dir: an empty name; expected a folder"):
+            ta.verdicts(pd.DataFrame(made_up(), columns=COLUMNS), output_dir=name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_collapsed_runs_are_named_in_every_form(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    header = ["target", "source", "seed", "id", "gold", "predicted"]
+    rows = [
+        ("rte", source, seed, number, "yn"[number % 2], "y" if not source else "yn"[(number + seed) % 5 % 2])
+        for source in ("", "mnli")
+        for seed in range(2)
+        for number in range(20)
+    ]
+    path = tmp_path / "rows.csv"
+    pd.DataFrame(rows, columns=header).to_csv(path, index=False)
+    said = "2 runs collapsed: rte (single, seed 0): 50.0 points, one class"
+    ta.verdicts(predictions=path, metric="accuracy", output_dir=tmp_path / "python")
+    assert said in caplog.text
+    given = ("verdicts", f"--predictions={path}", "--metric=accuracy", "--results=command")
+    assert said in command(*given, cwd=tmp_path).stdout
+    assert any(said in line for line in json.loads(command(*given, "--json", cwd=tmp_path).stdout)["advice"])
 
 
 def test_the_command_does_what_the_function_does_and_others_read_its_folder(tmp_path: Path) -> None:
