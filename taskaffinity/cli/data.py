@@ -130,7 +130,7 @@ def check_command(data: Annotated[Path, typer.Argument(help="Folder of the task 
     from taskaffinity.corpora.known_counts import TABLE_1
 
     rows = check(data)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, markup=False)
     others = [row for row in rows if row.known_by != TABLE_1]
     if len(others) < len(rows):
         console.print(_table([row for row in rows if row.known_by == TABLE_1], TABLE_1, "BLUE's"))

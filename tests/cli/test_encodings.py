@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -77,6 +78,20 @@ def test_a_command_prints_and_ends_alike_in_every_encoding(
         assert code_here == code
         assert len(out_here.splitlines()) == len(out.splitlines())
         assert len(err_here.splitlines()) == len(err.splitlines())
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "koi8-r"])
+def test_json_has_the_same_content_in_every_encoding(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"text {n},{label}" for n, label in enumerate(["심장", "신장", "→"] * 20)]
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *rows]) + "\n", encoding="utf-8")
+    task = "{kind: classification, path: {train: rows.csv}, dev: 25%, test: 25%}"
+    (tmp_path / "suite.yaml").write_text(f"name: mine\ntasks:\n  a: {task}\n  b: {task}\n")
+    arguments = ["data", "inspect", "suite.yaml", "--json"]
+    expected = json.loads(printed(arguments, "utf-8", tmp_path, monkeypatch)[1])
+    assert set(expected["tasks"][0]["splits"]["train"]["labels"]) == {"심장", "신장", "→"}
+    assert json.loads(printed(arguments, encoding, tmp_path, monkeypatch)[1]) == expected
 
 
 @pytest.mark.slow

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any
 
 
 def print_json(content: dict[str, Any]) -> None:
-    """Print an object; NaN and infinity become null, because JSON has neither."""
-    print(json.dumps(_plain(content), indent=1, ensure_ascii=False, allow_nan=False))
+    """Print an object; NaN and infinity become null, because JSON has neither.
+
+    If the encoding of stdout lacks a character of it, all non-ASCII characters are escaped, so that none is replaced.
+    """
+    plain = _plain(content)
+    text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(plain, indent=1, allow_nan=False)
+    print(text)
 
 
 def _plain(value: Any) -> Any:
