@@ -247,15 +247,29 @@ def publish_groups(chosen: ChosenGroups, root: Path) -> None:
 
 
 def publish_retrained(chosen: ChosenGroups, found: tuple[Retrained, ...], root: Path) -> None:
-    """Write ``retrained.csv`` into ``root``: predicted and realised gains of the chosen groups."""
+    """Write ``retrained.csv`` into ``root``: predicted and realised gains of the chosen groups.
+
+    Raises
+    ------
+    InputError
+        If ``root`` now belongs to another study.
+    """
     with _writing(root):
+        _check_is_current(chosen.matrix.study, root)
         write_csv(retrained_frame(chosen, found), root / "retrained.csv")
         made_anew(root, ["retrained.csv"])
 
 
 def publish_helper_search(found: HelperSearch, root: Path) -> None:
-    """Write ``helpers.csv`` into ``root``: the candidates of every step of the search."""
+    """Write ``helpers.csv`` into ``root``: the candidates of every step of the search.
+
+    Raises
+    ------
+    InputError
+        If ``root`` now belongs to another study.
+    """
     with _writing(root):
+        _check_is_current(found.matrix.study, root)
         write_csv(helper_search_frame(found), root / "helpers.csv")
         made_anew(root, ["helpers.csv"])
 

@@ -91,9 +91,9 @@ def command(
     if not quiet:
         print(describe_budget(planned.search), file=sys.stderr)
     found = planned.run(**({} if quiet else {"on_progress": print_ended}))
-    print_found(found, fixed)
+    planned.write_recipe(found)
+    print_found(found)
     if found.recipe is not None:
-        planned.write_recipe(found)
         print(f"{planned.out}: for --recipe of `taskaffinity pairwise` and `full`")
     for path, reason in found.lost.items():
         print(f"failed: {path}: {reason}", file=sys.stderr)

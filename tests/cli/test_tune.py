@@ -91,6 +91,18 @@ def test_the_same_command_again_trains_nothing_and_writes_the_same(tuned: Done, 
     assert "trials done" not in again.stderr
 
 
+def test_a_table_that_cannot_be_printed_costs_no_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(found: object) -> None:
+        raise OSError(28, "No space left on device", "standard output")
+
+    monkeypatch.setattr("taskaffinity.cli.tune.print_found", full_disk)
+    few = ["--tasks=mednli", "--n-trials=1", "--finalists=1", "--confirm-seeds=1", "--results=found"]
+    done = command("tune", "--domain=clinical", *few, *SMALL, *LOCAL, "--quiet", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "standard output: No space left on device" in done.stderr
+    assert (tmp_path / "found" / "recipe.yaml").is_file()
+
+
 def test_a_folder_that_cannot_be_made_ends_it_before_the_first_trial(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = command("tune", "--domain=clinical", "--out=file/recipe.yaml", *LOCAL, "--quiet", cwd=tmp_path)

@@ -11,6 +11,7 @@ import pytest
 from command_line import command
 
 import taskaffinity as ta
+from taskaffinity.analysis.publish import publish_retrained
 from taskaffinity.errors import InputError
 from taskaffinity.runs.study import Study
 from taskaffinity.studies.further_runs import FurtherRuns
@@ -114,3 +115,13 @@ def test_no_groups_are_written_for_a_study_whose_groups_cannot_be_trained(tmp_pa
     assert done.returncode == 2
     assert "retrain: the study has baseline compute-matched" in done.stderr
     assert not (root / "groups.csv").exists()
+
+
+def test_what_was_trained_for_a_study_is_not_written_beside_another_one(tmp_path: Path) -> None:
+    root = shutil.copytree(EXAMPLE, tmp_path / "copy")
+    chosen = ta.group(root, groups=2, draws=0)
+    study = Study.load(root)
+    replace(study, recipe=replace(study.recipe, num_train_epochs=99)).write(root)
+    with pytest.raises(InputError, match="now belongs to another study"):
+        publish_retrained(chosen.chosen, (), root)  # type: ignore[union-attr]
+    assert not (root / "retrained.csv").exists()

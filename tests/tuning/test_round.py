@@ -33,7 +33,7 @@ def report(a_round: Round, number: int, *scores: float) -> None:
 
 def table_of(a_round: Round, capsys: pytest.CaptureFixture[str]) -> str:
     search = Search(TASKS, ENCODER, RECIPES)
-    print_found(SearchResult(search, a_round, (0,), {0: {"a": 50.0}}, 0, 8, {}, 0.0), ())
+    print_found(SearchResult(search, a_round, (0,), {0: {"a": 50.0}}, 0, 8, {}, 0.0))
     return capsys.readouterr().out
 
 

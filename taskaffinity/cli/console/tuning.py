@@ -66,7 +66,7 @@ def print_ended(ended: Ended) -> None:
     print(describe_trial(ended), file=sys.stderr, flush=True)
 
 
-def print_found(found: SearchResult, fixed: Collection[str]) -> None:
+def print_found(found: SearchResult) -> None:
     """Print the table of all candidates, the chosen recipe and the cost of the search."""
     console = Console(highlight=False, soft_wrap=True, markup=False)
     table = _table(found)
