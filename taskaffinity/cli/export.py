@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -59,6 +60,6 @@ def command(
     dev, test = 100 * stored.outcome.dev_score, 100 * stored.outcome.test
     of_test = f"{test:.1f} on test" if stored.has_test else "no test part"
     print(f"{stored.spec.run_id}, {how}: {stored.outcome.metric} {dev:.1f} on dev, {of_test}")
-    print(f"{out}: a transformers model; try `taskaffinity predict {out} FILE`")
+    print(f"{out}: a transformers model; try `taskaffinity predict {shlex.quote(str(out))} FILE`")
     if push_to_hub is not None:
         print(push(out, push_to_hub))

@@ -112,7 +112,10 @@ def _studies_of(number: int, suite: str, results: list[Path]) -> list[Study]:
 def _departures(folder: Path) -> None:
     place = encoder_study_folders(folder)[0]
     design: Design = next((design for design, name in FILES.items() if (place / name).is_file()), "full")
-    for line in describe_departures(read_study(place, design)):
+    study = read_study(place, design)
+    if study.is_external:
+        raise InputError(f"table departures: {place} holds runs that were trained elsewhere; their recipe is not known")
+    for line in describe_departures(study):
         typer.echo(line)
 
 

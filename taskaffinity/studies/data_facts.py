@@ -6,6 +6,7 @@ They are stored with the study.
 from __future__ import annotations
 
 import io
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -78,7 +79,7 @@ def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]
     """Return lines on the limits of a study's data, before training."""
     leaked = describe_leaks(study)
     if leaked:
-        leaked.append(f"all leaks: taskaffinity data inspect {suite_file}")
+        leaked.append(f"all leaks: taskaffinity data inspect {shlex.quote(str(suite_file))}")
     return [
         *leaked,
         *describe_long_rows(study),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.output_file import RECIPE, check_output, check_results_folder
 from taskaffinity.runs.spec import EncoderRef
+from taskaffinity.runs.study import FILES, Study
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.tasks.lines import read_bytes
 from taskaffinity.tasks.suite import Suite
@@ -49,8 +50,10 @@ def named_folder(given: str | Path | None, name: str) -> Path:
 
 
 @contextmanager
-def keep_suite_file(file: Path | None, folder: Path) -> Iterator[None]:
+def keep_suite_file(file: Path | None, folder: Path, study: Study) -> Iterator[None]:
     """Copy the suite file into the results folder at the end, except after an InputError.
+
+    Nothing is copied if another command has put another study in its place meanwhile.
 
     ``study.json`` identifies the data. The copy of the suite file tells how files were read and split, so it has the
     content of the beginning: the file may be changed or removed while the study trains.
@@ -61,14 +64,17 @@ def keep_suite_file(file: Path | None, folder: Path) -> Iterator[None]:
     except InputError:
         raise
     except BaseException:
-        _copy(content, folder)
+        _copy(content, folder, study)
         raise
-    _copy(content, folder)
+    _copy(content, folder, study)
 
 
-def _copy(content: bytes | None, folder: Path) -> None:
-    if content is not None and folder.is_dir():
-        write_atomic(folder / "suite.yaml", content)
+def _copy(content: bytes | None, folder: Path, study: Study) -> None:
+    if content is None or not (folder / FILES[study.design]).is_file():
+        return
+    with suppress(ValueError):  # a study file that is broken belongs to nobody
+        if Study.load(folder, study.design) == study:
+            write_atomic(folder / "suite.yaml", content)
 
 
 def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:

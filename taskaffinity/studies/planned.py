@@ -96,7 +96,7 @@ class PlannedStudy:
             listener.on_progress(progress)
             tracker.update(progress)
 
-        with keep_suite_file(self.options.suite_file, self.root):
+        with keep_suite_file(self.options.suite_file, self.root, self.study):
             report = run_study(
                 self.study,
                 self.suite,

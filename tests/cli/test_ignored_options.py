@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from command_line import LOCAL, command
 
+import taskaffinity as ta
 from taskaffinity.tasks.user.template import example_files
+
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 EXAMPLE = str(Path(__file__).parents[2] / "notebooks/example_results")
 SEARCH = ["tune", "--domain=clinical", "--n-trials=1", *LOCAL]
@@ -39,6 +43,14 @@ def test_options_that_do_not_go_together(arguments: list[str], said: str, home: 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"taskaffinity: {said}")
     assert sorted(home.rglob("*")) == before
+
+
+def test_runs_that_were_trained_elsewhere_have_no_recipe_that_departs(home: Path) -> None:
+    rows = [("a", source, seed, 60.0 + seed) for source in ("", "b") for seed in range(3)]
+    ta.verdicts(pd.DataFrame(rows, columns=["target", "source", "seed", "score"]), output_dir=home / "out")
+    done = command("table", "departures", "out", cwd=home)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "out holds runs that were trained elsewhere; their recipe is not known" in done.stderr
 
 
 def test_an_encoder_that_is_not_there_is_refused_before_splits_are_written(home: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -38,7 +40,9 @@ def print_train(result: TrainResults, *, as_json: bool = False) -> None:
     console.print(f"{result.root / 'train.csv'}, train_scores.csv beside it")
     if rows and all(result.store.has_models(spec) for spec in result.study.plan if spec in result.store):
         task = result.study.tasks[0].name
-        console.print(f"the models: taskaffinity predict {result.root} FILE --task {task}, or export them")
+        console.print(
+            f"the models: taskaffinity predict {shlex.quote(str(result.root))} FILE --task {task}, or export them"
+        )
 
 
 def _table(rows: list[dict[str, str]]) -> Table:
