@@ -21,6 +21,7 @@ from rich.console import Console
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.options.run import Json
 from taskaffinity.errors import InputError, printable
+from taskaffinity.schedule.resources import usable_cpus
 from taskaffinity.studies.defaults import DEFAULT_ENCODERS
 from taskaffinity.tasks.catalog import LISTED, data_folder
 from taskaffinity.tasks.formats import missing_files
@@ -101,8 +102,7 @@ def _version(name: str) -> str | None:
 
 
 def _machine() -> Iterator[Finding]:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    yield Finding("CPU cores", f"{usable}, each trains one run; --cpus-per-run changes that")
+    yield Finding("CPU cores", f"{usable_cpus()}, each trains one run; --cpus-per-run changes that")
     try:
         size = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
         yield Finding("memory", f"{size:.1f} GiB")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import InputError
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import Resources, usable_cpus
 
 RETRIES = 3
 """Number of retries of a run whose worker or node was lost, and of restarts of a Ray that ended."""
@@ -79,7 +79,7 @@ def start_ray(resources: Resources, folder: Path) -> Any:
 
         if resources.address is None:  # runs read a cache on disk, so the object store is almost empty
             small: dict[str, Any] = {"object_store_memory": 256 * 2**20, "include_dashboard": False}
-            ray.init(address="local", _temp_dir=str(folder), **small, **quiet)
+            ray.init(address="local", _temp_dir=str(folder), num_cpus=usable_cpus(), **small, **quiet)
         else:
             ray.init(address=resources.address, **quiet)
     except Exception as error:  # an overloaded machine raises a plain Exception: "The current node timed out ..."

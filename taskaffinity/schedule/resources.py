@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from taskaffinity.errors import InputError
@@ -44,6 +47,31 @@ class RunOptions:
 
 
 DEFAULT_OPTIONS = RunOptions()
+
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def usable_cpus() -> int:
+    """Return the number of CPU cores that this process may use: a job of a cluster often has a part of a node.
+
+    They are those of its affinity, within the quota of its container. Ray knows of the quota only.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _cpu_quota(CGROUPS)
+    return cores if quota is None else max(1, min(cores, math.floor(quota)))
+
+
+def _cpu_quota(folder: Path) -> float | None:
+    """Return the cores that the control groups of a container allow (version 2 or 1), or None."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return float(quota) / float(period) if float(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # no control groups, or "max"
+        return None
 
 
 def slots(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:

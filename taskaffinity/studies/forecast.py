@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -18,7 +17,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import about
-from taskaffinity.schedule.resources import Resources, slots
+from taskaffinity.schedule.resources import Resources, slots, usable_cpus
 from taskaffinity.schedule.run import keeps_model
 from taskaffinity.studies.start_up import StartUp
 from taskaffinity.tasks.suite import Suite
@@ -146,4 +145,4 @@ def workers_here(resources: Resources) -> int:
     """Return how many runs fit on this machine at once; 1 for the local executor and for a remote Ray."""
     if resources.executor == "local" or resources.address is not None:
         return 1
-    return slots([{"CPU": os.cpu_count() or 1, "GPU": execute.gpus()}], resources)
+    return slots([{"CPU": usable_cpus(), "GPU": execute.gpus()}], resources)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +15,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.progress import Report
-from taskaffinity.schedule.resources import Executor, Resources
+from taskaffinity.schedule.resources import Executor, Resources, usable_cpus
 from taskaffinity.schedule.run import pending_runs, run
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.tasks.catalog import find_suite, load_suite
@@ -43,6 +42,9 @@ class FurtherRuns:
 
     def __post_init__(self) -> None:
         check_design(self.study)
+        with as_user_error():
+            if Study.load(self.root) != self.study:
+                raise InputError(f"retrain: {self.root} now holds another study; choose the groups or helpers again")
         if self.executor not in get_args(Executor):
             raise InputError(f"--executor: found {quoted(self.executor)}; expected {' or '.join(get_args(Executor))}")
         self.store = RunStore(self.root)
@@ -133,10 +135,9 @@ def _check_machine(recipe: Recipe, executor: Executor) -> None:
 
     if recipe.device == "cuda" and not gpus():
         raise InputError("retrain: the study was trained on a GPU, and this machine has none that torch can use")
-    cores = os.cpu_count() or 1
-    if executor == "ray" and recipe.threads > cores:
+    if executor == "ray" and recipe.threads > (cores := usable_cpus()):
         raise InputError(
-            f"retrain: runs of the study have {recipe.threads} threads, and this machine has {cores} cores; give "
+            f"retrain: runs of the study have {recipe.threads} threads, and this command may use {cores} cores; give "
             "--executor local"
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from taskaffinity.runs.files import cache_folder, read_json, write_json
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.study import Study
 from taskaffinity.schedule.gpu_sharing import COUNTS, Sharing, measured_sharing
-from taskaffinity.schedule.resources import Resources
+from taskaffinity.schedule.resources import Resources, usable_cpus
 from taskaffinity.training import execute
 from taskaffinity.training.encoders.load import Encoder
 
@@ -116,11 +115,11 @@ def shared(resources: Resources, sharing: Sharing) -> Resources:
 
 
 def most_at_once(resources: Resources, gpu_share: float) -> int:
-    """Most runs at once on one GPU, by its memory and by the CPUs of this machine."""
+    """Most runs at once on one GPU, by its memory and by the CPUs that this process may use."""
     by_memory = round(1 / gpu_share)
     if resources.address is not None:  # the nodes of a cluster may have other CPUs
         return by_memory
-    cpus = (os.cpu_count() or 1) // resources.cpus_per_run // max(1, execute.gpus())
+    cpus = usable_cpus() // resources.cpus_per_run // max(1, execute.gpus())
     return max(1, min(by_memory, cpus))
 
 

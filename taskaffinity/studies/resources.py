@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 
 from taskaffinity.errors import InputError, quoted
 from taskaffinity.runs.limits import LEAST_GPU_SHARE, MOST_GPUS
-from taskaffinity.schedule.resources import Executor, Resources
+from taskaffinity.schedule.resources import Executor, Resources, usable_cpus
 from taskaffinity.tasks.numbers import finite_number
 
 AUTO = "auto"
@@ -47,9 +46,8 @@ def resolve_resources(
     resources = Resources(executor, cpus_per_run, share, is_measured, address)
     if address is not None:
         return resources
-    cores = os.cpu_count() or 1
-    if executor == "ray" and cpus_per_run > cores:
-        raise InputError(f"--cpus-per-run {cpus_per_run}: this machine has {cores} cores")
+    if executor == "ray" and cpus_per_run > (cores := usable_cpus()):
+        raise InputError(f"--cpus-per-run {cpus_per_run}: this command may use {cores} cores")
     if share > gpus():
         raise InputError(
             f"--gpus-per-run {share:g}: this machine has {gpus()} GPUs that torch "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -71,7 +70,7 @@ def test_stored_models_count_in_the_disk_space() -> None:
 
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forecast, "os", SimpleNamespace(cpu_count=lambda: 4))
+    monkeypatch.setattr(forecast, "usable_cpus", lambda: 4)
 
 
 def test_the_forecast_line_adds_up() -> None:

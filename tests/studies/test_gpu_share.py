@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -53,7 +52,7 @@ def trials(tiny_study: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.M
     """Sixteen CPUs and one GPU."""
     found = Trials(tiny_study(tasks=("clinicalsts", "mednli", "shareclefe")), tmp_path / "results")
     monkeypatch.setattr(gpu_share, "measured_sharing", found)
-    monkeypatch.setattr(gpu_share, "os", SimpleNamespace(cpu_count=lambda: 16))
+    monkeypatch.setattr(gpu_share, "usable_cpus", lambda: 16)
     monkeypatch.setattr(gpu_share.execute, "gpus", lambda: 1)
     return found
 

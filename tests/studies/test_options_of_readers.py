@@ -94,18 +94,22 @@ def test_retrain_refuses_an_option_before_it_writes(options: dict[str, Any], sai
     assert not (copy / "retrained.csv").exists()
 
 
-def test_retrain_says_what_this_machine_lacks(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    study = Study.load(copy)
+def test_retrain_says_what_this_machine_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study.load(EXAMPLE)
     plan = replace(study, seeds=(100,), seeds_single=(100,)).plan
     monkeypatch.setattr("taskaffinity.training.execute.gpus", lambda: 0)
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("taskaffinity.studies.further_runs.usable_cpus", lambda: 4)
     for change, said in (
         ({"device": "cuda"}, "retrain: the study was trained on a GPU, and this machine has none"),
-        ({"threads": 5}, "runs of the study have 5 threads, and this machine has 4 cores; give --executor local"),
+        ({"threads": 5}, "runs of the study have 5 threads, and this command may use 4 cores; give --executor local"),
     ):
         changed = replace(study, recipe=replace(study.recipe, **change))
+        changed.write(tmp_path)
         with pytest.raises(InputError, match=said):
-            FurtherRuns(changed, copy, LogListener()).train(plan)
+            FurtherRuns(changed, tmp_path, LogListener()).train(plan)
+    study.write(tmp_path)
+    with pytest.raises(InputError, match="now holds another study; choose the groups or helpers again"):
+        FurtherRuns(changed, tmp_path, LogListener())
 
 
 def test_no_groups_are_written_for_a_study_whose_groups_cannot_be_trained(tmp_path: Path) -> None:
