@@ -38,8 +38,6 @@ class PlannedStudy:
     """The results folder."""
     resources: Resources
     options: SuiteOptions
-    notes: tuple[str, ...] = ()
-    """Lines for the user, such as the chosen precision."""
     cautions: tuple[str, ...] = ()
     """Lines on the limits of the study's data."""
 

@@ -240,9 +240,7 @@ def _settled(
     for (study, encoder), root in zip(studies, roots, strict=True):
         known = with_data_facts(study, suite, encoder, root, leaked)
         lines = data_lines(known, suite, options.suite_file)
-        planned.append(
-            PlannedStudy(known, suite, encoder, root, resources, replace(options), tuple(notes), tuple(lines))
-        )
+        planned.append(PlannedStudy(known, suite, encoder, root, resources, replace(options), tuple(lines)))
     if not dry_run:
         for line in (f"{task.name}: {note}" for task in suite.tasks for note in task.notes):
             listener.warn(line)

@@ -247,11 +247,13 @@ def _resolved(
     Raises
     ------
     InputError
-        If there is no such suite or task, or fewer tasks than ``least`` are named; if a task lacks a test part.
+        If there is no such suite or task; if there are fewer tasks than ``least``; if a task lacks a test part.
     """
     found, file = _whole(suite, data, needs_test=needs_test)
     if tasks is not None:
         found = found.only(tasks, least)
+    if len(found) < least:
+        raise InputError(f"suite {found.name}: found {len(found)} task; expected {least} or more")
     if needs_test and (without := [task.name for task in found if not task.has_test]):
         raise InputError(f"task {without[0]}: no test part; expected one: only `taskaffinity train` does without")
     return found, file

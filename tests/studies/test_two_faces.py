@@ -349,6 +349,13 @@ def test_a_suite_that_is_not_there_is_one_line(suite: Any, said: str, tmp_path: 
         ta.pairwise(suite, output_dir=tmp_path / "results")
 
 
+@pytest.mark.parametrize("function", [ta.pairwise, ta.full, ta.estimate])
+def test_one_task_alone_compares_nothing(function: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="suite clinical: found 1 task; expected 2 or more"):
+        function(ta.load_suite("clinical").only("mednli"), output_dir=tmp_path / "results", executor="local")
+    assert not (tmp_path / "results").exists()
+
+
 def test_an_encoder_may_be_a_path_and_a_suite_in_memory_takes_no_data(tmp_path: Path, encoder: str) -> None:
     suite = ta.load_suite(own_suite(tmp_path))
     with pytest.raises(InputError, match="a data folder for a suite that names its data"):
