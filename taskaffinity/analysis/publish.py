@@ -247,13 +247,7 @@ def publish_groups(chosen: ChosenGroups, root: Path) -> None:
 
 
 def publish_retrained(chosen: ChosenGroups, found: tuple[Retrained, ...], root: Path) -> None:
-    """Write ``retrained.csv`` into ``root``: predicted and realised gains of the chosen groups.
-
-    Raises
-    ------
-    InputError
-        If ``root`` now belongs to another study.
-    """
+    """Write ``retrained.csv`` into ``root``, if it still belongs to the study: predicted and realised gains."""
     with _writing(root):
         _check_is_current(chosen.matrix.study, root)
         write_csv(retrained_frame(chosen, found), root / "retrained.csv")
@@ -261,13 +255,7 @@ def publish_retrained(chosen: ChosenGroups, found: tuple[Retrained, ...], root: 
 
 
 def publish_helper_search(found: HelperSearch, root: Path) -> None:
-    """Write ``helpers.csv`` into ``root``: the candidates of every step of the search.
-
-    Raises
-    ------
-    InputError
-        If ``root`` now belongs to another study.
-    """
+    """Write ``helpers.csv`` into ``root``, if it still belongs to the study: the candidates of every step."""
     with _writing(root):
         _check_is_current(found.matrix.study, root)
         write_csv(helper_search_frame(found), root / "helpers.csv")

@@ -90,10 +90,7 @@ def verdicts(
 
     check_options(name, scale)
     tables = read_tables(scores, predictions, Scoring.of(metric, negative), scale, smaller_is_better, facts)
-    receiver = listener or LogListener()
-    result = publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=receiver)
-    warn_once(receiver, result.advice, ())
-    return result
+    return publish_tables(tables, name, rule, output_dir, overwrite=overwrite, listener=listener, advises=True)
 
 
 def publish_tables(
@@ -104,8 +101,12 @@ def publish_tables(
     *,
     overwrite: bool = False,
     listener: Listener | None = None,
+    advises: bool = False,
 ) -> PairwiseResults:
-    """Write the results folder of tables that were read, as ``verdicts`` describes it."""
+    """Write the results folder of tables that were read, as ``verdicts`` describes it.
+
+    With ``advises``, the listener receives the advice on collapsed runs and on the data. The command prints it.
+    """
     from taskaffinity.analysis.outdated import describe_outdated, mark_rule
     from taskaffinity.analysis.publish import publish  # pandas and matplotlib: not for --help
     from taskaffinity.analysis.results import PairwiseResults
@@ -128,8 +129,7 @@ def publish_tables(
     result = PairwiseResults(root, study, study.rule)
     with as_user_error():
         vars(result)["matrix"] = publish(study, result.store, root)  # so it is not measured again
-    for line in describe_outdated(root):
-        listener.warn(line)
+    warn_once(listener, [*(result.advice if advises else ()), *describe_outdated(root)], ())
     return result
 
 
