@@ -51,6 +51,7 @@ ALLOWED = {
     "training/inputs/encoded_cache.py": "arrays of a folder whose files is_intact has seen are mapped into memory",
     "training/gpu.py": "the version of a driver, which the kernel reports",
     "schedule/ray_session.py": "a new file (O_EXCL)",
+    "schedule/resources.py": "the quota of a container, numbers of the kernel",
     "corpora/archive.py": "an archive that open_regular opened, and its members",
 }
 

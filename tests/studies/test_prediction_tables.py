@@ -262,7 +262,7 @@ def test_the_command_reads_predictions_and_prints_json(tmp_path: Path, no_figure
     done = command("verdicts", *arguments, "--json", "--quiet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert set(found) == {"results", "estimand", "arrows", "test_sets"}
+    assert set(found) == {"results", "estimand", "arrows", "test_sets", "advice"}
     assert found["estimand"] == "population"
     assert [arrow["metric"] for arrow in found["arrows"]] == ["macro_f1", "accuracy"]
     refused = command("verdicts", "--metric=accuracy", cwd=tmp_path)
