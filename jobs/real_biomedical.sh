@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A study of real text for two CPU cores: BC5CDR (diseases and chemicals), ChemProt and DDI 2013 with a six-layer encoder,
-# 600 training examples and 2,000 test examples per task. Placebos and positive controls are on. The results are in
+# 1,000 training examples and 2,000 test examples per task. Placebos and positive controls are on. The results are in
 # notebooks/real_biomedical.
 #
 # Makes  results/biomedical
@@ -17,5 +17,5 @@ for corpus in bc5cdr ddi2013 chemprot; do
   taskaffinity data prepare "$corpus" --raw "$raw/$corpus" --out "$data"
 done
 taskaffinity pairwise --domain biomedical --data "$data" --encoder "$encoder" --seeds 3 --controls \
-  --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set precision=bf16 --set num_train_epochs=5 \
-  --set negatives_per_positive=2 --set max_train_examples=600 --set max_dev_examples=400 --set max_eval_examples=2000 "$@"
+  --set optimizer=adamw --set learning_rate=2e-4 --set batch_size=16 --set precision=bf16 --set num_train_epochs=5 \
+  --set negatives_per_positive=2 --set max_train_examples=1000 --set max_dev_examples=400 --set max_eval_examples=2000 "$@"

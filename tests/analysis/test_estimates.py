@@ -277,7 +277,7 @@ def test_the_caution_quotes_what_was_measured_on_small_suites() -> None:
 
 
 def test_probes_that_learn_no_source_are_a_caution() -> None:
-    learned = pd.read_csv(Path(__file__).parents[2] / "notebooks/real_biomedical/estimates.csv").source_learned
+    learned = pd.read_csv(Path(__file__).parents[2] / "notebooks/real_biomedical_600/estimates.csv").source_learned
     assert (~learned).sum() == 9
     line = estimate_cautions(8, learned.tolist())[0]
     assert line.startswith("Caution: the probes are too short: in 9 of 12 arrows the source was not learned. So train")
