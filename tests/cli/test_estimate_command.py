@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 from command_line import command
 
 import taskaffinity as ta
+from taskaffinity.analysis.estimates.probes import Estimate
+from taskaffinity.cli.console.estimates import print_estimates
 from taskaffinity.errors import InputError
 from taskaffinity.studies.estimates.options import share_of
 
@@ -46,6 +49,31 @@ def test_a_dry_run_lists_the_runs_and_trains_nothing(tmp_path: Path) -> None:
     assert plan["forecast"][0].startswith("probes: ")
     assert command(*given, cwd=tmp_path).stdout.splitlines()[:4] == [f"to do  {run['run_id']}" for run in plan["runs"]]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_arrow_is_printed_with_its_sign_or_counted_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        Estimate("a", "b", probe=2.0, se=0.01),
+        Estimate("a", "c", probe=-0.04, se=0.01),
+        Estimate("b", "a", probe=0.1, se=1.0),
+        Estimate("b", "c", probe=0.0),  # equal predictions
+        Estimate("c", "a", probe=0.0, source_learned=False),
+        Estimate("c", "b", reason="b learned nothing", source_learned=False),
+    ]
+    tasks = [SimpleNamespace(name=name, title=name.upper()) for name in "abc"]
+    result = SimpleNamespace(rows=rows, study=SimpleNamespace(tasks=tasks), cautions=[], share=0.1, root=tmp_path)
+    print_estimates(result)  # type: ignore[arg-type]
+    printed = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in printed[1:3]] == [
+        ["A", "B", "+2.0", "[+2.0,", "+12.1]", "positive"],
+        ["A", "C", "+0.0", "[-0.3,", "+0.0]", "negative"],
+    ]
+    assert printed[3:7] == [
+        "arrows without a sign: 1 of 6, not estimated: b learned nothing",
+        "arrows without a sign: 1 of 6, the probes give the same predictions, so their error is unknown",
+        "arrows without a sign: 1 of 6, their interval holds 0",
+        "arrows without a sign: 1 of 6, their source was not learned in the probe",
+    ]
 
 
 @pytest.mark.slow

@@ -367,7 +367,9 @@ def test_what_a_worker_of_ray_reports_arrives_in_the_round(
     places = dict.fromkeys(("encoder_folder", "cache", "folder"), tmp_path)
     on_ray._trial({"number": 0}, trials=trials, **places, checkpoint_minutes=0, gpu_share=0.0)
     stored = TrialFolder(tmp_path).read(trials[0])
-    assert stored == Record(({"mednli": 50.0, "shareclefe": 0.0},), ("shareclefe",), "diverged", 2.5, (("shareclefe",),))
+    assert stored == Record(
+        ({"mednli": 50.0, "shareclefe": 0.0},), ("shareclefe",), "diverged", 2.5, (("shareclefe",),)
+    )
     assert decisions == ["CONTINUE", "STOP"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -12,6 +13,7 @@ from taskaffinity.analysis.estimates.design_file import ESTIMATES
 from taskaffinity.analysis.estimates.probes import RATIO, Estimate
 from taskaffinity.analysis.estimates.results import EstimateResults
 from taskaffinity.analysis.estimates.validation import Agreement
+from taskaffinity.analysis.style import signed_plainly
 
 _MOST = 20
 """The largest number of printed rows with a sign. The file has all rows."""
@@ -24,19 +26,9 @@ def print_estimates(result: EstimateResults) -> None:
     console = Console(highlight=False, soft_wrap=True, markup=False)
     if signed:
         console.print(_table(signed[:_MOST], titles))
-    equal = sum(math.isnan(row.se) and not row.reason for row in result.rows)
-    unclear = sum(row.sign == "unclear" and row.source_learned and not row.reason for row in result.rows)
-    unclear -= sum(math.isnan(row.se) and row.source_learned and not row.reason for row in result.rows)
-    unlearned = sum(not row.source_learned for row in result.rows)
+    kinds = Counter(_without_sign(row) for row in result.rows if row.sign == "unclear" or row.reason)
     lines = [f"{len(signed) - _MOST} more with a sign"] * (len(signed) > _MOST)
-    lines += [f"{unclear} of {len(result.rows)} arrows are unclear: their interval holds 0"] * bool(unclear)
-    lines += [
-        f"{equal} of {len(result.rows)} arrows are unclear: the probes give the same predictions, so their error is "
-        "unknown"
-    ] * bool(equal)
-    lines += [f"{unlearned} arrows have no sign: their source was not learned in the probe"] * bool(unlearned)
-    for reason in sorted({row.reason for row in result.rows if row.reason}):
-        lines.append(f"{sum(row.reason == reason for row in result.rows)} arrows were not estimated: {reason}")
+    lines += [f"arrows without a sign: {n} of {len(result.rows)}, {why}" for why, n in sorted(kinds.items())]
     lines.append(
         f"An estimate has the sign of a gain, and not its size: a gain is about 1 to {RATIO:g} times its probe. It is "
         "no verdict; `taskaffinity pairwise` measures gains."
@@ -46,6 +38,17 @@ def print_estimates(result: EstimateResults) -> None:
     lines.append(f"{result.root / ESTIMATES}, affinity.png, heatmap.png and forest.png beside it")
     for line in lines:
         console.print(line)
+
+
+def _without_sign(row: Estimate) -> str:
+    """Return why an arrow has no sign."""
+    if row.reason:
+        return f"not estimated: {row.reason}"
+    if not row.source_learned:
+        return "their source was not learned in the probe"
+    if math.isnan(row.se):
+        return "the probes give the same predictions, so their error is unknown"
+    return "their interval holds 0"
 
 
 def _certainty(row: Estimate) -> float:
@@ -62,7 +65,11 @@ def _table(rows: list[Estimate], titles: dict[str, str]) -> Table:
     for row in rows:
         low, high = row.interval
         table.add_row(
-            titles[row.source], titles[row.target], f"{row.probe:+.1f}", f"[{low:+.1f}, {high:+.1f}]", row.sign
+            titles[row.source],
+            titles[row.target],
+            signed_plainly(row.probe),
+            f"[{signed_plainly(low)}, {signed_plainly(high)}]",
+            row.sign,
         )
     return table
 
