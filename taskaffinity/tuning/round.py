@@ -98,7 +98,8 @@ class Round:
         if number not in self._ended and epoch == len(record.scores) + 1:
             self.epochs_now += 1
             so_far = (*record.scores, dict(scores))
-            collapses = (*record.collapses, tuple(collapsed))
+            is_known = len(record.collapses) == len(record.scores)  # not in a record of an older version
+            collapses = (*record.collapses, tuple(collapsed)) if is_known else ()
             self.records[number] = replace(
                 record, scores=so_far, collapsed=tuple(collapsed), seconds=seconds, collapses=collapses
             )

@@ -142,9 +142,10 @@ def test_a_record_that_was_cut_short_among_other_candidates_is_completed(
     best = max((n for n in range(1, 7) if first.first.means()[n]), key=lambda n: first.first.means()[n] or 0)
     path = tmp_path / "tune" / f"{first.first.trials[best].name}.json"
     content = json.loads(path.read_text())
-    del content["sha256"]  # as an older version wrote it; the checksum of a newer one would not fit
+    del content["sha256"], content["collapses"]  # as an older version wrote it
     path.write_text(json.dumps({**content, "scores": content["scores"][:1]}))
-    assert what(conduct(search, tmp_path / "tune")) == what(first)
+    for _ in range(2):  # the second time from the completed record
+        assert what(conduct(search, tmp_path / "tune")) == what(first)
     assert scores_in(tmp_path / "tune") == scores_in(folder)
 
 
