@@ -28,15 +28,26 @@ def encoder_study_folders(folder: Path) -> list[Path]:
     path = folder / "encoders.csv"
     if not path.exists():
         return [folder]
-    marks = dict.fromkeys(row.encoder.rpartition(" ")[2][:8] for row in read_csv_rows(path, _EncoderRow, _REPEAT))
     folders = []
-    for mark in marks:
+    for mark in compared_encoders(path):
         found = sorted(folder.glob(f"*-{mark}/{FILES['full']}")) if re.fullmatch("[0-9a-f]{1,8}", mark) else []
         if len(found) != 1:
             fault = f"{len(found)} folders of encoder {shown(mark)} beside it; expected one"
             raise InputError(f"{path}: {fault}; {_REPEAT}")
         folders.append(found[0].parent)
     return folders or [folder]
+
+
+def compared_encoders(path: Path) -> dict[str, str]:
+    """Return the encoders of an ``encoders.csv``: the first 8 digits of each fingerprint, and its name.
+
+    Raises
+    ------
+    InputError
+        If the file is broken.
+    """
+    words = dict.fromkeys(row.encoder for row in read_csv_rows(path, _EncoderRow, _REPEAT))
+    return {mark[:8]: name for name, _, mark in (encoder.rpartition(" ") for encoder in words)}
 
 
 _REPEAT = "run `taskaffinity full --encoders` again"

@@ -56,7 +56,8 @@ def command(
         )
     how = "given by --run" if run else "the run of the first seed, because this protocol trains on dev"
     if stored.chosen_from:
-        how = f"the best on dev of {stored.chosen_from} with a stored model"
+        others = f"the best on dev of {stored.chosen_from} with a stored model"
+        how = others if stored.chosen_from > 1 else "the only run with a stored model"
     dev, test = 100 * stored.outcome.dev_score, 100 * stored.outcome.test
     of_test = f"{test:.1f} on test" if stored.has_test else "no test part"
     print(f"{stored.spec.run_id}, {how}: {stored.outcome.metric} {dev:.1f} on dev, {of_test}")

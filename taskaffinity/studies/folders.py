@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from taskaffinity.analysis.encoder_folders import compared_encoders
 from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.output_file import RECIPE, check_output, check_results_folder
@@ -97,6 +98,32 @@ def encoder_folders(root: Path, encoders: Sequence[EncoderRef]) -> list[Path]:
         words = re.sub(r"[^a-z0-9._]+", "-", encoder.name.lower()).strip("-.")
         folders.append(next(iter(sorted(root.glob(f"*-{mark}"))), root / f"{words or 'encoder'}-{mark}"))
     return folders
+
+
+def check_compared(root: Path, encoders: Sequence[EncoderRef]) -> None:
+    """Check that a comparison of these encoders keeps those of the one that ``root`` holds.
+
+    A broken ``encoders.csv`` is replaced.
+
+    Raises
+    ------
+    InputError
+        If the comparison leaves out an encoder.
+    """
+    path = root / "encoders.csv"
+    if not path.is_file():
+        return
+    gone: dict[str, str] = {}
+    with suppress(InputError):
+        gone = compared_encoders(path)
+    for encoder in encoders:
+        gone.pop(encoder.fingerprint[:8], None)
+    if gone:
+        names, it = ", ".join(gone.values()), "it" if len(gone) == 1 else "them"
+        raise InputError(
+            f"{path}: also compares {names}, and this command leaves {it} out; "
+            "give all in --encoders, or another --results, or --overwrite to compare only these (no run is lost)"
+        )
 
 
 def recipe_path(options: TuneOptions, folder: Path) -> Path:

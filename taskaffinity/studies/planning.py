@@ -31,7 +31,7 @@ from taskaffinity.studies.defaults import (
     scored_by_protocol,
 )
 from taskaffinity.studies.define import define, with_resources
-from taskaffinity.studies.folders import encoder_folders, results_folder
+from taskaffinity.studies.folders import check_compared, encoder_folders, results_folder
 from taskaffinity.studies.listener import Listener
 from taskaffinity.studies.options import FullOptions, PairwiseOptions, SuiteOptions, TrainOptions
 from taskaffinity.studies.planned import PlannedStudy
@@ -132,6 +132,8 @@ def plan_full(suite: Suite, options: FullOptions, listener: Listener, *, dry_run
             )
         )
     roots = [folder] if options.encoders is None else encoder_folders(folder, [study.encoder for study, _ in asked])
+    if options.encoders is not None and not options.overwrite:
+        check_compared(folder, [study.encoder for study, _ in asked])
     return _settled(suite, asked, roots, resources, options, settings, listener, dry_run=dry_run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -98,6 +99,23 @@ def test_a_dry_run_prints_every_plan(home: Path, places: list[Path]) -> None:
     shown = command(*FULL, "--encoders=Wide,x/narrow", "--seeds=2", "--dry-run", cwd=home)
     assert shown.stdout.count(f"{2 * N_RUNS} runs, {N_RUNS} done, {N_RUNS} to train") == 2, shown.stderr
     assert f"narrow, in {places[0].relative_to(home)}:" in shown.stdout
+
+
+@pytest.mark.slow
+def test_an_encoder_that_was_compared_is_not_left_out_without_a_word(home: Path, places: list[Path]) -> None:
+    table = home / "results" / "clinical" / "encoders.csv"
+    before = table.read_bytes()
+    refused = command(*FULL, "--encoders=x/narrow", "--dry-run", cwd=home)
+    assert refused.returncode == 2
+    assert refused.stderr.count("\n") == 1
+    said = "results/clinical/encoders.csv: also compares (Wide|again), and this command leaves it out; give all"
+    assert re.search(said, refused.stderr), refused.stderr
+    assert table.read_bytes() == before
+    for broken, options in ((before, ["--overwrite"]), (before[:40], [])):
+        table.write_bytes(broken)
+        allowed = command(*FULL, "--encoders=x/narrow", "--dry-run", *options, cwd=home)
+        assert allowed.returncode == 0, allowed.stderr
+    table.write_bytes(before)
 
 
 def test_advice_names_the_encoder_unless_all_studies_have_it(tmp_path: Path) -> None:
