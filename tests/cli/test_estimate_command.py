@@ -15,6 +15,9 @@ from taskaffinity.analysis.estimates.probes import Estimate
 from taskaffinity.cli.console.estimates import print_estimates
 from taskaffinity.errors import InputError
 from taskaffinity.studies.estimates.options import share_of
+from taskaffinity.tasks.planted import VOCABULARY
+from taskaffinity.tasks.user.template import example_files
+from taskaffinity.training.encoders.load import tiny_encoder
 
 SMALL = {"num_train_epochs": 8, "max_train_examples": 320, "max_eval_examples": 60}
 
@@ -117,3 +120,24 @@ def test_a_small_study_is_estimated_continued_and_validated(tmp_path: Path) -> N
     ]
     assert "stimate" not in (tmp_path / "affinity.svg").read_text()  # every pair is measured now
     pd.testing.assert_frame_equal(ta.EstimateResults.load(tmp_path).to_frame(), frame)
+
+
+def test_the_suite_file_of_a_study_that_begins_with_estimates_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "suite"
+    for name, content in example_files("suite.yaml").items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    encoder = str(tiny_encoder(VOCABULARY, tmp_path / "cache", layers=1, width=8).folder)
+    settings = {"num_train_epochs": 10, "batch_size": 8, "max_length": 16}
+    root = tmp_path / "results"
+    ta.estimate(
+        folder / "suite.yaml",
+        budget="100%",
+        tasks=["negation", "entailment"],
+        encoder=encoder,
+        seeds=1,
+        settings=settings,
+        executor="local",
+        output_dir=root,
+    )
+    assert (root / "suite.yaml").read_bytes() == (folder / "suite.yaml").read_bytes()

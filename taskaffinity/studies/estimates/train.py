@@ -25,6 +25,7 @@ from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import RunOptions
 from taskaffinity.schedule.run import pending_runs, run
 from taskaffinity.studies.compatibility import check_compatible, check_study
+from taskaffinity.studies.folders import keep_suite_file
 from taskaffinity.studies.forecast import describe_forecast
 from taskaffinity.studies.listener import BANNER, Listener
 from taskaffinity.studies.planned import PlannedStudy
@@ -123,16 +124,18 @@ def train_estimates(planned: PlannedEstimate, listener: Listener) -> EstimateRes
         prepare(planned.suite.tasks, planned.encoder, recipe, cache_folder())
     if planned.suite.synthetic:
         listener.warn(BANNER)
+    stored = replace(study, keep_models=planned.options.keep_models)
     with writing_results(root), exclusive(root):
         check_compatible(study, root)
         mark_replaced(study, root)
-        replace(study, keep_models=planned.options.keep_models).write(root)
+        stored.write(root)
         write_design(root, planned.design, study)
     planned = replace(planned, resources=planned.measured(listener)[1])
     probes = Gathered(study, store, planned.design)
-    reports = [_train(planned, store, probes.singles.values(), listener, keep_models=True)]
-    reports.append(_train(planned, store, probes.probes, listener))
-    reports.append(_train(planned, store, probes.baselines.values(), listener))
+    with keep_suite_file(planned.options.suite_file, root, stored):
+        reports = [_train(planned, store, probes.singles.values(), listener, keep_models=True)]
+        reports.append(_train(planned, store, probes.probes, listener))
+        reports.append(_train(planned, store, probes.baselines.values(), listener))
     failed = {spec.run_id: reason for report in reports for spec, reason in report.failed.items()}
     estimated = EstimateResults.of(study, root, planned.design, failed)
     before, content = content_of(root / ESTIMATES), as_csv(estimated.to_frame()).encode()
