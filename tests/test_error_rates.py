@@ -20,40 +20,47 @@ from taskaffinity.analysis.statistics.documents import FEWEST_FOR_TEST
 PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "standard-errors.md"
 
 BROKEN: dict[str, float] = {
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 5 v 1": 0.0779,
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 3": 0.0764,
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 5": 0.0973,
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 6 seeds, SD 3 v 1": 0.0712,
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 6 seeds, SD 5 v 1": 0.09,
-    "collapse: span_f1, population, gaussian, 500 examples, 3 v 6 seeds, collapse 0.1": 0.018,
+    "noisy target: accuracy, test-set, gaussian, 600 examples, 3 v 3 seeds, 2 tasks, last SD x 3, scores alone": 0.0688,
+    "noisy target: accuracy, test-set, gaussian, 600 examples, 3 v 3 seeds, 2 tasks, last SD x 3": 0.066,
+    "collapse: span_f1, population, gaussian, 500 examples, 3 v 6 seeds, collapse 0.1": 0.0189,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 5 v 1": 0.0788,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 3": 0.0781,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 5": 0.0968,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 6 seeds, SD 3 v 1": 0.0732,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 6 seeds, SD 5 v 1": 0.092,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 6 seeds, SD 1 v 0.333333": 0.0658,
 }
 """Rows of error_rates.csv whose type I error is not within .02 and .065, and that error; the page names each figure."""
 
 BROKEN_FAMILIES: dict[str, float] = {
-    "heteroscedastic: fixed, 12 arrows": 0.0633,
+    "heteroscedastic: fixed, 12 arrows": 0.0653,
 }
 """Rows of false_discoveries.csv whose rate is too high, and that rate; the page names each figure."""
 
 LESS_POWER: dict[str, float] = {
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 3": 0.0733,
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 5": 0.0563,
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 0.333333 v 1": 0.065,
-    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 6 seeds, SD 1 v 3": 0.0325,
-    "macro-F1: macro_f1, population, gaussian, 56 examples, 3 v 6 seeds, beside 1000 examples": 0.0364,
-    "macro-F1: accuracy, population, gaussian, 56 examples, 3 v 6 seeds, beside 1000 examples": 0.0472,
-    "base: pearson, population, student_t3, 300 examples, 3 v 3 seeds": 0.0307,
-    "two tasks: accuracy, population, gaussian, 300 examples, 3 v 3 seeds": 0.0533,
-    "two tasks: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds": 0.034,
-    "two tasks: span_f1, population, gaussian, 300 examples, 3 v 3 seeds": 0.0543,
-    "two tasks: span_f1, population, gaussian, 2000 examples, 3 v 3 seeds": 0.0373,
-    "two tasks: pearson, population, gaussian, 300 examples, 3 v 3 seeds": 0.0537,
-    "two tasks: pearson, population, gaussian, 2000 examples, 3 v 3 seeds": 0.0363,
-    "two tasks: accuracy, population, student_t3, 300 examples, 3 v 3 seeds": 0.059,
-    "two tasks: accuracy, population, student_t3, 2000 examples, 3 v 3 seeds": 0.0303,
-    "two tasks: span_f1, population, student_t3, 300 examples, 3 v 3 seeds": 0.0437,
-    "two tasks: span_f1, population, student_t3, 2000 examples, 3 v 3 seeds": 0.0423,
-    "two tasks: pearson, population, student_t3, 300 examples, 3 v 3 seeds": 0.046,
-    "two tasks: pearson, population, student_t3, 2000 examples, 3 v 3 seeds": 0.043,
+    "documents: span_f1, population, gaussian, 500 examples, 3 v 6 seeds, 50 documents (equal)": 0.0308,
+    "base: pearson, population, gaussian, 300 examples, 3 v 3 seeds": 0.0315,
+    "base: span_f1, population, student_t3, 300 examples, 3 v 3 seeds": 0.0307,
+    "base: span_f1, population, student_t3, 300 examples, 3 v 6 seeds": 0.033,
+    "base: pearson, population, student_t3, 300 examples, 3 v 3 seeds": 0.0352,
+    "macro-F1: macro_f1, population, gaussian, 56 examples, 3 v 6 seeds, beside 1000 examples": 0.0616,
+    "macro-F1: accuracy, population, gaussian, 56 examples, 3 v 6 seeds, beside 1000 examples": 0.0796,
+    "two tasks: accuracy, population, gaussian, 300 examples, 3 v 3 seeds": 0.0553,
+    "two tasks: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds": 0.036,
+    "two tasks: span_f1, population, gaussian, 300 examples, 3 v 3 seeds": 0.058,
+    "two tasks: span_f1, population, gaussian, 2000 examples, 3 v 3 seeds": 0.041,
+    "two tasks: pearson, population, gaussian, 300 examples, 3 v 3 seeds": 0.0573,
+    "two tasks: pearson, population, gaussian, 2000 examples, 3 v 3 seeds": 0.0403,
+    "two tasks: accuracy, population, student_t3, 300 examples, 3 v 3 seeds": 0.0624,
+    "two tasks: accuracy, population, student_t3, 2000 examples, 3 v 3 seeds": 0.035,
+    "two tasks: span_f1, population, student_t3, 300 examples, 3 v 3 seeds": 0.043,
+    "two tasks: span_f1, population, student_t3, 2000 examples, 3 v 3 seeds": 0.045,
+    "two tasks: pearson, population, student_t3, 300 examples, 3 v 3 seeds": 0.0516,
+    "two tasks: pearson, population, student_t3, 2000 examples, 3 v 3 seeds": 0.044,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 3": 0.0748,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 5": 0.0543,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 1 v 0.333333": 0.033,
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 0.333333 v 1": 0.069,
 }
 """Rows of error_rates.csv in which the default test finds fewer shifted arrows than the old one, and how many fewer."""
 
@@ -152,6 +159,8 @@ def row_name(row: pd.Series) -> str:
     parts += ["few luck"] if row.luck == 0.03 else []
     parts += [f"SD {row.sd_pair:g} v {row.sd_single:g}"] if row.sd_pair != row.sd_single else []
     parts += [f"beside {row.others} examples"] if row.others else []
+    parts += [f"{row.tasks} tasks, last SD x {row.sd_last:g}"] if row.sd_last != 1 else []
+    parts += ["scores alone"] if row.alone else []
     return ", ".join([*parts, *([f"collapse {row.collapse_pair:g}"] if row.collapse_pair else [])])
 
 

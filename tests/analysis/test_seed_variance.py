@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special
+from scipy import optimize, special, stats
 
 from taskaffinity.analysis.statistics.seed_variance import MOST_FREEDOM, RAW, Prior, fit_prior, fit_study_prior
 
@@ -190,6 +190,40 @@ def test_targets_that_differ_only_by_chance_share_one_prior() -> None:
         logs = np.log(ratios) - special.digamma(d / 2) + np.log(d / 2)
         raw.append(np.std([logs[[name == target for name in targets]].mean() for target in "abcd"]))
     assert np.mean(spread) < 0.5 * np.mean(raw)
+
+
+@pytest.mark.parametrize("n_targets", [4, 8])
+def test_a_noisy_target_among_quiet_ones_errs_as_seldom_as_stated(n_targets: int) -> None:
+    """Scores alone, all arrows null, 3 runs per pair; seeds move the last target three times as much as the others."""
+    rng, p, studies = np.random.default_rng(1), [], 2800 // n_targets
+    names = [str(place) for place in range(n_targets)]
+    targets, runs = np.repeat(names, n_targets), np.tile([n_targets + 2, *[3] * (n_targets - 1)], n_targets)
+    sd = np.where(targets == names[-1], 3.0, 1.0)
+    for _ in range(studies):
+        scores = [rng.normal(0, one, n) for one, n in zip(sd, runs, strict=True)]
+        s2, mean = np.array([one.var(ddof=1) for one in scores]), np.array([one.mean() for one in scores])
+        prior = fit_study_prior(s2, runs - 1, targets.tolist(), (np.arange(len(runs)) % n_targets == 0).tolist())
+        single, *pairs = range(len(runs) - n_targets, len(runs))
+        v_single, d_single = prior.of(names[-1], True).shrink(s2[single], runs[single] - 1, 1.0)
+        v_pair, d_pair = prior.of(names[-1], False).shrink(s2[pairs], 2, 1.0)
+        t = (mean[pairs] - mean[single]) / np.sqrt(v_pair / 3 + v_single / runs[single])
+        p += (2 * stats.t.sf(np.abs(t), np.minimum(d_pair, d_single))).tolist()
+    error = 2 * math.sqrt(0.05 * 0.95 / studies)  # arrows into one target share their baseline
+    assert np.mean(np.array(p) < 0.05) < 0.05 + error
+
+
+@pytest.mark.parametrize("names", ["ab", "abcd", "abcdefgh"])
+def test_how_much_a_noisy_target_varies_says_nothing_about_the_others(names: str) -> None:
+    ratios, d, targets, baselines = study_variances(np.random.default_rng(2), dict.fromkeys(names, 1.0), 1.5, 4.0, 1)
+    is_noisy = np.array([name == names[-1] for name in targets])
+    noisy, noisier = (
+        fit_study_prior(np.where(is_noisy, times, 1.0) * ratios, d, targets, baselines) for times in (1e3, 1e5)
+    )
+    for name in names:
+        for is_baseline in (True, False):
+            expected, found = noisy.of(name, is_baseline), noisier.of(name, is_baseline)
+            factor = 100.0 if name == names[-1] else 1.0
+            assert (found.ratio, found.d0) == pytest.approx((factor * expected.ratio, expected.d0))
 
 
 def test_it_only_moves_between_nothing_and_the_arms_of_the_target() -> None:

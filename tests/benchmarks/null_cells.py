@@ -142,6 +142,16 @@ def scores_alone() -> list[Planned]:
     return [Planned(world, 8000 // world.tasks**2, False, "test-set", alone=True) for world in worlds]
 
 
+def noisy_target() -> list[Planned]:
+    """Seeds move the last target's scores more than those of the others; only its arrows are counted."""
+    return [
+        Planned(World("accuracy", tasks, 600, 3, own=0.0, sd_last=ratio), studies, False, "test-set", alone=alone)
+        for tasks, studies in ((2, 4000), (4, 2000), (8, 1000))
+        for ratio in (2.0, 3.0)
+        for alone in (True, False)
+    ]
+
+
 def without_examples(arms: Arms) -> Arms:
     """Return the arms as they are if only the scores of the runs are known."""
     by_key = {}
@@ -165,6 +175,7 @@ CELLS: dict[str, Callable[[], list[Planned]]] = {
     "macro-F1": macro_f1,
     "far tail": far_tail,
     "scores alone": scores_alone,
+    "noisy target": noisy_target,
 }
 
 
@@ -191,7 +202,7 @@ def describe(planned: Planned) -> dict[str, Any]:
     """Return the parameters of a row."""
     world = planned.world
     parameters = {**asdict(world), "seeds_single": world.single_runs, "sizes": world.sizes if world.documents else ""}
-    return {"estimand": planned.estimand, **parameters}
+    return {"estimand": planned.estimand, "alone": planned.alone, **parameters}
 
 
 def seed_of(*parts: Any) -> np.random.Generator:
@@ -220,6 +231,8 @@ def measure(planned: Planned, studies: int) -> dict[str, dict[str, float]]:
             tested = ~np.isnan(p)
             if planned.world.others:
                 tested[:, :, 1:] = False  # the first target is in question
+            if planned.world.sd_last != 1:
+                tested[:, :, :-1] = False
             null, real = tested & (gains == 0), tested & (np.abs(gains) > 0)
             of_truth = replace(error, gain=error.gain - gains).p() if planned.shifted else p
             covered = tested & (of_truth > 0.05)  # an interval inverts its test

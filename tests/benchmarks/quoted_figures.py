@@ -191,6 +191,9 @@ TABLES: dict[str, dict[str, Figure]] = {
         "seeds move one arm 3 times as much as the other": partial(unequal, 3.0),
         "seeds move one arm 5 times as much as the other": partial(unequal, 5.0),
         "two tasks, 3 seeds": partial(rate, "type1", "two tasks"),
+        "arrows into one task whose seeds vary 2 or 3 times as much as those of the others": partial(
+            rate, "type1", "noisy target"
+        ),
         "up to half of all runs collapse": partial(rate, "type1", "collapse"),
         "macro-F1 on 56 examples, on exactly this test set": partial(
             rate, "type1", "macro-F1", metric="macro_f1", n_test=56, estimand="test-set"

@@ -22,7 +22,7 @@ True gains are the population's, over examples in closed form and over luck by q
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -75,9 +75,14 @@ class World:
     collapse_single: float = 0.0
     others: int = 0
     """Above 0: only the first target is as above, the others have accuracy on so many independent examples."""
+    sd_last: float = field(default=1.0, repr=False)
+    """SD over seeds in all arms of the last target, in SDs of the others. Worlds that differ in it alone have the same
+    draws: ``repr`` seeds them."""
 
     def of_target(self, place: int) -> World:
         """Return the world of one target."""
+        if place == self.tasks - 1 and self.sd_last != 1:
+            return replace(self, sd_pair=self.sd_pair * self.sd_last, sd_single=self.sd_single * self.sd_last)
         return replace(self, metric="accuracy", n_test=self.others, documents=0) if self.others and place else self
 
     @property

@@ -28,6 +28,8 @@ equal ones, and real arms differ (over 441 transfers of 22 NLP tasks the estimat
 _LEAST_FREEDOM = 0.1
 _FEWEST_ARMS = 3
 _ROUNDS = 4
+_STANDS_OUT = 1.5
+"""Standard errors by which a target's mean log variance lies above that of the others if it is not shrunk to them."""
 _UNLIKE = 0.25
 """Part of the squared difference of the two kinds that adds to the spread of the arms."""
 
@@ -96,11 +98,13 @@ def fit_study_prior(
     """Estimate the priors of a study, with a typical variance for each target and for each kind of arm.
 
     The model of a log ratio is study + target + kind + arm. The targets are shrunk to the study by the variance between
-    targets (DerSimonian & Laird 1986, by moments), and the difference of the two kinds by the positive part of James &
-    Stein's factor (1961). The arms' variance gives the degrees of freedom, as in ``fit_prior``. The variance of that
-    difference lowers the degrees of freedom of the baselines, which are fewer than the pairs. If the kinds differ much,
-    their arms are less alike than the arms of one kind show, so a part of the squared difference is added. Simulations
-    chose that part and the bound for few arms (``tests/benchmarks/error_rates.py``).
+    targets (DerSimonian & Laird 1986, by moments). A target whose seeds vary clearly more than those of the others
+    keeps its own typical variance; otherwise its arrows would be significant too often. The difference of the two kinds
+    is shrunk by the positive part of James & Stein's factor (1961). The arms' variance gives the degrees of freedom, as
+    in ``fit_prior``. The variance of that difference lowers the degrees of freedom of the baselines, which are fewer
+    than the pairs. If the kinds differ much, their arms are less alike than the arms of one kind show, so a part of the
+    squared difference is added. Simulations chose that part, the limit of "clearly" and the bound for few arms
+    (``tests/benchmarks/error_rates.py``).
 
     Parameters
     ----------
@@ -178,16 +182,34 @@ def _kinds_differ_by(
 
 
 def _levels(e: FloatArray, weight: FloatArray, target: npt.NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
-    """Return each target's mean, shrunk to the mean of the targets, and not shrunk."""
-    precision = np.bincount(target, weight)
+    """Return each target's mean, shrunk to the mean of the targets if it does not stand out, and not shrunk."""
+    precision: FloatArray = np.asarray(np.bincount(target, weight), dtype=np.float64)
     means = np.bincount(target, weight * e) / precision
+    alike = ~_stand_out(means, precision)
+    level = means.copy()
+    level[alike] = _shrunk(means[alike], precision[alike])
+    return level, means
+
+
+def _stand_out(means: FloatArray, precision: FloatArray) -> npt.NDArray[np.bool_]:
+    """Return which targets lie above the mean of the others by more than ``_STANDS_OUT`` standard errors."""
+    if len(means) < 2:
+        return np.zeros(len(means), dtype=bool)
+    rest = precision.sum() - precision
+    others = ((precision * means).sum() - precision * means) / rest
+    return np.asarray(means - others > _STANDS_OUT * np.sqrt(1 / precision + 1 / rest))
+
+
+def _shrunk(means: FloatArray, precision: FloatArray) -> FloatArray:
+    """Return the means shrunk to their common mean, by the variance between them (DerSimonian & Laird)."""
+    if len(means) < 2:
+        return means
     total = float(precision.sum())
     excess = float((precision * (means - (precision * means).sum() / total) ** 2).sum()) - (len(means) - 1)
-    scale = total - float((precision**2).sum()) / total
-    between = max(0.0, excess / scale) if len(means) > 1 else 0.0
+    between = max(0.0, excess / (total - float((precision**2).sum()) / total))
     certainty = 1 / (between + 1 / precision)
     overall = (certainty * means).sum() / certainty.sum()
-    return overall + between * certainty * (means - overall), means
+    return np.asarray(overall + between * certainty * (means - overall))
 
 
 def _freedom_of(spread: float) -> float:
