@@ -44,9 +44,19 @@ def no_figures() -> Iterator[None]:
     Drawing takes most of the time of a small study; ``pytestmark = pytest.mark.usefixtures("no_figures")``.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("save_figures", "save_stage_figures"):
-            patch.setattr(f"taskaffinity.analysis.publish.{name}", lambda *_: None)
+        _draw_nothing(patch)
         yield
+
+
+@pytest.fixture
+def no_figures_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``no_figures``, for one test."""
+    _draw_nothing(monkeypatch)
+
+
+def _draw_nothing(patch: pytest.MonkeyPatch) -> None:
+    for name in ("save_figures", "save_stage_figures"):
+        patch.setattr(f"taskaffinity.analysis.publish.{name}", lambda *_: None)
 
 
 @dataclass(frozen=True)

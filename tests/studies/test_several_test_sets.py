@@ -124,6 +124,7 @@ def test_scores_on_a_part_are_those_of_the_predictions_for_its_examples(results:
         assert on_part.probabilities.notna().all()
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_other_test_sets_change_no_score_on_test(results: Path, tmp_path: Path, encoder: tuple[str, list[str]]) -> None:
     write_suite(tmp_path, encoder[1], tests="")
     alone = study(tmp_path, encoder[0])
@@ -313,6 +314,7 @@ def external(n_seeds: int = 4) -> list[tuple[str, str, int, float, str]]:
 COLUMNS = ["target", "source", "seed", "score", "test_set"]
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_tables_of_runs_may_have_several_test_sets(tmp_path: Path) -> None:
     pd.DataFrame(external(), columns=COLUMNS).to_csv(tmp_path / "scores.csv", index=False)
     done = command("verdicts", "scores.csv", "--results", "out", cwd=tmp_path)
@@ -340,12 +342,14 @@ def test_tables_of_runs_may_have_several_test_sets(tmp_path: Path) -> None:
     np.testing.assert_allclose(every.q, false_discovery_control(np.where(q_tost <= 0.05, 1.0, every.p)), rtol=1e-4)
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_a_test_set_without_a_name_comes_first(tmp_path: Path) -> None:
     rows = [(*row[:4], "" if row[4] == "mail" else row[4]) for row in external()]
     found = ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path / "out")
     assert found.study.test_sets == ("news", "notes")
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_a_run_on_a_further_test_set_only_is_refused(tmp_path: Path) -> None:
     rows = [row for row in external() if row[:3] != ("rte", "mnli", 1) or row[4] != "news"]
     with pytest.raises(InputError, match="found rte@notes with mnli, seed 1; expected the same run on the first test"):
@@ -356,6 +360,7 @@ def test_a_run_on_a_further_test_set_only_is_refused(tmp_path: Path) -> None:
     assert int(found.to_frame().seeds_pair[0]) == 4
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_a_trained_study_read_back_has_the_same_test_sets(results: Path, tmp_path: Path) -> None:
     scores, predictions = ta.PairwiseResults.load(results).to_tables()
     assert set(scores.test_set) == {"", "copy", "part", "other"}
@@ -373,6 +378,7 @@ def test_predictions_of_some_test_sets_only_are_refused(results: Path, tmp_path:
         ta.verdicts(scores, predictions=without, metric="accuracy", output_dir=tmp_path / "out")
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_a_folder_of_external_runs_with_test_sets_is_checked(tmp_path: Path) -> None:
     ta.verdicts(pd.DataFrame(external(), columns=COLUMNS), output_dir=tmp_path / "out")
     path = tmp_path / "out" / "runs" / "external.npz"
@@ -389,6 +395,7 @@ def test_a_folder_of_external_runs_with_test_sets_is_checked(tmp_path: Path) -> 
         _ = ta.PairwiseResults.load(tmp_path / "out").matrix
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_what_more_seeds_need_counts_the_arrows_on_every_test_set(tmp_path: Path) -> None:
     found = ta.verdicts(pd.DataFrame(external(), columns=COLUMNS), output_dir=tmp_path / "out")
     alone = [row for row in external() if row[4] in ("news", "")]
@@ -405,12 +412,14 @@ def test_what_more_seeds_need_counts_the_arrows_on_every_test_set(tmp_path: Path
     assert (on_mail.beside.tested, on_mail.beside.significant) == (3, 1)
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_a_target_without_the_test_set_has_no_verdict_on_it(tmp_path: Path) -> None:
     found = ta.verdicts(pd.DataFrame(external(), columns=COLUMNS), output_dir=tmp_path / "out").on("notes")
     assert found.verdict.loc["rte", "mnli"] == ""
     assert len(found.plot("seeds").axes) == 2  # the backdrop and one target
 
 
+@pytest.mark.usefixtures("no_figures_here")
 @pytest.mark.parametrize("name", ["../../x", "", "a b"])
 def test_a_name_in_the_study_file_leaves_the_folder_nowhere(name: str, tmp_path: Path) -> None:
     ta.verdicts(pd.DataFrame(external(), columns=COLUMNS), output_dir=tmp_path / "out")
@@ -431,6 +440,7 @@ def test_names_that_differ_only_in_case_are_refused(tmp_path: Path, encoder: tup
         ta.verdicts(pd.DataFrame(rows, columns=COLUMNS), output_dir=tmp_path / "out")
 
 
+@pytest.mark.usefixtures("no_figures_here")
 def test_predictions_with_two_names_of_the_first_test_set_are_refused(results: Path, tmp_path: Path) -> None:
     scores, predictions = ta.PairwiseResults.load(results).to_tables()
     named = scores.assign(test_set=scores.test_set.replace("", "main"))
