@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# A study of named entities in real text for two CPU cores: two corpora of diseases, one of chemicals and one of anatomy,
-# with a six-layer encoder, 300 training sentences and up to 2,000 test sentences per task. Placebos and positive
-# controls are on. The results are in notebooks/real_ner.
+# Two studies of named entities in real text for two CPU cores: two corpora of diseases, one of chemicals and one of
+# anatomy, with a six-layer encoder, 300 training sentences and up to 2,000 test sentences per task. The first study has
+# 3 seeds per pair, placebos and positive controls. The second is a sequential design of at most 5 other seeds. The
+# results are in notebooks/real_ner and notebooks/real_ner_sequential.
 #
-# Makes  data/ner (the corpora, with one type of entity per task) and results/ner
+# Makes  data/ner (the corpora, with one type of entity per task), results/ner and results/ner-sequential
 # Needs  the original distributions below $1: ncbi (NCBItrainset_corpus.txt, NCBIdevelopset_corpus.txt and
 #        NCBItestset_corpus.txt), bc5cdr (CDR_*Set.PubTator.txt) and anatem/standoff (train, devel, test); and the
 #        encoder's folder $2
@@ -31,6 +32,10 @@ for split in train:train dev:devel test:test; do
     sed 's/^\(T[0-9]*\t\)[^ ]* /\1Anatomy /' "$file" > "$folder/$(basename "$file")" # twelve types are one
   done
 done
-taskaffinity pairwise --suite jobs/real_ner.yaml --encoder "$encoder" --seeds 3 --controls \
-  --set optimizer=adamw --set learning_rate=2e-4 --set batch_size=8 --set precision=bf16 --set num_train_epochs=8 \
-  --set max_train_examples=300 --set max_dev_examples=300 --set max_eval_examples=2000 "$@"
+study() {
+  taskaffinity pairwise --suite jobs/real_ner.yaml --encoder "$encoder" --seeds 3 --set optimizer=adamw \
+    --set learning_rate=2e-4 --set batch_size=8 --set precision=bf16 --set num_train_epochs=8 \
+    --set max_train_examples=300 --set max_dev_examples=300 --set max_eval_examples=2000 "$@"
+}
+study --controls --results results/ner "$@"
+study --base-seed 100 --sequential --max-seeds 5 --results results/ner-sequential "$@"
