@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -82,6 +83,8 @@ def test_interim_analyses_spend_alpha_in_all() -> None:
         assert sum(parts) == pytest.approx(0.05)
         assert min(parts) > 0
         assert len(parts) == len(interim_seeds)
+    # cumulative, by Lan & DeMets' function of Pocock's shape: log(1 + (e - 1) t) for t of 1/4, 1/2, 3/4 and 1
+    assert np.cumsum(alpha_spending((3, 6, 9, 12), 0.05)) == pytest.approx([0.01787, 0.03101, 0.0414, 0.05], abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +106,22 @@ def test_a_clear_pair_stops_at_once_and_a_promising_one_goes_on(gain: float, n_d
     if verdict:
         assert state.decision.verdict[0, 1] == state.decision.verdict[1, 0] == verdict
         assert state.pair_runs == INTERIM_SEEDS[0]
+
+
+def test_a_decided_arrow_keeps_its_analysis_while_its_pair_goes_on() -> None:
+    """With five seeds nothing is left of its gain; its pair goes on because the other arrow is undecided."""
+
+    def evidence_at(n_pair: IntArray | None, n_single: IntArray | None) -> tuple[VarianceComponents, Covariance]:
+        assert n_pair is not None
+        gain = np.array([[0.0, 0.2 if n_pair[0, 1] == INTERIM_SEEDS[0] else 0.0], [0.04, 0.0]])
+        return replace(exact(0.0, sd=0.02), gain=gain, n_pair=n_pair * 1.0), lambda t: np.zeros((2, 2))
+
+    state = sequential_design(INTERIM_SEEDS, 2, evidence_at, np.full(2, 0.01), Rule())
+    assert state.n_done == 3
+    assert (state.decision.verdict[0, 1], state.decided_at_seeds[0, 1]) == ("improves", INTERIM_SEEDS[0])
+    assert (state.evidence.gain[0, 1], state.error.gain[0, 1]) == (0.2, 0.2)
+    first, last = math.log(1 + (math.e - 1) * 3 / 8), 1 - math.log(1 + (math.e - 1) * 5 / 8)
+    assert [state.alpha_spent[0, 1], state.alpha_spent[1, 0]] == pytest.approx([0.05 * first, 0.05 * last])
 
 
 def test_it_trains_less_than_the_fixed_design_and_finds_the_same_large_gains(tmp_path: Path) -> None:
@@ -129,6 +148,7 @@ def test_verdicts_are_never_taken_back(tmp_path: Path) -> None:
         for old, new in zip(before, now, strict=False):
             assert old in ("inconclusive", new)
         before = now
+    assert {"improves", "degrades"} <= {*before}
 
 
 def test_an_interrupted_design_resumes_to_the_same_verdicts(tmp_path: Path) -> None:
