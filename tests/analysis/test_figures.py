@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, seeded
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -48,6 +49,11 @@ def by_gid(ax: Axes, word: str) -> dict[str, object]:
     return {str(artist.get_gid()).removeprefix(f"{word} "): artist for artist in artists}
 
 
+def in_words(gain: float) -> str:
+    """A gain with its sign, a true minus and one digit."""
+    return f"{gain:+z.1f}".replace("-", "−")
+
+
 def boxes(ax: Axes, word: str) -> list[object]:
     return [artist.get_window_extent() for artist in ax.texts if str(artist.get_gid()).startswith(word)]
 
@@ -55,8 +61,34 @@ def boxes(ax: Axes, word: str) -> list[object]:
 def test_every_arrow_has_a_shaft_a_head_and_a_label_with_its_sign(four: AffinityMatrix) -> None:
     ax = draw_graph(four)
     assert len(by_gid(ax, "shaft")) == len(by_gid(ax, "head")) == len(by_gid(ax, "label")) == 12
-    for text in by_gid(ax, "label").values():
-        assert text.get_text()[0] in "+−"  # type: ignore[attr-defined]
+    labels = {name: text.get_text().rstrip("?") for name, text in by_gid(ax, "label").items()}  # type: ignore[attr-defined]
+    assert labels == {f"{four.tasks[s]} {four.tasks[t]}": in_words(four.gain[s, t]) for s, t in four.arrows}
+    assert all(text[0] in "+−" for text in labels.values())
+
+
+def test_an_arrow_points_at_its_target(four: AffinityMatrix) -> None:
+    ax = draw_graph(four)
+    nodes = ax.transData.transform(ax.collections[0].get_offsets())
+    heads = by_gid(ax, "head")
+    for s, t in four.arrows:
+        box = heads[f"{four.tasks[s]} {four.tasks[t]}"].get_window_extent()  # type: ignore[attr-defined]
+        centre = box.get_points().mean(axis=0)
+        assert np.linalg.norm(nodes - centre, axis=1).argmin() == t
+
+
+def test_the_width_of_a_significant_arrow_is_the_size_of_its_gain(four: AffinityMatrix) -> None:
+    shafts = by_gid(draw_graph(four), "shaft")
+    sizes = {arrow: abs(four.gain[arrow]) for arrow in four.select("improves", "degrades")}
+    assert len(sizes) >= 2
+    for s, t in four.arrows:
+        width = 1.2 + (5.0 - 1.2) * sizes.get((s, t), 0.0) / max(sizes.values())
+        assert shafts[f"{four.tasks[s]} {four.tasks[t]}"].get_linewidth() == pytest.approx(width)  # type: ignore[attr-defined]
+
+
+def test_a_circle_has_the_name_and_the_single_task_score(four: AffinityMatrix) -> None:
+    words = ["".join(text.get_text().split()) for text in draw_graph(four).texts if text.get_gid() == "node"]
+    scores = zip(four.titles, four.single_mean, strict=True)
+    assert words == [f"{title}{mean:.1f}".replace(" ", "") for title, mean in scores]
 
 
 def test_lines_and_signs_tell_the_verdicts_apart_without_colour(four: AffinityMatrix) -> None:
@@ -131,7 +163,12 @@ def test_heatmap_cells_show_gain_and_mark_with_the_source_as_row(four: AffinityM
     ax = draw_heatmap(four)
     cells = {text.get_position(): text.get_text() for text in ax.texts}
     for s, t in four.arrows:
-        assert cells[t + 0.5, s + 0.5].endswith(STYLES[four.verdict[s, t]].mark)
+        assert cells[t + 0.5, s + 0.5] == f"{in_words(four.gain[s, t])}\n{STYLES[four.verdict[s, t]].mark}"
+    mesh = ax.collections[0]
+    np.testing.assert_allclose(np.ma.filled(mesh.get_array(), np.nan).reshape(4, 4), four.gain)
+    colours = mesh.to_rgba(np.array([9.0, -9.0]))[:, None, :3]  # type: ignore[attr-defined]
+    verdicts = np.array([to_rgb(STYLES[name].color) for name in ("improves", "degrades")])
+    assert np.abs(colours - verdicts).sum(axis=-1).argmin(axis=1).tolist() == [0, 1]
     assert "source" in ax.get_ylabel()
     assert "target" in ax.get_xlabel()
     assert len({style.mark for style in STYLES.values()}) == 4

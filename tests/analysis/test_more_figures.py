@@ -239,8 +239,13 @@ def test_small_graphs_have_every_arrow_into_their_target(size: int, worlds: dict
         for text in ax.texts:
             if str(text.get_gid()).startswith("label"):
                 s, t = (matrix.tasks.index(name) for name in str(text.get_gid()).split()[1:])
-                assert text.get_text()[0] in "+−"
-                assert text.get_text().endswith("?") == (matrix.verdict[s, t] == "inconclusive")
+                words = f"{matrix.gain[s, t]:+z.1f}".replace("-", "−")
+                assert text.get_text() == words + "?" * (matrix.verdict[s, t] == "inconclusive")
+        found = {str(artist.get_gid()): artist for artist in ax.patches}
+        for arrow in arrows:  # the head is at the target, right of the sources
+            shaft, head = (found[f"{word} {arrow}"].get_window_extent() for word in ("shaft", "head"))
+            assert head.x0 > shaft.x0
+            assert head.x1 >= shaft.x1
 
 
 @pytest.mark.parametrize("size", [8, pytest.param(16, marks=pytest.mark.long)])
@@ -252,6 +257,12 @@ def test_forests_have_every_interval_on_one_scale(size: int, worlds: dict[int, W
     for s, t in matrix.arrows:
         bar = bars[f"interval {matrix.tasks[s]} {matrix.tasks[t]}"]
         assert bar.get_xdata() == pytest.approx([matrix.low[s, t], matrix.high[s, t]])
+        y, number = bar.get_ydata()[0], f"{matrix.gain[s, t]:+z.1f}".replace("-", "−")
+        markers = [line for line in bar.axes.lines if line.get_markersize() > 6 and line.get_ydata()[0] == y]
+        assert [list(line.get_xdata()) for line in markers] == [[matrix.gain[s, t]]]
+        labels = [text for text in bar.axes.texts if text.get_gid() == "label" and text.get_position()[1] == y]
+        [words] = [text.get_text().removesuffix(" *") for text in labels]
+        assert words == f"{number} {STYLES[matrix.verdict[s, t]].mark}"
 
 
 @pytest.mark.slow
@@ -323,18 +334,14 @@ def test_curves_are_means_of_the_stored_histories(worlds: dict[int, World]) -> N
     for t, ax in enumerate(small(draw_curves(matrix, curves))):
         shown = {str(line.get_gid()): line for line in ax.lines if str(line.get_gid()).startswith("curve")}
         assert len(shown) == 4
-        by_hand = [
-            np.mean([row["dev"][matrix.tasks[t]] for row in histories])
-            for histories in zip(
-                *(
-                    store.read(spec).history
-                    for spec in matrix.study.plan
-                    if spec.arm == "single" and spec.task_names == (matrix.tasks[t],)
-                ),
-                strict=True,
-            )
-        ]
-        assert list(shown["curve single-task"].get_ydata()) == pytest.approx([100 * score for score in by_hand])
+        target = matrix.tasks[t]
+        for source in matrix.tasks:
+            names = {source, target}
+            runs = [store.read(spec).history for spec in matrix.study.plan if {*spec.task_names} == names]
+            assert len(runs) == 3
+            by_hand = np.mean([[100 * row["dev"][target] for row in history] for history in runs], axis=0)
+            curve = shown["curve single-task" if source == target else f"curve {source}"]
+            assert list(curve.get_ydata()) == pytest.approx(list(by_hand))
         assert len(gids(ax, "label")) == 4  # each source, also an inconclusive one, and single-task training
 
 
@@ -404,8 +411,11 @@ def test_the_slope_chart_has_a_line_into_every_stage_and_its_labels_apart(size: 
     ax = draw_stages(study, scores)
     lines = {str(line.get_gid()): line for line in ax.lines if str(line.get_gid()).startswith("slope")}
     assert len(lines) == 2 * size
+    means = {(score.task, score.stage): score.mean for score in scores}
     for score in scores:
         if score.stage != "single":
+            before = means[score.task, STAGES[STAGES.index(score.stage) - 1]]
+            assert list(lines[f"slope {score.task} {score.stage}"].get_ydata()) == [before, score.mean]
             up = "improves" if score.low > 0 else "degrades" if score.high < 0 else "inconclusive"
             line = lines[f"slope {score.task} {score.stage}"]
             assert line.get_color() == STYLES[up].color  # type: ignore[index]
