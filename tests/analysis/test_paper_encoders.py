@@ -77,8 +77,13 @@ def test_the_table_has_a_row_an_encoder_and_its_gain(
     ]
     tuned = [score for score in stage_scores(first, stores[0]) if score.stage == "finetune"]
     assert table.loc["fine-tuned, tiny", "A"] == f"{tuned[0].mean:.1f} ({tuned[0].sd:.1f})"
-    assert table.iloc[2]["A"].startswith("+")
-    assert "[" in table.iloc[2]["A"]
+    means = [
+        np.mean([store.read(s).outcomes["a"].test for s in one.plan if (s.stage, s.task_names) == ("finetune", ("a",))])
+        for one, store in zip((first, other), stores, strict=True)
+    ]
+    gain, low, high = map(float, table.iloc[2]["A"].translate({ord(sign): " " for sign in "[,]"}).split())
+    assert gain == pytest.approx(100 * (means[1] - means[0]), abs=0.051)
+    assert low < gain < high
 
 
 def test_every_row_of_the_frame_says_over_what(first: Study, other: Study, stores: tuple[RunStore, RunStore]) -> None:

@@ -101,7 +101,12 @@ def test_a_small_study_names_every_arrow(toy: tuple[object, object]) -> None:
     matrix = measure(*toy)  # type: ignore[arg-type]
     assert decided_first(matrix) == matrix.arrows
     assert cheapest_decisions(matrix) == describe_needs(matrix)
-    assert not any("more arrow" in line for line in printed(matrix))
+    lines = [line.split() for line in printed(matrix)]
+    assert not any("more arrow" in " ".join(line) for line in lines)
+    for s, t in matrix.arrows:
+        [row] = [line for line in lines if line[:2] == [matrix.titles[s], matrix.titles[t]]]
+        numbers = [f"{getattr(matrix, name)[s, t]:+z.1f}" for name in ("gain", "low", "high")]
+        assert row[2:5] == [numbers[0], f"[{numbers[1]},", f"{numbers[2]}]"]
 
 
 def test_untested_arrows_are_counted_by_that_word_and_still_fit(many: AffinityMatrix) -> None:

@@ -50,7 +50,8 @@ def test_publishing_writes_the_results_folders_files(
     words = (tmp_path / "out" / "affinity.txt").read_text(encoding="utf-8")
     decided = matrix.select("improves", "degrades", "no effect")
     assert words.count("Training with") == len(decided)
-    assert "Training with A improves B: +" in words
+    gain, low, high = (f"{getattr(matrix, name)[1, 0]:+.1f}" for name in ("gain", "low", "high"))
+    assert f"Training with A improves B: {gain} points (95% interval {low} to {high})." in words
     assert "nan" not in words.lower()
 
 

@@ -10,18 +10,28 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from fake_studies import Counts, fill, latent_counts, make_study, write_estimates
+from fake_studies import Counts, fill, latent_counts, make_study, right, write_estimates
+from scipy import stats
 
 from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.groups.chosen import ChosenGroups, chosen_groups
-from taskaffinity.analysis.groups.retrained import RETRAINED_COLUMNS, describe_retrained, retrain_plan, retrained
+from taskaffinity.analysis.groups.retrained import (
+    RETRAINED_COLUMNS,
+    describe_retrained,
+    realised_gain,
+    retrain_plan,
+    retrained,
+)
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish_retrained
+from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.errors import InputError
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.runs.limits import RETRAIN_SEEDS
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import METRICS
 
 COUNTS = latent_counts({("a", "b"): 0.6, ("c", "b"): -0.6})
 
@@ -67,6 +77,22 @@ def test_a_realised_gain_is_the_difference_of_means(chosen: ChosenGroups, tmp_pa
     publish_retrained(chosen, found, tmp_path)
     header, *rows = (tmp_path / "retrained.csv").read_text().splitlines()
     assert (header, len(rows)) == (",".join(RETRAINED_COLUMNS), len(found))
+
+
+def test_without_noise_of_examples_the_interval_is_welchs_with_the_fewer_degrees_of_freedom() -> None:
+    scores = {("t", "pair", "group"): (0.71, 0.74, 0.70), ("t", "single", ""): (0.64, 0.69, 0.66)}
+    arms = {
+        key: Arm.from_counts(np.stack([right(np.full(50, score)) for score in values]), METRICS["accuracy"])
+        for key, values in scores.items()
+    }
+    rule = Rule(alpha=0.1, test="satterthwaite", estimand="test-set")
+    found = realised_gain(arms, "t", rule)
+    pair, single = (100 * np.array(values) for values in scores.values())
+    se = math.sqrt(pair.var(ddof=1) / 3 + single.var(ddof=1) / 3)
+    half = stats.t.isf(0.05, 2) * se
+    gain = pair.mean() - single.mean()
+    assert (found.gain, found.low, found.high) == pytest.approx((gain, gain - half, gain + half))
+    assert (found.se, found.df, found.seeds) == (pytest.approx(se), pytest.approx(2), 3)
 
 
 def test_the_sum_of_gains_in_pairs_stands_beside_their_mean(chosen: ChosenGroups, tmp_path: Path) -> None:

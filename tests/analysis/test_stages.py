@@ -203,6 +203,25 @@ def test_the_frame_is_in_points(study: Study, store: RunStore) -> None:
     assert np.isfinite(frame.loc[frame.stage != "single", "gain"]).all()
 
 
+def test_the_printed_gains_are_those_of_the_scores(study: Study, store: RunStore) -> None:
+    scores = stage_scores(study, store)
+    table = stages_table(study, scores)
+    for stage, row in (("refine", "multi-task"), ("finetune", "fine-tuned")):
+        of_stage = [score for score in scores if score.stage == stage]
+        numbers = [[f"{x:+z.1f}".replace("-", "−") for x in (one.gain, one.low, one.high)] for one in of_stage]
+        assert list(table.loc[f"  {row}, gain"]) == [f"{gain} [{low}, {high}]" for gain, low, high in numbers] + [""]
+        assert list(table.loc[row])[:3] == [f"{one.mean:.1f} ({one.sd:.1f})" for one in of_stage]
+
+
+def test_the_interval_at_the_level_of_its_p_value_ends_at_zero(study: Study, store: RunStore) -> None:
+    tested = [score for score in stage_scores(study, store) if 1e-4 <= score.p <= 0.5]
+    assert len(tested) >= 2
+    for score in tested:
+        of_rule = stage_scores(replace(study, rule=Rule(alpha=score.p)), store)
+        [found] = [one for one in of_rule if (one.task, one.stage) == (score.task, score.stage)]
+        assert min(abs(found.low), abs(found.high)) == pytest.approx(0, abs=1e-3 * (found.high - found.low))
+
+
 def test_a_collapsed_run_has_no_part_in_the_variance_of_other_arms(study: Study, tmp_path: Path) -> None:
     usual = latent_counts(EFFECTS)
 
