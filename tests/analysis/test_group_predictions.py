@@ -26,6 +26,7 @@ from taskaffinity.analysis.groups.results import HelperResults
 from taskaffinity.analysis.groups.retrained import describe_retrained, retrain_plan, retrained
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.tables.groups import describe_groups, describe_helpers, groups_frame, groups_table
 from taskaffinity.analysis.tables.predictions import describe_all_together
 from taskaffinity.grouping.grouping import Grouping
@@ -83,7 +84,7 @@ def test_the_gains_of_all_tasks_together_are_differences_of_means(predictor: Pre
         assert (found.basis, found.model_error) == ("measured", 0)
 
 
-def test_the_exponent_is_the_best_of_a_grid_and_near_the_sum(predictor: Predictor, matrix: AffinityMatrix) -> None:
+def test_the_exponent_is_the_best_of_a_grid_and_near_the_sum(predictor: Predictor) -> None:
     gains = []
     for name in NAMES:
         others = [other for other in NAMES if other != name]
@@ -94,7 +95,21 @@ def test_the_exponent_is_the_best_of_a_grid_and_near_the_sum(predictor: Predicto
     assert model.exponent == pytest.approx(np.argmin(residuals) / 1000, abs=1e-3)
     assert model.exponent > 0.7
     assert model.error == pytest.approx(math.sqrt(min(residuals) / 3), rel=1e-3)
-    assert 0 < model.noise < model.error**2 + np.nanmax(matrix.se_seeds) ** 2 * 4
+
+
+def test_the_noise_of_the_model_is_that_of_the_runs_behind_its_residuals(
+    trained: tuple[Study, RunStore], matrix: AffinityMatrix, predictor: Predictor
+) -> None:
+    """The runs of all tasks, of three pairs, and the single-task runs that both gains share."""
+    [whole] = measured_groups(matrix, trained[1]).values()
+    arms, factor = read_arms(*trained).evidence, 3**predictor.model.exponent
+    pairs, single = 1e4 * arms.s2_pair / arms.n_pair, 1e4 * arms.s2_single / arms.n_single
+    noise = []
+    for task in WHOLE:
+        others = [other for other in WHOLE if other != task]
+        of_mean = sum(pairs[other, task] for other in others) / 3**2
+        noise.append(whole.variance[task] + factor**2 * of_mean + (factor - 1) ** 2 * single[others[0], task])
+    assert predictor.model.noise == pytest.approx(np.mean(noise))
 
 
 def test_a_group_of_three_is_predicted_by_hand_and_a_pair_is_measured(
