@@ -11,7 +11,7 @@ from fake_studies import fill, latent_counts, make_study, write_estimates
 from scipy.stats import norm
 
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows, with_estimates
-from taskaffinity.analysis.estimates.probes import RATIO, Estimate, estimates_frame
+from taskaffinity.analysis.estimates.probes import Estimate, estimates_frame
 from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.analysis.groups.chosen import chosen_groups, group_gains
 from taskaffinity.analysis.measure import measure
@@ -45,7 +45,7 @@ def test_what_estimate_writes_is_read_and_the_bound_at_five_percent_is_the_end_o
     assert np.argwhere(found.known).tolist() == [[0, 1], [1, 0], [2, 0]]
     assert np.isnan(found.bound(0.05)[2, 1])  # its source was not learned, so its sign is not known
     assert found.bound(None)[1, 0] == -2.0
-    assert found.bound(0.2)[1, 0] == pytest.approx(RATIO * (-2.0 + 0.5 * norm.ppf(0.2)))
+    assert found.bound(0.2)[1, 0] == pytest.approx(6 * (-2.0 + 0.5 * norm.ppf(0.2)))
     assert found.df[0, 1] == math.inf
     assert read_estimates(tmp_path / "elsewhere", NAMES) is None
 
