@@ -131,6 +131,7 @@ def test_a_dry_run_says_what_it_would_cost_and_writes_nothing(home: Path, tmp_pa
     assert len(set(rates)) > 1  # the settings of the file are the default, and searched
     assert all(4e-4 / 5 <= rate <= 4e-4 * 5 for rate in rates)
     fixed = command(*TUNE, *LOCAL, "--dry-run", "--set=learning_rate=4e-4", cwd=tmp_path)
+    assert len(re.findall(r"^ +\d: ", fixed.stdout, re.MULTILINE)) == 4, fixed.stderr
     assert "learning_rate" not in fixed.stdout
 
 

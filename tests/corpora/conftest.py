@@ -360,7 +360,7 @@ def rqe_raw(tmp_path: Path) -> Path:
     ):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        pairs = [(1, "true", "Why  Zorbifex?"), (2, "false", "What is quuxitis?")]
+        pairs = [(1, "true", "Why  Zorbifex?"), (2, "false", "What is\nquuxitis?")]
         pairs += [(3, "true", " ")] if "Train" in name else []
         content = "".join(
             f'<pair pid="{pid}" type="mimsy" value="{value}">\n<chq>\n   Zorbifex &amp; quuxitis. Why?\n</chq>\n'

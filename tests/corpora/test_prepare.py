@@ -64,9 +64,10 @@ def test_the_same_input_gives_the_same_bytes(corpus: str, tmp_path: Path) -> Non
 
 def test_no_row_contains_a_line_break(corpus: str, tmp_path: Path) -> None:
     for done in prepare(corpus, tmp_path / "raw", tmp_path / "out"):
-        for line in (done.folder / "train.jsonl").read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            assert not any("\n" in text or "\t" in text for text in [row.get("text", ""), *row.get("words", [])])
+        rows = [json.loads(line) for line in (done.folder / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+        texts = [text for row in rows for key in ("text", "text_pair", "words") for text in row.get(key) or ()]
+        assert len(texts) >= len(rows) > 0
+        assert not any("\n" in text or "\t" in text for text in texts)
 
 
 def test_a_fault_writes_nothing(bc5cdr_raw: Path, tmp_path: Path, expect_input_error: Callable[..., str]) -> None:

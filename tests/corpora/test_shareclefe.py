@@ -122,7 +122,7 @@ def test_dev_is_whole_notes(shareclefe_raw: Path) -> None:
         (KNOWTATOR, "</annotations>", "", ("XML that is not well-formed",)),
         (KNOWTATOR, 'classMention id="M1"', 'classMention id="M9"', ("mention 'M1'", "no classMention")),
         (KNOWTATOR, 'span start="', 'span start="-', ("mention 'M0'", "two whole numbers")),
-        (KNOWTATOR, "<span ", "<spam ", ("mention", "")),
+        (KNOWTATOR, "<span ", "<spam ", ("mention 'M0'", "no offsets", "at least one start and end")),
     ],
 )
 def test_fault_is_a_one_line_error(
