@@ -223,7 +223,10 @@ def test_the_forest_shows_every_seed_of_the_study(tmp_path: Path) -> None:
     study, more = make_study(["a", "b"]), make_study(["a", "b"], seeds=range(5))
     store = fill(more, tmp_path, latent_counts({}))
     matrix = measure(study, store)
-    dots = [line for line in draw_forest(matrix, scores_frame(more, store)).lines if len(line.get_xdata()) == 3]
+    ax = draw_forest(matrix, scores_frame(more, store))
+    dots = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    bands = [band.get_paths()[0].get_extents().intervalx.tolist() for band in ax.collections]
+    assert bands == [[-1.0, 1.0]] * 2  # the margin of each target
     assert sorted(np.mean(line.get_xdata()) for line in dots) == pytest.approx(
         sorted(matrix.gain[~np.isnan(matrix.gain)])
     )
