@@ -19,6 +19,7 @@ from taskaffinity.analysis.tables.groups import (
     describe_groups,
     describe_unknown,
     groups_frame,
+    groups_table,
 )
 from taskaffinity.errors import InputError
 from taskaffinity.grouping.budget import Price
@@ -26,6 +27,11 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 NAMES = ["b", "a", "c"]
+
+
+def in_words(gain: float) -> str:
+    """A gain with its sign, a true minus and one digit."""
+    return f"{gain:+z.1f}".replace("-", "−")
 
 
 @pytest.fixture
@@ -49,6 +55,13 @@ def test_two_models_take_the_helper_to_its_target(matrix: AffinityMatrix) -> Non
     assert tuple(frame.columns) == GROUPS_COLUMNS
     assert sorted(frame[frame["served"]]["task"]) == sorted(NAMES)
     assert frame["hours"].isna().all()
+    columns = {str(one.header): [str(cell) for cell in one.cells] for one in groups_table(chosen).columns}
+    shown = dict(zip(columns["task"], zip(columns["gain"], columns["lower bound"], strict=True), strict=True))
+    served = {name.upper(): (chosen.gain[task], chosen.bound[task]) for task, name in enumerate(NAMES)}
+    assert {name: shown[name] for name in served} == {
+        name: (f"{gain:+z.1f}", f"{bound:+z.1f}") for name, (gain, bound) in served.items()
+    }
+    assert {shown[name] for name in shown.keys() - served} <= {("", "")}  # helpers
     assert list(chosen.alternatives) == ["single-task", "pairs"]
     assert "single-task: 3 models, +0.0 points per task" in "\n".join(describe_groups(chosen))
 
@@ -87,6 +100,22 @@ def test_the_figure_shows_each_model_and_says_it_in_words(matrix: AffinityMatrix
     chosen = chosen_groups(matrix, None, models=2, draws=0)
     backdrop, *graphs = draw_groups(chosen).axes
     assert len(graphs) == len(chosen.grouping.groups)
+    for number, (group, ax) in enumerate(zip(chosen.grouping.groups, graphs, strict=True)):
+        served = [task for task in group if chosen.grouping.serves[task] == number]
+        values = {task: in_words(chosen.gain[task]) if task in served else "helps" for task in group}
+        nodes = [text.get_text().splitlines() for text in ax.texts if text.get_gid() == "node"]
+        alone = len(group) == 1
+        assert nodes == [[NAMES[task].upper(), "single-task" if alone else values[task]] for task in group]
+        found = {str(artist.get_gid()): artist for artist in (*ax.texts, *ax.patches)}
+        places = ax.transData.transform([circle.get_offsets()[0] for circle in ax.collections])
+        pairs = [(s, t) for t in served for s in group if s != t]
+        assert sum(gid.startswith("head") for gid in found) == len(pairs)
+        for s, t in pairs:
+            name = f"{NAMES[s]} {NAMES[t]}"
+            is_open = matrix.verdict[s, t] == "inconclusive"
+            assert found[f"label {name}"].get_text() == in_words(matrix.gain[s, t]) + "?" * is_open  # type: ignore[attr-defined]
+            head = found[f"head {name}"].get_window_extent().get_points().mean(axis=0)
+            assert group[int(np.linalg.norm(places - head, axis=1).argmin())] == t
     words = describe_figure(chosen)
     assert f"Model {chosen.grouping.serves[0] + 1} serves B" in words
     assert max(map(len, chosen.grouping.groups)) == 2

@@ -92,6 +92,18 @@ def test_the_printed_table_calls_the_adjusted_p_value_p_adj(matrices: tuple[Affi
     }
     adjusted = stats.false_discovery_control([comparison.p[arrow] for arrow in comparison.first.arrows])
     assert columns["p adj"] == ["<.001" if value < 0.001 else f"{value:.3f}" for value in adjusted]
+    tasks, arrows = comparison.first.tasks, comparison.first.arrows
+    assert list(zip(columns["source"], columns["target"], strict=True)) == [
+        (tasks[s].title(), tasks[t].title()) for s, t in arrows
+    ]
+    for name, matrix in zip(("first", "second"), matrices, strict=True):
+        gains = [matrix.gain[matrix.tasks.index(tasks[s]), matrix.tasks.index(tasks[t])] for s, t in arrows]
+        assert [cell.split()[0] for cell in columns[name]] == [f"{gain:+z.1f}" for gain in gains]
+    change, low, high = (
+        [f"{getattr(comparison, name)[arrow]:+z.1f}" for arrow in arrows] for name in ("change", "low", "high")
+    )
+    assert columns["change"] == change
+    assert columns["95% interval"] == [f"[{ends[0]}, {ends[1]}]" for ends in zip(low, high, strict=True)]
     assert "q" not in columns
     words = "\n".join(describe_comparison(comparison, n_shared=0))
     assert "changed significantly (p adj <= 0.05," in words

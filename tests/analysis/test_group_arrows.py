@@ -151,7 +151,11 @@ def test_what_is_published_has_the_group_arrows(planted: tuple[Study, RunStore],
     assert len(written) == len(study.groups) == 4 * 3 + 3
     assert list(written.columns) == list(PairwiseResults.load(store.root).group_arrows().columns)
     words = (store.root / "affinity.txt").read_text()
-    assert "Adding A + B to T: improves, +" in words
+    [row] = [row for row in written.itertuples() if (row.sources, row.target) == ("a+b", "t")]
+    numbers = [f"{float(value):+z.1f}" for value in (row.gain, row.low, row.high, row.pair_sum, row.pair_mean)]
+    gain, low, high, of_sum, of_mean = numbers
+    of_pairs = f"pair-sum {of_sum}, pair-mean {of_mean}"
+    assert f"Adding A + B to T: improves, {gain} points (interval {low} to {high}); {of_pairs}." in words
     assert "Adding A to T, given B + C: improves, +" in words
     page = PairwiseResults.load(store.root).report(tmp_path / "report.html").read_text(encoding="utf-8")
     assert page.count('data-value="a+b">A + B</t') >= 1
@@ -159,7 +163,8 @@ def test_what_is_published_has_the_group_arrows(planted: tuple[Study, RunStore],
     found = measure_group_arrows(study, store)
     shown = StringIO()
     Console(file=shown, width=150).print(group_arrows_table(found))
-    assert "A + B" in shown.getvalue()
+    [line] = [line.split() for line in shown.getvalue().splitlines() if line.split()[:4] == ["A", "+", "B", "T"]]
+    assert line[4:9] == [gain, f"[{low},", f"{high}]", of_sum, of_mean]
     assert re.search(r"pair-mean +p adj +verdict", shown.getvalue())
     assert not re.search(r"\bq\b", shown.getvalue() + words)
     assert shown.getvalue().count(" improves") == list(written.verdict).count("improves")

@@ -106,6 +106,15 @@ def test_a_helper_that_helps_only_beside_the_first_is_found_and_the_gain_has_fre
     of_pair = [100 * planted("t", "a", seed)[:, 0].mean() for seed in range(3)]
     first = frame.query("step == 1 and helper == 'a'").iloc[0]
     assert (first.decision, first.seeds, first.dev) == ("chosen", 3, pytest.approx(np.mean(of_pair)))
+    console = Console(width=120)
+    with console.capture() as shown:
+        console.print(helper_search_table(found.search))
+    printed = [line.split()[1:] for line in shown.get().splitlines() if line.split()[:1] == ["+"]]
+    numbers = [[f"{row.dev:.1f}", *(f"{x:+z.1f}" for x in (row.difference, row.bound))] for row in frame.itertuples()]
+    assert printed == [
+        [row.helper.upper(), str(row.seeds), *values, *row.decision.split()]
+        for row, values in zip(frame.itertuples(), numbers, strict=True)
+    ]
 
 
 def test_the_cost_counts_every_run_once(root: Path, trained: Callable[..., list[RunSpec]]) -> None:

@@ -21,6 +21,7 @@ from taskaffinity.analysis.groups.retrained import (
     realised_gain,
     retrain_plan,
     retrained,
+    retrained_table,
 )
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.publish import publish_retrained
@@ -70,6 +71,12 @@ def test_a_realised_gain_is_the_difference_of_means(chosen: ChosenGroups, tmp_pa
         assert one.low < one.realised < one.high
         assert one.difference == pytest.approx(one.realised - one.predicted)
         assert one.difference_high - one.difference_low > one.high - one.low  # the errors of both
+    cells = [[str(cell) for cell in column.cells] for column in retrained_table(chosen, found).columns]
+    for place, one in enumerate(found):
+        predicted, realised, low, high = (f"{x:+z.1f}" for x in (one.predicted, one.realised, one.low, one.high))
+        change, least, most = (f"{x:+z.1f}" for x in (one.difference, one.difference_low, one.difference_high))
+        expected = [one.task.upper(), predicted, realised, f"[{low}, {high}]", change, f"[{least}, {most}]"]
+        assert [column[place] for column in cells] == expected
     [b] = [one for one in found if one.task == "b"]
     assert (b.group, b.seeds) == (("b", "a"), 3)
     assert b.realised > 5
