@@ -102,6 +102,28 @@ def test_without_noise_of_examples_the_interval_is_welchs_with_the_fewer_degrees
     assert (found.se, found.df, found.seeds) == (pytest.approx(se), pytest.approx(2), 3)
 
 
+def test_the_difference_from_a_prediction_by_a_pair_has_the_errors_of_both_gains(
+    chosen: ChosenGroups, tmp_path: Path
+) -> None:
+    found = [one for one in retrained(chosen, trained(chosen, tmp_path, 3), 3) if len(one.group) == 2]
+    seeds, arms, matrix = range(RETRAIN_SEEDS, RETRAIN_SEEDS + 3), {}, chosen.matrix
+    for one in found:
+        for kind, partner in (("pair", "group"), ("single", "")):
+            others = "".join(name for name in one.group if name != one.task) * (kind == "pair")
+            counts = np.stack([COUNTS(one.task, others, seed) for seed in seeds])
+            arms[one.task, kind, partner] = Arm.from_counts(counts, METRICS["accuracy"])
+    assert found
+    for one in found:
+        again = realised_gain(arms, one.task, matrix.rule)
+        [source] = [matrix.tasks.index(name) for name in one.group if name != one.task]
+        arrow = source, matrix.tasks.index(one.task)
+        quantile = stats.t.isf(0.025, min(again.df, matrix.df[arrow]))
+        half = quantile * math.hypot(again.se, matrix.se[arrow])
+        assert (one.difference_low, one.difference_high) == pytest.approx(
+            (one.difference - half, one.difference + half)
+        )
+
+
 def test_the_sum_of_gains_in_pairs_stands_beside_their_mean(chosen: ChosenGroups, tmp_path: Path) -> None:
     whole = chosen_groups(chosen.matrix, None, models=1, draws=0)
     found = retrained(whole, trained(whole, tmp_path, 2), 2)
