@@ -73,6 +73,14 @@ def test_a_run_far_below_its_arm_is_collapsed() -> None:
     assert flags({}) == {}
 
 
+@pytest.mark.parametrize(("below", "collapsed"), [(0.147, False), (0.15, True)])
+def test_far_is_five_robust_standard_deviations(below: float, collapsed: bool) -> None:
+    """Half of the deviations from the median are at most 0.02, which is 1/1.4826 of a normal standard deviation."""
+    single = [0.68, 0.72] * 4
+    assert 0.147 < 5 * 1.4826 * 0.02 < 0.15
+    assert flags({"single": single, "pair": [0.7, 0.7, 0.7 - below]})["pair"] == [False, False, collapsed]
+
+
 def test_normal_runs_are_hardly_ever_flagged() -> None:
     rng = np.random.default_rng(0)
     flagged = runs = 0

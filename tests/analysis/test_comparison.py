@@ -49,7 +49,8 @@ def test_change_interval_and_p_against_a_computation_by_hand(tmp_path: Path) -> 
     plain = Rule(test="satterthwaite")
     first = measured(tmp_path / "1", rule=plain)
     second = measured(tmp_path / "2", "cba", {("c", "b"): -0.6}, plain, seeds=(10, 11, 12, 13))
-    frame = comparison_frame(compare_studies(first, second)).set_index(["source", "target"])
+    comparison = compare_studies(first, second)
+    frame = comparison_frame(comparison).set_index(["source", "target"])
     assert list(frame.reset_index().columns) == list(COMPARISON_COLUMNS)
     for (source, target), row in frame.iterrows():  # type: ignore[misc]
         gains, errors, dfs = [], [], []
@@ -63,6 +64,7 @@ def test_change_interval_and_p_against_a_computation_by_hand(tmp_path: Path) -> 
         change, se = gains[1] - gains[0], math.hypot(*errors)
         df = se**4 / sum(error**4 / df for error, df in zip(errors, dfs, strict=True))
         assert row.change == pytest.approx(change)
+        assert comparison.se[first.tasks.index(source), first.tasks.index(target)] == pytest.approx(se)
         assert row.df == pytest.approx(df)
         assert (row.low, row.high) == pytest.approx(stats.t.interval(0.95, df, change, se))
         assert row.p == pytest.approx(2 * stats.t.sf(abs(change) / se, df))

@@ -88,6 +88,12 @@ def test_intended_line_break_ends_a_sentence_and_a_wrapped_one_does_not() -> Non
     ]
 
 
+@pytest.mark.parametrize(("first", "n_sentences"), [("tree of nine mm", 2), ("tree of nine mmm", 1)])
+def test_a_line_is_wrapped_if_the_next_word_would_be_longer_than_the_longest_line(first: str, n_sentences: int) -> None:
+    following = "slow and all is well"  # 20 characters: after 15 its first word fits, after 16 it does not
+    assert len(note_sentences(f"{first}\n{following}")) == n_sentences
+
+
 @pytest.mark.parametrize(
     ("name", "split"),
     [

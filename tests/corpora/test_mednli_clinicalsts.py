@@ -85,7 +85,9 @@ def test_rows_can_be_listed(clinicalsts_raw: Path, expect_input_error: ExpectInp
     (task,) = clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.4", "train.9")))
     assert [row.example.id for row in task.splits["dev"]] == ["train.4", "train.9"]
     expect_input_error(
-        lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.99",))), "--dev-ids", "'train.99'"
+        lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=("train.99",))), "--dev-ids", "'train.99', not"
     )
+    several = Choices(dev_ids=("train.99", "train.4", "train.77", "train.88"))
+    expect_input_error(lambda: clinicalsts.convert(clinicalsts_raw, several), "--dev-ids", "'train.77' and 2 more, not")
     every = tuple(f"train.{n}" for n in range(1, 21))
     expect_input_error(lambda: clinicalsts.convert(clinicalsts_raw, Choices(dev_ids=every)), "--dev-ids", "all 20")
