@@ -74,6 +74,7 @@ def test_clearly_bad_sets_get_no_more_seeds_and_the_others_get_all() -> None:
     ]
     assert [one.decision for one in found.candidates] == ["chosen", "not chosen", "dropped", "dropped"]
     assert [len(one.scores) for one in found.candidates] == [4, 4, 2, 2]
+    assert found.scores == (50.0, 51.0, 50.0, 51.0)  # of the current set
     assert found.candidates[2].difference == pytest.approx(-29.95)
     assert len(run(table, first=3).candidates[2].scores) == 3  # no decision before the first three seeds
 
@@ -84,6 +85,11 @@ def test_sets_below_the_current_one_end_the_step_early_and_ties_choose_nothing()
     found = run(table)
     assert ([one.decision for one in found.candidates], len(found.scores)) == (["dropped", "dropped"], 2)
     assert run(np.full((3, 3), 70.0)).chosen is None
+
+
+def test_a_single_candidate_gets_all_seeds_unless_it_is_clearly_below() -> None:
+    found = run(np.array([[50.0, 51, 50, 51], [50.2, 51.1, 49.9, 51.3]]))
+    assert ([len(one.scores) for one in found.candidates], len(found.scores)) == ([4], 4)
 
 
 def test_without_a_risk_differences_decide() -> None:
