@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from taskaffinity.corpora.choices import Choices
+from taskaffinity.corpora.choices import Choices, Discontinuous
 from taskaffinity.corpora.shareclefe import convert
 from taskaffinity.tasks.mentions import strict_mentions
 
@@ -26,6 +26,25 @@ def test_wrapped_sentence_is_one_row_with_the_longest_mention(shareclefe_raw: Pa
         assert strict_mentions(second.example.label) == [("Disease", 5, 12), ("Disease", 15, 17)]
     assert task.card.notes["overlapping_mentions_dropped"] == task.card.notes["mentions_in_parts"] == 14
     assert task.card.notes["mentions"] == 3 * 14
+
+
+@pytest.mark.parametrize(
+    ("rule", "spans"),
+    [
+        ("first", [(5, 6), (8, 9), (15, 17)]),
+        ("parts", [(5, 6), (8, 9), (10, 12), (15, 17)]),
+        ("drop", [(8, 9), (15, 17)]),
+    ],
+)
+def test_a_mention_in_parts_is_tagged_by_the_rule_that_is_chosen(
+    shareclefe_raw: Path, rule: Discontinuous, spans: list[tuple[int, int]]
+) -> None:
+    (task,) = convert(shareclefe_raw, Choices(discontinuous=rule))
+    for split in ("train", "dev", "test"):
+        label = task.splits[split][1].example.label
+        assert isinstance(label, tuple)
+        assert strict_mentions(label) == [("Disease", *span) for span in spans]
+    assert task.card.notes["overlapping_mentions_dropped"] == 0
 
 
 def test_both_kinds_of_gold_are_read_alike(shareclefe_raw: Path) -> None:
