@@ -7,7 +7,15 @@ from itertools import combinations, permutations
 
 import pytest
 
-from taskaffinity.runs.probes import FEWEST, Costs, design_of, least_budget, probes_of, singles_to_probe, target_only
+from taskaffinity.runs.probes import (
+    Costs,
+    design_of,
+    least_budget,
+    probes_of,
+    singles_to_probe,
+    target_only,
+    updates_of,
+)
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec
 from taskaffinity.runs.studied_task import StudiedTask
@@ -39,7 +47,20 @@ def by_hand(steps: int, repeats: int) -> float:
 def test_the_cost_is_that_of_the_mini_batches() -> None:
     costs = Costs(study_of())
     assert costs.of_probes(20, 2) / costs.of_pairs() == pytest.approx(by_hand(20, 2))
-    assert least_budget(study_of()) == pytest.approx(by_hand(FEWEST, 1))
+    assert least_budget(study_of()) == pytest.approx(by_hand(20, 1))
+
+
+@pytest.mark.parametrize(
+    ("caps", "batches"),
+    [
+        ({}, 2),
+        ({"max_eval_examples": 32}, 1),
+        ({"max_dev_examples": 32}, 1),
+        ({"max_dev_examples": 64, "max_eval_examples": 32}, 2),
+    ],
+)
+def test_an_evaluation_reads_the_dev_examples_that_the_recipe_keeps(caps: dict[str, int], batches: int) -> None:
+    assert Costs(study_of(recipe=replace(RECIPE, **caps))).evaluation("a") == pytest.approx(batches / 3)
 
 
 @pytest.mark.parametrize("budget", [0.1, 0.2, 0.3, 0.5, 1.0])
@@ -75,6 +96,25 @@ def test_every_arrow_has_a_probe_for_each_seed_from_the_single_task_run_of_its_t
     assert all(spec.parent in study.plan for spec in probes)
     assert all(spec.probe.source_goal == pytest.approx(0.6) for spec in probes if spec.probe)
     assert len({spec.run_id for spec in probes} | {target_only(spec, 1).run_id for spec in probes}) == len(probes) + 6
+
+
+@pytest.mark.parametrize(("synthetic", "warmup"), [(False, 0.25), (True, 0.0)])
+def test_a_probe_draws_by_its_own_design_and_warms_up_a_pre_trained_encoder(synthetic: bool, warmup: float) -> None:
+    study = study_of(synthetic=synthetic, recipe=replace(RECIPE, sampling="temperature=2"))
+    design = design_of(study, 1.0)
+    assert design is not None
+    singles = singles_to_probe(study, 1)
+    probes = list(probes_of(study, design, singles, {key: -0.5 if key[0] == "a" else 0.9 for key in singles}))
+    assert len(probes) == 6
+    for spec in probes:
+        assert spec.probe is not None
+        assert spec.partner is not None
+        assert (spec.recipe.sampling, spec.probe.warmup) == (None, warmup)
+        assert spec.probe.source_goal == pytest.approx(0.0 if spec.partner[0] == "a" else 0.6)
+
+
+def test_a_round_has_the_updates_of_target_and_source() -> None:
+    assert updates_of(Probe(20, 60), 3) == 3 * 80
 
 
 def test_a_task_without_a_finished_run_is_in_no_probe() -> None:
