@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, right, with_history
 
 from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun, describe_collapsed_runs
-from taskaffinity.analysis.cautions.undertrained import describe_undertrained, find_undertrained
+from taskaffinity.analysis.cautions.undertrained import describe_undertrained, find_undertrained, untrained_tasks
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.studied_task import Undertrained
 from taskaffinity.runs.study import Study
 
 LEARNED = ([1.0, 0.4, 0.2], [0.5, 0.8, 0.81])
@@ -70,6 +72,19 @@ def test_a_task_that_scores_zero_is_named_whatever_its_loss_and_the_number_of_se
         "These tasks scored 0 in every single-task run: A; more epochs, a higher learning_rate or a smaller batch_size "
         "(--set) help more than more seeds."
     ]
+
+
+@pytest.mark.parametrize("design", [{"evaluate_after": "finetune"}, {"init_from": "multitask"}], ids=str)
+def test_of_studies_that_train_in_two_parts_nothing_is_said(design: dict[str, Any], tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    store = fill(study, tmp_path, lambda *_: right(np.zeros(20)))
+    assert [(one.task, one.fault) for one in find_undertrained(study, store)] == [("a", "zero"), ("b", "zero")]
+    assert find_undertrained(replace(study, **design), store) == ()
+
+
+def test_a_task_that_still_improves_has_learned() -> None:
+    faults = [Undertrained("a", "zero", 0.0), Undertrained("b", "hardly", 5.0), Undertrained("c", "climbing", 5.0)]
+    assert untrained_tasks(faults) == {"a", "b"}
 
 
 @pytest.mark.parametrize(("climb", "is_told"), [(0.019, False), (0.021, True)])

@@ -40,6 +40,23 @@ def test_it_tells_epoch_share_speed_and_last_scores(tmp_path: Path, clock: Clock
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_resumed_run_says_where_and_its_share_is_never_above_one(tmp_path: Path, clock: Clock) -> None:
+    writer = HeartbeatWriter(tmp_path, 4)
+    writer.continue_in(2)
+    writer.start_epoch(2, 5, 3)
+    writer.step(8)
+    assert (beat := Heartbeat.read(tmp_path)) == Heartbeat(2, 4, 0.8, continued_in=2)
+    assert beat is not None
+    assert not beat.has_pace
+    for _ in range(2):  # a batch more than was expected
+        clock.now += heartbeat.INTERVAL
+        writer.step(8)
+    beat = Heartbeat.read(tmp_path)
+    assert beat is not None
+    assert (beat.share, beat.share_of_run) == (1.0, 0.5)
+    assert [Heartbeat(1, 4, share).has_pace for share in (0.0, 0.1)] == [False, True]
+
+
 def test_it_is_written_at_most_once_in_an_interval(tmp_path: Path, clock: Clock) -> None:
     written: list[float] = []
     writer = HeartbeatWriter(tmp_path, 1, lambda: written.append(clock.now))
