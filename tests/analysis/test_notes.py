@@ -132,3 +132,11 @@ def test_few_updates_are_found_by_the_sum_of_learning_rates(rate: float, example
     study = replace(study, recipe=recipe, tasks=(replace(a, used={"train": examples}), b))
     assert list(few_updates(study)) == ["a"] * few
     assert [line.startswith("Few updates") for line in describe_few_updates(study)] == [True] * few
+
+
+@pytest.mark.parametrize(("epochs", "few"), [(1, ["a"]), (2, [])])
+def test_every_epoch_counts_as_updates(epochs: int, few: list[str]) -> None:
+    study = make_study(["a", "b"])
+    a, b = study.tasks  # 25 updates per epoch
+    recipe = Recipe(learning_rate=5e-5, num_train_epochs=epochs)
+    assert list(few_updates(replace(study, recipe=recipe, tasks=(replace(a, used={"train": 25 * 32}), b)))) == few
