@@ -80,11 +80,15 @@ def test_the_cheapest_decisions_are_named_and_the_others_counted(many: AffinityM
     lines = cheapest_decisions(many, at_most=10)
     seeds = np.minimum(many.seeds_to_significance, many.seeds_to_equivalence)
     open_arrows = [arrow for arrow in many.select("inconclusive") if many.recommendation[arrow]]
-    cheapest = sorted(float(seeds[arrow]) for arrow in open_arrows)[:10]
+    needed = sorted(float(seeds[arrow]) for arrow in open_arrows)
+    cheapest, others = needed[:10], [value for value in needed[10:] if value <= 500]
     titles = {f"{many.titles[s]} → {many.titles[t]}": (s, t) for s, t in many.arrows}
     named = [titles[line.removeprefix("To decide ").partition(": ")[0]] for line in lines[:10]]
     assert [float(seeds[arrow]) for arrow in named] == cheapest
     counted = sum(int(re.search(r"(\d+)(?: further)? arrows?\b", line)[1]) for line in lines[10:])  # type: ignore[index]
+    assert len(others) > 1
+    span = f"{others[0]:.0f} to {others[-1]:.0f} more seeds each"
+    assert lines[10] == f"To decide {len(others)} further arrows: {span}."
     assert counted == len(open_arrows) - 10
     assert len(lines) <= 13
 

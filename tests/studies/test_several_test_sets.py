@@ -405,6 +405,7 @@ def test_what_more_seeds_need_counts_the_arrows_on_every_test_set(tmp_path: Path
     decided = [len(one.select("improves", "degrades")) for one in (matrix, *others)]
     assert matrix.beside.tested == 2
     assert matrix.beside.significant == sum(decided[1:]) == 1
+    assert matrix.beside.equivalent == sum(len(one.select("no effect")) for one in others)
     arrow = (matrix.tasks.index("mnli"), matrix.tasks.index("rte"))
     # Benjamini & Hochberg: rank / arrows * alpha; here 2 / 4, and with one test set 1 / 2
     assert matrix.mde[arrow] == pytest.approx(single.mde[arrow])
