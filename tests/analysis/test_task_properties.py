@@ -60,6 +60,18 @@ def test_properties_of_the_texts() -> None:
     assert (rash.vocabulary, rash.majority, rash.new_words) == (4, 0.5, 0)
 
 
+def test_the_majority_of_a_choice_is_what_guessing_scores_and_a_similarity_has_none() -> None:
+    train = [
+        Example("1", "A", text="fever", options=("yes", "no")),
+        Example("2", "A", text="rash", options=("mild", "bad", "none", "both")),
+    ]
+    choice = task("choice", "choice", train=train)
+    similar = Task("similar", "similarity", lambda split: [Example(split, 2.0, text="a", text_pair="b")])
+    found = text_properties(Suite("two", (choice, similar)))
+    assert found.majority["choice"] == pytest.approx(3 / 8)  # of 1 / 2 and 1 / 4
+    assert math.isnan(found.majority["similar"])
+
+
 def test_words_that_a_source_has_of_a_target() -> None:
     found = shared_words(TWO).set_index(["source", "target"])
     assert found.shared["cough", "rash"] == pytest.approx(1 / 4)  # cough
