@@ -270,6 +270,7 @@ def test_the_price_of_a_model_follows_from_the_runs() -> None:
     assert found is not None
     assert found.of(np.ones((1, 3), dtype=np.bool_))[0] == pytest.approx(3.8)
     assert fitted_price(3, runs[:2]) is None
+    assert fitted_price(3, [*runs[:2], ((2,), 0.0)]) is None  # a run without a price says nothing
 
 
 def test_runs_of_single_tasks_say_nothing_of_a_fixed_price_so_a_model_costs_their_sum() -> None:
@@ -283,6 +284,14 @@ def test_runs_of_single_tasks_say_nothing_of_a_fixed_price_so_a_model_costs_thei
 def test_an_unknown_gain_serves_nobody_but_leaves_the_other_direction() -> None:
     worth = np.array([[np.nan, 3.0], [np.nan, np.nan]])
     assert group_values(np.array([[True, True]]), worth).tolist() == [[-np.inf, 3.0]]
+
+
+def test_a_budget_pays_for_so_many_models_and_says_by_what_share_groups_exceed_it() -> None:
+    price = Price(1.0, np.array([1.0, 2.0, 3.0, 4.0]))  # a model costs 2 at least
+    assert [Budget(price, total).most_groups for total in (1, 5, 7.9, 8, 100)] == [1, 2, 3, 4, 4]
+    members = np.array([[True, True, False, False], [False, False, True, True]])  # 4 and 8
+    assert Budget(price, 12.0).excess(members) == 0
+    assert Budget(price, 10.0).excess(members) == pytest.approx(0.2)
 
 
 def test_a_budget_is_kept_whatever_its_unit() -> None:
