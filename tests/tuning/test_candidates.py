@@ -32,10 +32,14 @@ def test_a_fixed_setting_is_not_searched_and_the_others_are(fixed: str) -> None:
 
 
 def test_draws_stay_within_what_the_help_says() -> None:
-    for recipe in candidates(replace(REFINE, num_train_epochs=10, batch_size=32), 200):
-        assert REFINE.learning_rate / 5.1 <= recipe.learning_rate <= REFINE.learning_rate * 5.1  # two digits
-        assert recipe.num_train_epochs in (5, 10, 15)
-        assert recipe.batch_size in (16, 32, 64)
+    found = candidates(replace(REFINE, num_train_epochs=10, batch_size=32), 200)
+    rates = [recipe.learning_rate / REFINE.learning_rate for recipe in found]
+    assert 1 / 5.1 <= min(rates) < 1 / 4 < 4 < max(rates) <= 5.1  # two digits
+    assert {recipe.num_train_epochs for recipe in found} == {5, 10, 15}
+    assert {recipe.batch_size for recipe in found} == {16, 32, 64}
+    assert {recipe.warmup_ratio for recipe in found} == {0, 0.1, 0.2}
+    assert {recipe.head_dropout for recipe in found} == {0, 0.1, 0.2}
+    assert {recipe.encoder_dropout for recipe in found} == {None, 0}
 
 
 def test_a_space_of_few_recipes_gives_no_more_than_it_holds() -> None:

@@ -78,3 +78,13 @@ def test_one_that_failed_holds_nobody_up_and_one_that_is_late_does() -> None:
     failed, late = Course(4, (), failed=True), Course(4, ())
     assert standings([default, failed, behind])[2] == Standing(stopped=1)
     assert standings([default, late, behind])[2] == Standing(is_known=False)
+
+
+def test_the_median_itself_goes_on_and_one_below_it_stops_with_its_decisive_epoch() -> None:
+    default, same, below = Course(8, (50.0,) * 8), Course(8, (50.0,) * 8), Course(8, (50.0, 49.0))
+    assert [s.stopped for s in standings([default, same, below])] == [None, None, 2]
+
+
+def test_a_candidate_of_one_epoch_has_no_interim_analysis() -> None:
+    default, short = Course(1, (50.0,)), Course(1, (10.0,))
+    assert standings([default, short]) == [Standing(), Standing()]
