@@ -79,6 +79,8 @@ def changed(root: Path, *, signed: bool = True, **arrays: object) -> None:
         {"rte__runs": np.array([[-1, 0], [3, 5]])},
         {"rte__runs": np.array([[-1, 0], [0, 5]])},
         {"rte__runs": np.array([[-1, 0], [1, -5]])},
+        {"rte__runs": np.array([[-1, 0], [1, 2**32]])},
+        {"rte__runs": np.array([[-2, 0], [1, 5]])},
         {"rte__counts__accuracy": None},
         {"rte__counts__accuracy": compact(RIGHT[:1])},
         {"rte__counts__accuracy": RIGHT + 0.5},
