@@ -101,6 +101,7 @@ def test_pairs_are_ranked_by_their_further_arrow_and_admitted_from_the_bound_on(
     found = read_estimates(tmp_path, tuple("abcd"))
     assert found is not None
     assert [pair.tasks for pair in admit("abcd", found, 2.1).admitted] == [("a", "b"), ("a", "c")]
+    assert len(admit("abcd", found, 2).admitted) == 3  # b and c are at the bound
     assert len(admit("abcd", found, 0).deferred) == 0
     measured = admit("abcd", found, 1.0, {frozenset("bd")})
     assert [pair.tasks for pair in measured.deferred] == [("a", "d"), ("c", "d")]

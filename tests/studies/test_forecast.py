@@ -64,7 +64,9 @@ def test_seconds_of_a_run(spec: RunSpec, expected: float) -> None:
 
 def test_stored_models_count_in_the_disk_space() -> None:
     results = COST.disk([A, PAIR], [])
-    assert results == COST.disk([A], []) + COST.disk([PAIR], [])
+    assert results == 2 * 6_000 + 20 * (100 + 110)  # bytes of a run and of an example
+    probabilities = replace(COST, probabilities={"b": 30}).disk([A, PAIR], [])
+    assert probabilities == results + 6 * 30  # task a has none
     assert COST.disk([A, PAIR], [PAIR]) == results + 2 * 4_000_000
 
 
