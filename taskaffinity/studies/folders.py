@@ -113,13 +113,12 @@ def check_compared(root: Path, encoders: Sequence[EncoderRef]) -> None:
     path = root / "encoders.csv"
     if not path.is_file():
         return
-    gone: dict[str, str] = {}
+    compared: dict[str, str] = {}
     with suppress(InputError):
-        gone = compared_encoders(path)
-    for encoder in encoders:
-        gone.pop(encoder.fingerprint[:8], None)
-    if gone:
-        names, it = ", ".join(gone.values()), "it" if len(gone) == 1 else "them"
+        compared = compared_encoders(path)
+    kept = {encoder.fingerprint[:8] for encoder in encoders}
+    if gone := [name for mark, name in compared.items() if mark not in kept]:
+        names, it = ", ".join(gone), "it" if len(gone) == 1 else "them"
         raise InputError(
             f"{path}: also compares {names}, and this command leaves {it} out; "
             "give all in --encoders, or another --results, or --overwrite to compare only these (no run is lost)"

@@ -29,7 +29,7 @@ _LEAST_FREEDOM = 0.1
 _FEWEST_ARMS = 3
 _ROUNDS = 4
 _STANDS_OUT = 1.5
-"""Standard errors by which a target's mean log variance lies above that of the others if it is not shrunk to them."""
+"""A target is not shrunk if its mean log variance lies above that of the others by more standard errors than this."""
 _UNLIKE = 0.25
 """Part of the squared difference of the two kinds that adds to the spread of the arms."""
 
@@ -192,7 +192,13 @@ def _levels(e: FloatArray, weight: FloatArray, target: npt.NDArray[np.intp]) -> 
 
 
 def _stand_out(means: FloatArray, precision: FloatArray) -> npt.NDArray[np.bool_]:
-    """Return which targets lie above the mean of the others by more than ``_STANDS_OUT`` standard errors."""
+    """Return which targets lie above the mean of the others by more than ``_STANDS_OUT`` standard errors.
+
+    Parameters
+    ----------
+    means, precision : (n_targets,)
+        Mean log variance of each target's arms, and one over its squared standard error.
+    """
     if len(means) < 2:
         return np.zeros(len(means), dtype=bool)
     rest = precision.sum() - precision
