@@ -10,8 +10,10 @@ from taskaffinity.runs.spec import RunSpec, Variant
 SHARE_OF_TRAINING: dict[Variant, float] = {"placebo": 1.4, "half": 0.5}
 """Cost of a variant's epochs relative to a single-task run. A placebo's extra batches have no backward pass."""
 
-_BYTES_OF_A_RUN, _BYTES_OF_AN_EXAMPLE, _BYTES_OF_A_PROBABILITY = 6_000, 20, 6
-"""Bytes on disk of spec, history and result, of one example's counts and prediction, and of a stored probability."""
+_BYTES_OF_A_RUN = 6_000
+"""Bytes on disk of spec, history and result."""
+_BYTES_OF_COUNTS, _BYTES_OF_A_PREDICTION, _BYTES_OF_A_PROBABILITY = 2, 18, 6
+"""Bytes on disk of the counts of an example, its prediction, and a probability stored with the prediction."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,14 @@ class CostModel:
         evaluations = epochs if spec.recipe.protocol is None else 1
         return self.load + epochs * training + sum(evaluations * self.dev[name] + self.test[name] for name in names)
 
-    def disk(self, specs: Iterable[RunSpec], keeping: Iterable[RunSpec]) -> float:
+    def disk(self, specs: Iterable[RunSpec], keeping: Iterable[RunSpec], *, keep_predictions: bool = True) -> float:
         """Return the bytes on disk of runs' results and stored encoders.
 
         Runs in ``keeping`` store one encoder per task.
         """
-        of_task = {
-            name: _BYTES_OF_AN_EXAMPLE * n + _BYTES_OF_A_PROBABILITY * self.probabilities.get(name, 0)
-            for name, n in self.scored.items()
-        }
+        of_task = {name: _BYTES_OF_COUNTS * n for name, n in self.scored.items()}
+        if keep_predictions:
+            for name, n in self.scored.items():
+                of_task[name] += _BYTES_OF_A_PREDICTION * n + _BYTES_OF_A_PROBABILITY * self.probabilities.get(name, 0)
         of_results = sum(_BYTES_OF_A_RUN + sum(of_task[name] for name in spec.task_names) for spec in specs)
         return of_results + sum(4 * self.parameters * len(spec.task_names) for spec in keeping)

@@ -79,6 +79,7 @@ def describe_forecast(
     resources: Resources,
     *,
     keep_models: bool,
+    keep_predictions: bool = True,
     start_up: StartUp | None = None,
     at_most: bool = False,
 ) -> list[str]:
@@ -107,9 +108,9 @@ def describe_forecast(
     seconds = max(total / workers, longest) + besides
     at_once = f"{workers} at once" if resources.address is None else "one after the other, less with more workers"
     time = f"{'at most ' * at_most}{about(seconds)}"
+    disk = cost_model.disk(pending, keeping, keep_predictions=keep_predictions)
     return [
-        f"forecast: {time}, {at_once}; {hours:,.{0 if hours >= 10 else 2}f} {unit}-hours; "
-        f"{cost_model.disk(pending, keeping) / 1e6:,.0f} MB on disk",
+        f"forecast: {time}, {at_once}; {hours:,.{0 if hours >= 10 else 2}f} {unit}-hours; {disk / 1e6:,.0f} MB on disk",
         f"estimated from {cost_model.steps} timed updates of one run ({cost_model.device}, "
         f"{cost_model.attention} attention, peak {cost_model.memory_mib:.0f} MiB"
         f"{' of the GPU' if cost_model.device == 'cuda' else ''})",

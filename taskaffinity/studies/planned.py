@@ -63,9 +63,15 @@ class PlannedStudy:
         cost, resources = self.cost(), self.resources
         if cost and resources.is_measured:
             resources = stored_share(self.study, self.root, resources, cost) or resources
-        keeps, start_up = self.options.keep_models, measured_start_up() if cost else None
-        at_most = bool(self.study.interim_seeds)
-        return describe_forecast(pending, cost, resources, keep_models=keeps, start_up=start_up, at_most=at_most)
+        return describe_forecast(
+            pending,
+            cost,
+            resources,
+            keep_models=self.options.keep_models,
+            keep_predictions=self.options.keep_predictions,
+            start_up=measured_start_up() if cost else None,
+            at_most=bool(self.study.interim_seeds),
+        )
 
     def train(self, listener: Listener, report_to: Sequence[str] = ()) -> tuple[Report, RunTracker]:
         """Train the pending runs.

@@ -152,7 +152,7 @@ def search_recipe(
     seeds_of = {number: _trials_of(place, search.confirm_seeds) for place, number in enumerate(finalists)}
     lost = {trials.error_path(one.trials[n]): reason for one in (first, again) for n, reason in one.lost.items()}
     if not lost:
-        trials.remove_checkpoints()
+        trials.remove_checkpoints([*first.trials, *again.trials])
     failing = not_learned(again.records)
     rank = {
         number: (failing.isdisjoint(seeds_of[number]), fmean(scores.values())) for number, scores in confirmed.items()

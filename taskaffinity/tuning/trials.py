@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -139,9 +140,12 @@ class TrialFolder:
         """Return the folder of the checkpoints of a running trial."""
         return self.path / _CHECKPOINTS / trial.name
 
-    def remove_checkpoints(self) -> None:
-        """Remove all checkpoints, also of trials that no search needs any more."""
-        shutil.rmtree(self.path / _CHECKPOINTS, ignore_errors=True)
+    def remove_checkpoints(self, trials: Iterable[Trial]) -> None:
+        """Remove the checkpoints of trials; those of another search, which may still run, stay."""
+        for trial in trials:
+            shutil.rmtree(self.checkpoints(trial), ignore_errors=True)
+        with suppress(OSError):  # missing, or another search has checkpoints
+            (self.path / _CHECKPOINTS).rmdir()
 
     def error_path(self, trial: Trial) -> Path:
         """Return the file with the reason of a failed trial without a record."""

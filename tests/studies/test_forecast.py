@@ -70,6 +70,19 @@ def test_stored_models_count_in_the_disk_space() -> None:
     assert COST.disk([A, PAIR], [PAIR]) == results + 2 * 4_000_000
 
 
+def test_without_predictions_the_counts_need_disk_space_only() -> None:
+    counts = 2 * 6_000 + 2 * (100 + 110)
+    with_probabilities = replace(COST, probabilities={"b": 30})
+    assert with_probabilities.disk([A, PAIR], [], keep_predictions=False) == counts
+    many = [replace(A, seed=seed) for seed in range(1000)]  # 8 MB; 6.2 MB without predictions
+    kept, left_out = (
+        describe_forecast(many, COST, Resources(), keep_models=False, keep_predictions=keep)[0]
+        for keep in (True, False)
+    )
+    assert kept.endswith(" 8 MB on disk")
+    assert left_out.endswith(" 6 MB on disk")
+
+
 @pytest.fixture(autouse=True)
 def four_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast, "usable_cpus", lambda: 4)

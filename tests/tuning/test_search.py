@@ -232,10 +232,20 @@ def test_a_killed_search_continues_within_its_trial_and_leaves_no_checkpoint(
         patch.setattr(Round, "report", killed)
         with pytest.raises(Killed):
             conduct(search, tmp_path / "tune", checkpoint_minutes=1e-9)
-    assert [path.name for path in (tmp_path / "tune" / "checkpoints").iterdir()] == [first.first.trials[0].name]
+    checkpoints = tmp_path / "tune" / "checkpoints"
+    assert [path.name for path in checkpoints.iterdir()] == [first.first.trials[0].name]
     assert what(conduct(search, tmp_path / "tune")) == what(first)
     assert scores_in(tmp_path / "tune") == scores_in(folder)  # no folder of checkpoints either
     assert len(trained) == 2 * first.epochs_now  # two tasks; no epoch is trained twice
+
+
+def test_a_search_that_ends_leaves_the_checkpoints_of_another_one(
+    search: Search, conduct: Conduct, tmp_path: Path
+) -> None:
+    of_another = tmp_path / "checkpoints" / trials_of(search.tasks, search.encoder, search.candidates, [5])[0].name
+    of_another.mkdir(parents=True)
+    conduct(search, tmp_path)
+    assert list(of_another.parent.iterdir()) == [of_another]
 
 
 def test_a_trial_has_the_seconds_of_all_its_epochs(search: Search, conduct: Conduct, tmp_path: Path) -> None:

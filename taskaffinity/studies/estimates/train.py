@@ -62,7 +62,10 @@ class PlannedEstimate(PlannedStudy):
         """Describe the probes, and time, work and disk space of the pending single-task runs."""
         singles = [spec for spec in self.pending if spec.probe is None]
         lines = [describe_design(self.study, self.design)]
-        return lines + (describe_forecast(singles, self.cost(), self.resources, keep_models=True) if singles else [])
+        if singles:
+            cost, keeps = self.cost(), self.options.keep_predictions
+            lines += describe_forecast(singles, cost, self.resources, keep_models=True, keep_predictions=keeps)
+        return lines
 
 
 def design_probes(study: Study, budget: float) -> ProbeDesign:
