@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from taskaffinity.analysis.style import plural
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.errors import as_user_error
 from taskaffinity.runs.admission import admission_content
@@ -33,7 +34,7 @@ def print_plan(planned: Sequence[PlannedStudy], *, as_json: bool = False) -> Non
             print(f"{'done' if run['done'] else 'to do':6} {run['run_id']}")
         most = "at most " if plan["at_most"] else ""
         n_pending = plan["n_runs"] - plan["n_done"]
-        print(f"{most}{plan['n_runs']} runs, {plan['n_done']} done, {most}{n_pending} to train")
+        print(f"{most}{plural(plan['n_runs'], 'run')}, {plan['n_done']} done, {most}{n_pending} to train")
         for line in (*_admission_lines(one), *plan["forecast"], *plan["cautions"]):
             print(line)
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from rich.console import Console
 
+from taskaffinity.analysis.style import plural
 from taskaffinity.cli.console.progress import ProgressDisplay
 from taskaffinity.schedule.progress import Progress, Report, describe_failures, duration
 
@@ -46,7 +47,7 @@ class ConsoleListener:
         self._hide(None, None, None)
         spent = f" in {duration(report.seconds)}" if report.trained or report.failed else ""
         print(
-            f"{report.planned} runs: {len(report.trained)} trained now{spent}, {len(report.failed)} failed",
+            f"{plural(report.planned, 'run')}: {len(report.trained)} trained now{spent}, {len(report.failed)} failed",
             file=sys.stderr,
         )
         for line in describe_failures(report.failed, root):
