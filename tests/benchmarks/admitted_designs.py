@@ -124,7 +124,8 @@ def evidence_of_seeds(arms: Arms, rule: Rule) -> Any:
 def admitted_of_planted_eight(base_seed: int, at: float) -> tuple[int, int, int]:
     """Return how many pairs the committed estimates of planted-8 admit, how many of the gains of five points or more
     these pairs have, and the number of pairs."""
-    rows = pd.read_csv(RESULTS / "estimates_arrows.csv").query("suite == 'planted-8' and base_seed == @base_seed")
+    of_study = "suite == 'planted-8' and base_seed == @base_seed and budget == '10%'"
+    rows = pd.read_csv(RESULTS / "estimates_arrows.csv").query(of_study)
     names = list(dict.fromkeys(rows.target))
     grid = {
         name: rows.pivot_table(index="source", columns="target", values=name, dropna=False).reindex(names)[names]

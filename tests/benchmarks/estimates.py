@@ -64,7 +64,7 @@ def time_share(root: Path, study: Study) -> float:
 
 def judge(domain: str, base_seed: int, budget: str, out: Path) -> tuple[list[dict[str, object]], pd.DataFrame]:
     """Estimate one suite, and compare it with the truth."""
-    root = out / f"{domain}-{base_seed}"
+    root = out / f"{domain}-{base_seed}-{budget.rstrip('%')}"
     suite = SHORTCUT if domain == SHORTCUT.name else domain
     ta.estimate(suite, budget=budget, base_seed=base_seed, output_dir=root, executor="local", baselines=True)
     frame = pd.read_csv(root / "estimates.csv")
@@ -107,15 +107,15 @@ def main() -> None:
             rows += found
             frames.append(arrows)
             print(pd.DataFrame(found).round(3).to_string(index=False), flush=True)
-    _write("estimates.csv", pd.DataFrame(rows).round(3), given.suites)
-    _write("estimates_arrows.csv", pd.concat(frames).round(4), given.suites)
+    _write("estimates.csv", pd.DataFrame(rows).round(3), given.suites, given.budget)
+    _write("estimates_arrows.csv", pd.concat(frames).round(4), given.suites, given.budget)
 
 
-def _write(name: str, found: pd.DataFrame, suites: Sequence[str]) -> None:
-    """Write a file of results; rows of other suites stay."""
+def _write(name: str, found: pd.DataFrame, suites: Sequence[str], budget: str) -> None:
+    """Write a file of results; rows of other suites and budgets stay."""
     path = RESULTS / name
     kept = [pd.read_csv(path)] if path.exists() else []
-    kept = [frame[~frame["suite"].isin(suites)] for frame in kept]
+    kept = [frame[~frame["suite"].isin(suites) | (frame["budget"] != budget)] for frame in kept]
     pd.concat([*kept, found]).to_csv(path, index=False)
 
 

@@ -218,6 +218,7 @@ def measure(planned: Planned, studies: int) -> dict[str, dict[str, float]]:
         shifts[0, 1:] = 0.4
         shifts[1, 0] = 0.4 if size > 2 else 0.0
     counts: dict[str, list[np.ndarray]] = {test: [] for test in TESTS}
+    p_values: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {test: ([], []) for test in TESTS}
     for start in range(0, studies, BATCH):
         drawn = [draw_study(rng, planned.world, shifts) for _ in range(min(BATCH, studies - start))]
         gains = np.stack([study.gains for study in drawn])
@@ -239,7 +240,28 @@ def measure(planned: Planned, studies: int) -> dict[str, dict[str, float]]:
             events = (null, null & (p <= 0.05), null & (p <= TAIL), tested, covered)
             events += (real, real & (p <= 0.05))
             counts[test].append(np.stack([event.sum(axis=(1, 2)) for event in events], axis=1))
-    return {test: _summary(np.concatenate(found).astype(np.float64)) for test, found in counts.items()}
+            for kept, arrows in zip(p_values[test], (null, real), strict=True):
+                kept.append(p[arrows])
+    return {
+        test: _summary(np.concatenate(found).astype(np.float64))
+        | {"size_adjusted_power": size_adjusted_power(*map(np.concatenate, p_values[test]))}
+        for test, found in counts.items()
+    }
+
+
+def size_adjusted_power(of_nulls: np.ndarray, of_shifted: np.ndarray) -> float:
+    """Return the share of shifted arrows that a test finds if it calls exactly 5% of the null arrows.
+
+    Tests with unequal type I errors can be compared so: a test that errs more often finds more, whatever it is worth.
+
+    Parameters
+    ----------
+    of_nulls, of_shifted : (n_nulls,), (n_shifted,)
+        p-values.
+    """
+    if not len(of_nulls) or not len(of_shifted):
+        return float("nan")
+    return round(float((of_shifted <= np.quantile(of_nulls, 0.05)).mean()), 4)
 
 
 def _summary(counts: np.ndarray) -> dict[str, float]:

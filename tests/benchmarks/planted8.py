@@ -3,7 +3,7 @@
     python tests/benchmarks/planted8.py race OUT [SEEDS]              a sequential, then a fixed design of 12 seeds
                                                                       -> racing.csv, planted_eight_truth.csv
     python tests/benchmarks/planted8.py by-estimates OUT [BASE_SEED ...]     a sequential design of the pairs that
-                                                      estimates admit, at 1 and 2 standard errors
+                                                      estimates admit, at 2, 1.5 and 1 standard errors
                                                       -> racing_by_estimates.csv
     python tests/benchmarks/planted8.py study OUT [BASE_SEED ...]     3 seeds per pair, with controls -> planted8.csv
 
@@ -39,6 +39,8 @@ RESULTS = Path(__file__).parent / "results"
 TRUTH = Path(planted_eight.__file__).with_name("planted_eight_truth.csv")
 LARGE, NULL = 5.0, 1.0
 TRUTH_SEED = 5000
+ADMITTED = ("2", "1.5", "1")
+"""Standard errors at which estimates admit pairs; fewer admit more, and a pair with a finished run is admitted."""
 
 
 def run(name: str, out: Path, *options: str) -> float:
@@ -150,41 +152,42 @@ def sequential_design(out: Path, most: int = 12) -> None:
 
 
 def by_estimates(out: Path, seeds: list[int]) -> None:
-    truth, rows = pd.read_csv(TRUTH), []
-    raced = int(pd.read_csv(RESULTS / "racing.csv").set_index("design").pair_runs["race"])
+    rows = []
     for seed in seeds or [0]:
-        estimated = out / f"estimated-{seed}"
-        of_estimates = run("estimate", estimated, "--base-seed", str(seed), "--budget", "10%")
-        for least in ("2", "1"):  # the second design finds the runs of the first
+        before = out / f"estimated-{seed}"
+        of_estimates = run("estimate", before, "--base-seed", str(seed), "--budget", "10%")
+        for least in ADMITTED:  # a design finds the runs of the one before
             folder = out / f"admitted-{least}-{seed}"
+            again = () if before.name.startswith("estimated") else ("--overwrite",)
             if not folder.exists():
-                shutil.copytree(out / f"admitted-2-{seed}" if least == "1" else estimated, folder)
-            again = ("--overwrite",) if least == "1" else ()
-            seconds = pairwise(
-                folder, "--sequential", "--by-estimates", "--admit", least, "--base-seed", str(seed), *again
-            )
-            found = pd.read_csv(folder / "edges.csv")
-            state = measure(Study.load(folder), RunStore(folder)).sequential
-            assert state is not None
-            large = truth[truth.gain.abs() >= LARGE].merge(found, on=["source", "target"], suffixes=("_true", ""))
-            right = np.where(large.gain_true > 0, "improves", "degrades")
-            rows.append(
-                {
-                    "base_seed": seed,
-                    "admit": least,
-                    "pair_runs": state.pair_runs,
-                    "of_the_plain_race": round(state.pair_runs / raced, 3),
-                    "large": len(large),
-                    "large_found": int((large.verdict == right).sum()),
-                    "large_not_measured": int((large.verdict == "not measured").sum()),
-                    "not_measured": int((found.verdict == "not measured").sum()),
-                    **{word: int((found.verdict == word).sum()) for word in VERDICTS},
-                    "seconds_of_estimates": of_estimates,
-                    "seconds": seconds,
-                }
-            )
+                shutil.copytree(before, folder)
+            design = ("--sequential", "--by-estimates", "--admit", least, "--base-seed", str(seed))
+            seconds = pairwise(folder, *design, *again)
+            rows.append({"base_seed": seed, "admit": least, **found_by_estimates(folder)})
+            rows[-1] |= {"seconds_of_estimates": of_estimates, "seconds": seconds}
             print(rows[-1], flush=True)
             pd.DataFrame(rows).to_csv(RESULTS / "racing_by_estimates.csv", index=False)
+            before = folder
+
+
+def found_by_estimates(folder: Path) -> dict[str, object]:
+    """Return what a sequential design of admitted pairs spent and found."""
+    raced = int(pd.read_csv(RESULTS / "racing.csv").set_index("design").pair_runs["race"])
+    truth, found = pd.read_csv(TRUTH), pd.read_csv(folder / "edges.csv")
+    state = measure(Study.load(folder), RunStore(folder)).sequential
+    assert state is not None
+    large = truth[truth.gain.abs() >= LARGE].merge(found, on=["source", "target"], suffixes=("_true", ""))
+    right = np.where(large.gain_true > 0, "improves", "degrades")
+    return {
+        "pairs": int((found.verdict != "not measured").sum()) // 2,
+        "pair_runs": state.pair_runs,
+        "of_the_plain_race": round(state.pair_runs / raced, 3),
+        "large": len(large),
+        "large_found": int((large.verdict == right).sum()),
+        "large_not_measured": int((large.verdict == "not measured").sum()),
+        "not_measured": int((found.verdict == "not measured").sum()),
+        **{word: int((found.verdict == word).sum()) for word in VERDICTS},
+    }
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from admitted_designs import DESIGNS, admitted_of_planted_eight
@@ -147,22 +148,37 @@ def large_admitted() -> str:
     return "; ".join(" and ".join(map(str, of_seeds)) for of_seeds in found) + " of 10"
 
 
-def estimated(column: str, suites: str, estimator: str = "probes", *, percent: bool = False) -> str:
+def designs_by_estimates(column: str) -> str:
+    """Return a column of the trained designs of admitted pairs, at 1, 1.5 and 2 standard errors."""
+    found = rows("racing_by_estimates", base_seed=0).set_index("admit")[column]
+    return " / ".join(str(found[at]) for at in (1.0, 1.5, 2.0))
+
+
+def estimated(
+    column: str, suites: str, estimator: str = "probes", *, percent: bool = False, budget: str = "10%"
+) -> str:
     """Return the range of a column of estimates.csv over these suites, divided by spaces, and their base seeds."""
-    values = rows("estimates", suite=suites.split(), estimator=estimator)[column].dropna()
+    values = rows("estimates", suite=suites.split(), estimator=estimator, budget=budget)[column].dropna()
     if percent:
         return percents(values, 0)
     low, high = f"{min(values):.2f}", f"{max(values):.2f}"
     return low if low == high else f"{low} to {high}"
 
 
-def nulls_with_sign() -> str:
-    found = rows("estimates", suite="planted-8", estimator="probes")
+def nulls_with_sign(suites: str, budget: str = "10%") -> str:
+    """Return the share of arrows without an effect that have a sign, over these suites and their base seeds."""
+    found = rows("estimates", suite=suites.split(), estimator="probes", budget=budget)
     return percents(found.nulls_with_sign / found.nulls, 0)
 
 
+def at_both_budgets(figure: Callable[..., str], *arguments: Any, **options: Any) -> str:
+    """Return a figure of estimates with a budget of 10%, one probe per arrow, and of 20%, two."""
+    return " / ".join(figure(*arguments, **options, budget=budget) for budget in ("10%", "20%"))
+
+
 MEASURED = "Measured on simulated studies"
-FOUR, ALL = "clinical biomedical", "planted-8 clinical biomedical"
+SIZES = {"eight tasks": "planted-8", "six tasks": "shortcut-6", "four tasks": "clinical biomedical"}
+ALL = " ".join(SIZES.values())
 TABLES: dict[str, dict[str, Figure]] = {
     MEASURED: {
         "How often does a null arrow have p < .05?": partial(rate, "type1", "base"),
@@ -262,28 +278,44 @@ TABLES: dict[str, dict[str, Figure]] = {
         ),
         "pairs that they admit at 1.5 standard errors": partial(admitted_pairs, 1.5),
         "gains of five points or more in the pairs that they admit, at 1 and at 1.5": large_admitted,
+        "pair runs of a sequential design of these pairs, at 1 / 1.5 / 2 (all pairs: 196)": partial(
+            designs_by_estimates, "pair_runs"
+        ),
+        "gains of five points or more that it found, of 10": partial(designs_by_estimates, "large_found"),
     },
     "Measured with estimates": {
-        "Area under the ROC curve, arrows that improve, eight tasks": partial(estimated, "auroc_positive", "planted-8"),
-        "Area under the ROC curve, arrows that degrade, eight tasks": partial(estimated, "auroc_negative", "planted-8"),
-        "Area under the ROC curve, arrows that improve, four tasks": partial(estimated, "auroc_positive", FOUR),
-        "Area under the ROC curve, arrows that degrade, four tasks": partial(estimated, "auroc_negative", FOUR),
-        "The same of the size ratio of the tasks, arrows that improve": partial(
-            estimated, "auroc_positive", ALL, "log size ratio"
+        **{
+            f"Area under the ROC curve, arrows that {word}, {size}": partial(
+                at_both_budgets, estimated, f"auroc_{sign}", suites
+            )
+            for size, suites in SIZES.items()
+            for word, sign in (("improve", "positive"), ("degrade", "negative"))
+        },
+        **{
+            f"The same of the size ratio of the tasks, arrows that {word}": partial(
+                estimated, f"auroc_{sign}", ALL, "log size ratio"
+            )
+            for word, sign in (("improve", "positive"), ("degrade", "negative"))
+        },
+        **{
+            f"Gains of five points or more with the right sign, {size}": partial(
+                at_both_budgets, estimated, "sign_large", suites, percent=True
+            )
+            for size, suites in SIZES.items()
+        },
+        **{
+            f"Gains within their 90% interval, {size}": partial(
+                at_both_budgets, estimated, "coverage", suites, percent=True
+            )
+            for size, suites in SIZES.items()
+        },
+        **{
+            f"Arrows without an effect that have a sign, {size}": partial(at_both_budgets, nulls_with_sign, suites)
+            for size, suites in SIZES.items()
+        },
+        "Time of all probes, as a share of the time of all pairs": partial(
+            at_both_budgets, estimated, "time_share", ALL, percent=True
         ),
-        "The same of the size ratio of the tasks, arrows that degrade": partial(
-            estimated, "auroc_negative", ALL, "log size ratio"
-        ),
-        "Gains of five points or more with the right sign, eight tasks": partial(
-            estimated, "sign_large", "planted-8", percent=True
-        ),
-        "Gains of five points or more with the right sign, four tasks": partial(
-            estimated, "sign_large", FOUR, percent=True
-        ),
-        "Gains within their 90% interval, eight tasks": partial(estimated, "coverage", "planted-8", percent=True),
-        "Gains within their 90% interval, four tasks": partial(estimated, "coverage", FOUR, percent=True),
-        "Arrows without an effect that have a sign, eight tasks": nulls_with_sign,
-        "Time of all probes, as a share of the time of all pairs": partial(estimated, "time_share", ALL, percent=True),
     },
 }
 """Section of a page, and of every row its first cell and the function of its last."""
