@@ -364,11 +364,16 @@ def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypat
         Stream=lambda: Stream("side"),
         current_stream=lambda: Stream("main"),
         graph_pool_handle=lambda: "pool",
+        current_device=lambda: 0,
         CUDAGraph=graph,
         stream=Block,
         graph=Block,
     )
-    monkeypatch.setattr(cuda_graphs, "torch", SimpleNamespace(cuda=fake))
+    private = SimpleNamespace(
+        _cuda_endAllocateToPool=lambda *given: done.append(f"allocation ends {given}"),
+        _cuda_releasePool=lambda *given: done.append(f"released {given}"),
+    )
+    monkeypatch.setattr(cuda_graphs, "torch", SimpleNamespace(cuda=fake, _C=private))
     graphs = CudaGraphs()
     with graphs.beside():
         done.append("warm-up")
@@ -381,4 +386,85 @@ def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypat
     done.clear()
     with pytest.raises(ValueError, match="capture failed"):
         graphs.capture(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    assert done[-1] == "out side"
+    assert done[-3:] == ["out side", "allocation ends (0, 'pool')", "released (0, 'pool')"]
+
+
+class Allocator:
+    """torch's memory of a GPU, as far as captures concern it: those underway, and the captures that use a pool."""
+
+    def __init__(self) -> None:
+        self.underway: list[str] = []
+        self.pinned_underway: list[str] = []
+        self.used: dict[str, int] = {}
+
+    def empty_cache(self) -> None:
+        if self.underway:
+            raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+
+    def begin(self, pool: str) -> None:
+        self.empty_cache()
+        self.underway.append(pool)
+        self.used[pool] = self.used.get(pool, 0) + 1
+        if pool in self.pinned_underway:
+            raise RuntimeError("beginAllocateToPool: already recording to mempool_id")
+        self.pinned_underway.append(pool)
+
+    def end(self, device: int, pool: str) -> None:
+        if pool not in self.underway:
+            raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+        self.underway.remove(pool)
+
+    def release(self, device: int, pool: str) -> None:
+        self.used[pool] -= 1
+
+
+@pytest.mark.parametrize("is_invalidated", [True, False])
+def test_memory_can_be_captured_and_emptied_after_a_capture_that_cuda_refuses_to_end(
+    is_invalidated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As torch 2.13 does it: an error of ``cudaStreamEndCapture`` leaves its allocators in the capture."""
+    allocator, pools = Allocator(), iter(range(9))
+
+    class Capture:
+        def __init__(self, graph: Any, pool: str, stream: Any) -> None:
+            self.pool = pool
+
+        def __enter__(self) -> None:
+            allocator.begin(self.pool)
+
+        def __exit__(self, *raised: object) -> None:
+            if raised[0] is not None and is_invalidated:
+                raise RuntimeError("operation failed due to a previous error during capture")
+            allocator.end(0, self.pool)
+            allocator.pinned_underway.remove(self.pool)
+            if raised[0] is not None:
+                allocator.release(0, self.pool)  # with the graph
+
+    generator = SimpleNamespace(
+        get_state=lambda: None,
+        set_state=lambda state: None,
+        graphsafe_get_state=lambda: None,
+        graphsafe_set_state=lambda state: None,
+    )
+    cuda = SimpleNamespace(
+        Stream=lambda *_: None,
+        stream=lambda stream: nullcontext(),
+        current_device=lambda: 0,
+        default_generators=[generator],
+        graph_pool_handle=lambda: f"pool {next(pools)}",
+        CUDAGraph=lambda: SimpleNamespace(replay=lambda: None),
+        graph=Capture,
+    )
+    private = SimpleNamespace(_cuda_endAllocateToPool=allocator.end, _cuda_releasePool=allocator.release)
+    fake = SimpleNamespace(cuda=cuda, _C=private, Generator=lambda device: generator)
+    monkeypatch.setattr(cuda_graphs, "torch", fake)
+    graphs = CudaGraphs()
+    for _ in range(2):
+        with pytest.raises((RuntimeError, ZeroDivisionError)):
+            graphs.capture(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+        graphs.recover()
+        allocator.empty_cache()
+    graphs.capture(lambda: None)
+    graphs.capture(lambda: None)  # both in one pool
+    allocator.empty_cache()
+    assert sorted(allocator.used.values()) == [0, 0, 2]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, Protocol
 
 import torch
 
@@ -43,18 +43,36 @@ class CudaGraphs:
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         graph = torch.cuda.CUDAGraph()
-        # the stream is set twice, because torch's own block does not reset it if a capture fails
-        with torch.cuda.stream(self._stream), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-            work()
+        try:
+            # the stream is set twice, because torch's own block does not reset it if a capture fails
+            with torch.cuda.stream(self._stream), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                work()
+        except BaseException:
+            _end_allocation(self._pool)
+            raise
         return graph.replay
 
     def recover(self) -> None:
-        """Give torch's generator a new state.
+        """Take another pool, and give torch's generator a new state.
 
+        torch's allocator of pinned memory does not leave the pool of a failed capture, so no other capture may use it.
         Before torch 2.13, a failed capture leaves the old state in capture mode.
         """
         self.n_recovered += 1
+        self._pool = torch.cuda.graph_pool_handle()
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         fresh = torch.Generator(device="cuda")
         fresh.set_state(generator.get_state())
         generator.graphsafe_set_state(fresh.graphsafe_get_state())
+
+
+def _end_allocation(pool: Any) -> None:
+    """Let torch's allocator leave a capture that failed.
+
+    torch does so only if CUDA ends the capture without an error. Otherwise ``empty_cache`` would raise in this process
+    from then on, and so would the next capture and the next run.
+    """
+    device = torch.cuda.current_device()
+    with suppress(RuntimeError):  # the capture did not begin, or it is already left
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)
