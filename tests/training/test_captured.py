@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -359,9 +360,11 @@ def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypat
         def wait_stream(self, other: str) -> None:
             done.append(f"{self} waits for {other}")
 
+    streams: list[Stream] = []
+
     graph = type("G", (), {"__str__": lambda self: "graph", "replay": lambda self: done.append("replayed")})
     fake = SimpleNamespace(
-        Stream=lambda: Stream("side"),
+        Stream=lambda device: streams.append(Stream("side")) or streams[-1],
         current_stream=lambda: Stream("main"),
         graph_pool_handle=lambda: "pool",
         current_device=lambda: 0,
@@ -374,6 +377,7 @@ def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypat
         _cuda_releasePool=lambda *given: done.append(f"released {given}"),
     )
     monkeypatch.setattr(cuda_graphs, "torch", SimpleNamespace(cuda=fake, _C=private))
+    monkeypatch.setattr(cuda_graphs, "_stream", cache(cuda_graphs._stream.__wrapped__))
     graphs = CudaGraphs()
     with graphs.beside():
         done.append("warm-up")
@@ -387,6 +391,8 @@ def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypat
     with pytest.raises(ValueError, match="capture failed"):
         graphs.capture(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
     assert done[-3:] == ["out side", "allocation ends (0, 'pool')", "released (0, 'pool')"]
+    CudaGraphs()
+    assert len(streams) == 1  # of the process
 
 
 class Allocator:
@@ -447,7 +453,6 @@ def test_memory_can_be_captured_and_emptied_after_a_capture_that_cuda_refuses_to
         graphsafe_set_state=lambda state: None,
     )
     cuda = SimpleNamespace(
-        Stream=lambda *_: None,
         stream=lambda stream: nullcontext(),
         current_device=lambda: 0,
         default_generators=[generator],
@@ -458,6 +463,7 @@ def test_memory_can_be_captured_and_emptied_after_a_capture_that_cuda_refuses_to
     private = SimpleNamespace(_cuda_endAllocateToPool=allocator.end, _cuda_releasePool=allocator.release)
     fake = SimpleNamespace(cuda=cuda, _C=private, Generator=lambda device: generator)
     monkeypatch.setattr(cuda_graphs, "torch", fake)
+    monkeypatch.setattr(cuda_graphs, "_stream", lambda device: None)
     graphs = CudaGraphs()
     for _ in range(2):
         with pytest.raises((RuntimeError, ZeroDivisionError)):
