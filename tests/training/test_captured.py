@@ -137,6 +137,24 @@ def test_capturing_leaves_weights_moments_counts_and_random_states_alone(
     assert not steps._captured
 
 
+def test_shapes_that_are_captured_are_not_captured_again(
+    make_model: MakeModel, splits: dict[str, EncodedSplit]
+) -> None:
+    graphs = Failing(set())
+    steps = Training(make_model(), splits, RECIPE, graphs).loop.steps
+    assert isinstance(steps, CapturedSteps)
+    cuts = list(epoch_cuts(splits, 4, seed=0, epoch=1)) * 2
+    some = [cut for cut in cuts if cut[0] in ("a", "b")]
+    steps.prepare(some)
+    before = dict(steps._captured)
+    assert graphs.n == len(before) > 2
+    steps.prepare(some)
+    assert graphs.n == len(before)
+    steps.prepare(cuts)
+    assert graphs.n == len(steps._captured) > len(before)
+    assert all(steps._captured[shape] is one for shape, one in before.items())
+
+
 class Ended(BaseException):
     """Stands for a signal."""
 

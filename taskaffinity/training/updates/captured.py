@@ -87,7 +87,8 @@ class CapturedSteps(FedSteps):
         """Capture the steps of the shapes that occur often in these mini-batches.
 
         The largest shape comes first, because the others fit in its memory. Mini-batches of a shape that cannot be
-        captured are trained without a graph, and a line on stderr says so.
+        captured are trained without a graph, and a line on stderr says so. Shapes of an earlier call are not captured
+        again.
 
         Parameters
         ----------
@@ -100,7 +101,8 @@ class CapturedSteps(FedSteps):
             shape = self.shape_with_room(*cut)
             counted[shape] += 1
             examples.setdefault(shape, cut)
-        frequent = [shape for shape, n in counted.items() if n >= LEAST]
+        self._forget_useless()
+        frequent = [shape for shape, n in counted.items() if n >= LEAST and shape not in self._captured]
         if not frequent:
             return
         self.model.train()
@@ -151,7 +153,6 @@ class CapturedSteps(FedSteps):
     def _capture_each(self, examples: Mapping[Shape, Cut]) -> set[str]:
         """Capture a step of each shape; return why some failed."""
         reasons: set[str] = set()
-        self._forget_useless()
         graphs = self._graphs = self._graphs or self._make_graphs()
         checked: set[str] = set()
         for shape in sorted(examples, key=lambda one: one.n_tokens, reverse=True):
