@@ -206,3 +206,41 @@ def test_attention_with_the_room_of_a_captured_step_is_checked_against_each_sequ
     leaking = lambda *given, **more: by_bounds(*given, **more) + given[2][-1]  # noqa: E731
     monkeypatch.setattr(packed, "attend", leaking)
     assert errors("cpu", torch.float32, is_narrow=True, has_room=True)["states"] > 0.1
+
+
+def test_what_is_captured_before_training_is_not_timed_and_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is asked twice for the same task, with a clock that only training moves."""
+    import gpu_checks
+    import gpu_inputs
+    import gpu_neighbours
+    import gpu_step
+
+    now, answers = [0.0], []
+    asked = iter([("train", "chemprot", 30.0), ("train", "chemprot", 30.0)])
+
+    class Way:
+        device = "cuda"
+
+        def __init__(self, *_: Any) -> None:
+            self.captured: set[int] = set()
+
+        def train(self, batches: list[Any]) -> None:
+            now[0] += 10.0 + 1000.0 * (id(batches[0]) not in self.captured)
+            self.captured.add(id(batches[0]))
+
+    clock = SimpleNamespace(perf_counter=lambda: now[0], process_time=lambda: now[0])
+    inputs = SimpleNamespace(batches=lambda tasks, n: [object() for _ in range(n)])
+    monkeypatch.setattr(gpu_neighbours, "time", clock)
+    monkeypatch.setattr(gpu_inputs, "made_inputs", lambda work, is_small: inputs)
+    monkeypatch.setattr(gpu_checks, "Way", Way)
+    monkeypatch.setattr(gpu_step, "Way", Way)
+    monkeypatch.setattr(gpu_step, "reserved_mib", lambda device: 1.0)
+    monkeypatch.setattr(gpu_step, "rates", lambda batches, _, took, __: {"ms": 1e3 * took / len(batches)})
+    with pytest.raises(StopIteration):
+        gpu_neighbours._serve(
+            SimpleNamespace(recv=lambda: next(asked), send=answers.append),  # type: ignore[arg-type]
+            Path(),
+            "cuda",
+            is_small=True,
+        )
+    assert [(one["ms"], one["cpu_ms"]) for one in answers] == [(1000.0, 1000.0)] * 2

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -156,20 +157,22 @@ def _serve(connection: Connection, work: Path, device: str, is_small: bool) -> N
         torch.set_num_threads(1)
     inputs = made_inputs(work, is_small=is_small)
     way = None
+    batches_of = cache(lambda task: inputs.batches(task.split(" + "), 10))  # a way captures mini-batches that are new
     while True:
         name, *arguments = connection.recv()
         if name == "weights":
             connection.send(weights_after(inputs, device, "bf16", inputs.batches(PAIR, STEPS)))
         else:
+            task, seconds = arguments
             way = way or Way(inputs, device, "bf16")
-            connection.send(_train(way, inputs, *arguments))
+            connection.send(_train(way, inputs, batches_of(task), seconds))
 
 
-def _train(way: Any, inputs: Any, task: str, seconds: float) -> dict[str, float]:
+def _train(way: Any, inputs: Any, batches: Any, seconds: float) -> dict[str, float]:
     """The figures of training for at least these seconds, a few mini-batches at a time; the share is in TFLOP/s."""
     from gpu_step import rates, reserved_mib
 
-    batches = inputs.batches(task.split(" + "), 10)
+    way.train(batches)  # what is captured before is not timed
     began, began_cpu, rounds = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - began < seconds:
         way.train(batches)
