@@ -244,3 +244,18 @@ def test_what_is_captured_before_training_is_not_timed_and_comes_once(monkeypatc
             is_small=True,
         )
     assert [(one["ms"], one["cpu_ms"]) for one in answers] == [(1000.0, 1000.0)] * 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_share_that_dropout_keeps_is_not_that_of_rounded_states(
+    dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With states as a GPU gives them: the weights of a sequence that are kept, times a scale, rounded."""
+    import gpu_attention
+    import torch
+
+    kept = torch.from_numpy(np.random.default_rng(0).binomial(64, 230 / 256, (8192, 12, 64)))
+    states = (kept / 64 / 0.9).to(getattr(torch, dtype))
+    monkeypatch.setattr(gpu_attention, "_packed", lambda *_, **__: states)
+    found = gpu_attention.kept_share("cpu", torch.float32)
+    assert found == pytest.approx(float(kept.double().mean()) / 64, abs=1e-12)
