@@ -170,13 +170,14 @@ def test_the_best_number_of_runs_and_the_largest_memory_decide() -> None:
         for task, k, share, memory in figures
     ]
     rows.append(row("several runs", "same bits", task=MIX, passed=True))
+    rows.append(row("one run", "ours, bf16", task=MIX, k=1, ms=1.0, share=0.9, memory_mib=9000.0))
     found = {(one["variant"], one["task"]): (one["value"], one["passed"]) for one in goals(rows)}
     assert found == {
         ("best number of runs", "chemprot"): (0.5, True),
         ("best number of runs", MIX): (0.37, False),
         ("most memory of a run", None): (6200.0, False),
     }
-    assert list(goals(rows[-1:])) == []
+    assert list(goals(rows[-2:])) == []
 
 
 def test_attention_with_the_room_of_a_captured_step_is_checked_against_each_sequence(
@@ -259,3 +260,35 @@ def test_the_share_that_dropout_keeps_is_not_that_of_rounded_states(
     monkeypatch.setattr(gpu_attention, "_packed", lambda *_, **__: states)
     found = gpu_attention.kept_share("cpu", torch.float32)
     assert found == pytest.approx(float(kept.double().mean()) / 64, abs=1e-12)
+
+
+def slow(task: Any, connection: Any) -> None:
+    """In the place of ``gpu.work_on``: a stage that takes all the time that it has, and then some."""
+    for stage in task.stages:
+        connection.send(("begin", stage))
+        time.sleep(task.left(stage) + 600)
+
+
+@pytest.mark.slow
+def test_all_is_over_in_the_minutes_that_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "work_on", slow)
+    monkeypatch.setattr(gpu, "GRACE", 4.0)
+    monkeypatch.setattr(gpu, "CLOSING", 1.0)
+    stages = ["ceilings", "correctness"]
+    began = time.monotonic()
+    monkeypatch.setattr(
+        sys, "argv", ["gpu.py", "--device", "cpu", "--minutes", "0.1", "--out", str(tmp_path), "--stages", *stages]
+    )
+    assert gpu.main() == 1
+    assert time.monotonic() - began < 8
+    found = json.loads((tmp_path / "gpu.json").read_text())
+    outcomes = [(one["stage"], one["outcome"]) for one in found["stages"]]
+    assert outcomes == [("ceilings", "ended: it did not stop at its deadline"), ("correctness", gpu.NO_TIME)]
+
+
+def test_a_stage_without_time_is_not_begun(tmp_path: Path) -> None:
+    here, there = Pipe()
+    gpu.work_on(gpu.Task(["ceilings", "evaluation"], "cpu", True, tmp_path, time.time() + gpu.GRACE - 1), there)
+    heard = [here.recv() for _ in range(3)]
+    assert heard[0][0] == "machine"
+    assert heard[1:] == [("end", gpu.NO_TIME)] * 2

@@ -30,28 +30,11 @@ _START = 120
 
 
 def several_runs(work: Path, device: str, rows: Sequence[Row], *, is_small: bool) -> Iterator[Row]:
-    """Rows of processes on one GPU; of a GPU, also whether they reach their goals."""
-    found = []
-    for line in _measured(work, device, rows, is_small=is_small):
-        found.append(line)
-        yield line
-    if device == "cuda" and not is_small:
-        yield from goals(found)
-
-
-def goals(rows: Sequence[Row]) -> Iterator[Row]:
-    """Rows of the best share of each task, and of the most memory of a run."""
-    for task, least in SHARES.items():
-        if shares := [one["share"] for one in rows if one["task"] == task and one["share"] is not None]:
-            yield goal(STAGE, "best number of runs", max(shares), least, task=task, unit="of the peak")
-    if memory := [one["memory_mib"] for one in rows if one["memory_mib"] is not None]:
-        yield check(STAGE, "most memory of a run", max(memory), MEMORY_MIB, unit="MiB")
-
-
-def _measured(work: Path, device: str, rows: Sequence[Row], *, is_small: bool) -> Iterator[Row]:
     """Rows of processes that take turns on the GPU and, where it starts, of such that share it through MPS."""
     peak = best(rows, "ceilings", "TFLOP/s", "square product, bf16")
     counts = COUNTS[:2] if is_small else COUNTS
+    if device == "cuda":
+        _free_memory()
     yield from _of_processes("ours, bf16, a process each", counts, work, device, peak, is_small=is_small)
     if device != "cuda":
         return
@@ -71,9 +54,29 @@ def _measured(work: Path, device: str, rows: Sequence[Row], *, is_small: bool) -
         stop_service(work)
 
 
+def goals(rows: Sequence[Row]) -> Iterator[Row]:
+    """Rows of the best share of each task, and of the most memory of a run; ``rows`` may have those of other stages."""
+    rows = [one for one in rows if one["stage"] == STAGE]
+    for task, least in SHARES.items():
+        if shares := [one["share"] for one in rows if one["task"] == task and one["share"] is not None]:
+            yield goal(STAGE, "best number of runs", max(shares), least, task=task, unit="of the peak")
+    if memory := [one["memory_mib"] for one in rows if one["memory_mib"] is not None]:
+        yield check(STAGE, "most memory of a run", max(memory), MEMORY_MIB, unit="MiB")
+
+
 def stop_service(work: Path) -> None:
     """End the MPS that this stage started, if it runs."""
     stop_mps(_service_folder(work))
+
+
+def _free_memory() -> None:
+    """Give the GPU what earlier stages left in this process."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    torch.cuda.empty_cache()
 
 
 def _service_folder(work: Path) -> Path:
@@ -84,7 +87,7 @@ def _of_processes(
     variant: str, counts: Sequence[int], work: Path, device: str, peak: float | None, *, is_small: bool
 ) -> Iterator[Row]:
     """A row of each task and number of processes: the rate of all together; and one of the bits."""
-    seconds = 0.2 if is_small else 5.0
+    seconds = 0.2 if is_small else 3.0
     children = [_Child(work, device, is_small=is_small) for _ in range(max(counts))]
     try:
         alone = children[0].ask("weights")
