@@ -215,6 +215,7 @@ def test_what_is_captured_before_training_is_not_timed_and_comes_once(monkeypatc
     import gpu_inputs
     import gpu_neighbours
     import gpu_step
+    import torch
 
     now, answers = [0.0], []
     asked = iter([("train", "chemprot", 30.0), ("train", "chemprot", 30.0)])
@@ -235,6 +236,7 @@ def test_what_is_captured_before_training_is_not_timed_and_comes_once(monkeypatc
     monkeypatch.setattr(gpu_inputs, "made_inputs", lambda work, is_small: inputs)
     monkeypatch.setattr(gpu_checks, "Way", Way)
     monkeypatch.setattr(gpu_step, "Way", Way)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (9, 0))
     monkeypatch.setattr(gpu_step, "reserved_mib", lambda device: 1.0)
     monkeypatch.setattr(gpu_step, "rates", lambda batches, _, took, __: {"ms": 1e3 * took / len(batches)})
     with pytest.raises(StopIteration):
@@ -292,3 +294,29 @@ def test_a_stage_without_time_is_not_begun(tmp_path: Path) -> None:
     heard = [here.recv() for _ in range(3)]
     assert heard[0][0] == "machine"
     assert heard[1:] == [("end", gpu.NO_TIME)] * 2
+
+
+def test_bf16_is_not_measured_on_a_gpu_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels of attention, and the Trainer, would raise there, which ends a stage. A T4 has 7.5, an A100 8.0."""
+    import gpu_attention
+    import gpu_ceilings
+    import torch
+    from gpu_plain import precisions
+
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    assert precisions("cuda") == precisions("cpu") == ("bf16", "fp32")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+    assert precisions("cuda") == ("fp32",)
+    tried: list[torch.dtype] = []
+    monkeypatch.setattr(gpu_attention, "errors", lambda device, dtype, **_: tried.append(dtype) or {})
+    monkeypatch.setattr(gpu_attention, "repeats", lambda device, dtype, length: tried.append(dtype) or True)
+    monkeypatch.setattr(gpu_attention, "kept_share", lambda device, dtype: tried.append(dtype) or 0.9)
+    assert all("fp32" in one["variant"] for one in gpu_attention.attention("cuda"))
+    monkeypatch.setattr(gpu_ceilings, "_seconds", lambda work, device: 1.0)
+    monkeypatch.setattr(gpu_ceilings, "_product", lambda device, dtype, variant, *_: tried.append(dtype) or {})
+    monkeypatch.setattr(gpu_ceilings, "_copy", lambda *_: {})
+    inputs = SimpleNamespace(
+        config=SimpleNamespace(hidden_size=8, intermediate_size=8), lengths=lambda batches: [9] * 96
+    )
+    list(gpu_ceilings.ceilings(inputs, "cuda", is_small=True))  # type: ignore[arg-type]
+    assert set(tried) == {torch.float32}

@@ -13,6 +13,7 @@ from itertools import product
 
 import numpy as np
 import torch
+from gpu_plain import precisions
 from gpu_report import Row, check, row
 from torch import Tensor, nn
 
@@ -38,7 +39,7 @@ def attention(device: str) -> Iterator[Row]:
     On a CPU, matrix products in bf16 have fp32 states, so bf16 is not checked there.
     """
     for precision, dtype in _TYPES.items():
-        if device == "cpu" and precision == "bf16":
+        if precision not in (("fp32",) if device == "cpu" else precisions(device)):
             continue
         for has_room, is_narrow in product((False, True) if device == "cuda" else (False,), (False, True)):
             of = "the tokens that are read" if is_narrow else "all tokens"

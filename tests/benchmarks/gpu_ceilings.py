@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 from gpu_inputs import BATCH, Inputs
-from gpu_plain import wait
+from gpu_plain import precisions, wait
 from gpu_report import Row, row
 from torch import Tensor
 
 STAGE = "ceilings"
+TYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 _L2_SETS = 8
 """Sets of operands that take turns, so that the cache does not hold them, as it does not in a step."""
 _ROUNDS = 7
@@ -22,8 +23,9 @@ _ROUNDS = 7
 def ceilings(inputs: Inputs, device: str, *, is_small: bool) -> Iterator[Row]:
     """A row of each product and of the copy."""
     size = 512 if is_small else 8192
-    for dtype, name in ((torch.bfloat16, "bf16"), (torch.float32, "fp32")):
-        yield _product(device, dtype, f"square product, {name}", (size, size, size), 1)
+    for precision in precisions(device):
+        yield _product(device, TYPES[precision], f"square product, {precision}", (size, size, size), 1)
+    usual = precisions(device)[0]
     hidden, inner = inputs.config.hidden_size, inputs.config.intermediate_size
     for task in ("chemprot", "bc5cdr-disease"):
         tokens = round(BATCH * sum(inputs.lengths([(task, np.arange(96))])) / 96)
@@ -34,7 +36,7 @@ def ceilings(inputs: Inputs, device: str, *, is_small: bool) -> Iterator[Row]:
             "gradient of weights": (hidden, tokens, inner),
         }
         for name, shape in shapes.items():
-            yield {**_product(device, torch.bfloat16, f"{name} product, bf16", shape, _L2_SETS), "task": task}
+            yield {**_product(device, TYPES[usual], f"{name} product, {usual}", shape, _L2_SETS), "task": task}
     yield _copy(device, 2**22 if is_small else 2**30)
 
 

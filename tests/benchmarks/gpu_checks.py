@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from gpu_attention import attention
 from gpu_inputs import PAIR, Inputs, Rows
-from gpu_plain import PlainModel
+from gpu_plain import PlainModel, precisions
 from gpu_report import Row, check, row
 from gpu_step import Way
 
@@ -24,20 +24,21 @@ STEPS = 8
 
 def correctness(inputs: Inputs, device: str) -> Iterator[Row]:
     """Rows of checks."""
-    model = inputs.model(device, "bf16")
+    usual = precisions(device)[0]
+    model = inputs.model(device, usual)
     yield row(STAGE, "batches are packed", passed=model.is_packed)
     yield row(STAGE, "the last layer is computed where it is read", passed=model.is_narrow)
     yield from attention(device)
-    for precision in THRESHOLDS:
+    for precision in precisions(device):
         for task in KINDS:
             yield from _errors(inputs, device, precision, task)
     batches = inputs.batches(PAIR, STEPS)
     if device == "cuda":
-        way = Way(inputs, device, "bf16")
+        way = Way(inputs, device, usual)
         way.train(batches)
         yield row(STAGE, "steps are captured", passed=way.steps.versions == {"steps": "captured"})
         del way
-    for precision in THRESHOLDS:
+    for precision in precisions(device):
         first, second = (weights_after(inputs, device, precision, batches) for _ in range(2))
         yield row(STAGE, f"same bits twice, {precision}", task=" + ".join(PAIR), passed=first == second)
 

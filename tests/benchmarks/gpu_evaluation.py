@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from gpu_inputs import PAIR, Inputs
-from gpu_plain import wait
+from gpu_plain import precisions, wait
 from gpu_report import Row, row
 
 from taskaffinity.training import prediction
@@ -20,7 +20,7 @@ _ROUNDS = 3
 def evaluation(inputs: Inputs, device: str, *, is_small: bool) -> Iterator[Row]:
     """A row of each precision, number of tokens and task; on a CPU with today's number of tokens alone."""
     usual = prediction.EVALUATION_TOKENS[device]
-    for precision in ("bf16", "fp32"):
+    for precision in precisions(device):
         model = inputs.model(device, precision)
         for n_tokens in TOKENS if device == "cuda" else (usual,):
             for task in PAIR:

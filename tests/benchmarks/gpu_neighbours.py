@@ -31,11 +31,15 @@ _START = 120
 
 def several_runs(work: Path, device: str, rows: Sequence[Row], *, is_small: bool) -> Iterator[Row]:
     """Rows of processes that take turns on the GPU and, where it starts, of such that share it through MPS."""
-    peak = best(rows, "ceilings", "TFLOP/s", "square product, bf16")
+    from gpu_plain import precisions
+
+    precision = precisions(device)[0]
+    peak = best(rows, "ceilings", "TFLOP/s", f"square product, {precision}")
+    variant = f"ours, {precision}, a process each"
     counts = COUNTS[:2] if is_small else COUNTS
     if device == "cuda":
         _free_memory()
-    yield from _of_processes("ours, bf16, a process each", counts, work, device, peak, is_small=is_small)
+    yield from _of_processes(variant, counts, work, device, peak, is_small=is_small)
     if device != "cuda":
         return
     folder = _service_folder(work)
@@ -47,7 +51,7 @@ def several_runs(work: Path, device: str, rows: Sequence[Row], *, is_small: bool
     before = dict(os.environ)
     os.environ.update(variables)
     try:
-        yield from _of_processes("ours, bf16, a process each, MPS", (*counts, 8), work, device, peak, is_small=is_small)
+        yield from _of_processes(f"{variant}, MPS", (*counts, 8), work, device, peak, is_small=is_small)
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -154,20 +158,21 @@ def _serve(connection: Connection, work: Path, device: str, is_small: bool) -> N
     import torch
     from gpu_checks import STEPS, weights_after
     from gpu_inputs import made_inputs
+    from gpu_plain import precisions
     from gpu_step import Way
 
     if device == "cpu":
         torch.set_num_threads(1)
     inputs = made_inputs(work, is_small=is_small)
-    way = None
+    way, precision = None, precisions(device)[0]
     batches_of = cache(lambda task: inputs.batches(task.split(" + "), 10))  # a way captures mini-batches that are new
     while True:
         name, *arguments = connection.recv()
         if name == "weights":
-            connection.send(weights_after(inputs, device, "bf16", inputs.batches(PAIR, STEPS)))
+            connection.send(weights_after(inputs, device, precision, inputs.batches(PAIR, STEPS)))
         else:
             task, seconds = arguments
-            way = way or Way(inputs, device, "bf16")
+            way = way or Way(inputs, device, precision)
             connection.send(_train(way, inputs, batches_of(task), seconds))
 
 

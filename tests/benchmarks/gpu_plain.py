@@ -114,6 +114,12 @@ class PlainWay:
         return time.perf_counter() - began
 
 
+def precisions(device: str) -> tuple[str, ...]:
+    """The precisions to measure, that of a run first: a GPU before the A100 does not multiply in bf16."""
+    has_bf16 = device == "cpu" or torch.cuda.get_device_capability() >= (8, 0)
+    return ("bf16", "fp32") if has_bf16 else ("fp32",)
+
+
 def wait(device: str) -> None:
     """Wait until a GPU has done what it was given."""
     if device == "cuda":

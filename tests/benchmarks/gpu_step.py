@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from gpu_inputs import BATCH, PAIR, SHAPES, Inputs, Rows
-from gpu_plain import PlainWay, wait
+from gpu_plain import PlainWay, precisions, wait
 from gpu_report import Row, best, goal, row
 from roofline import read_of, useful_flops
 
@@ -64,7 +64,7 @@ def one_run(inputs: Inputs, device: str, rows: Sequence[Row], *, is_small: bool)
     ]
     if device == "cuda":
         ways.insert(1, ("ours without graphs, bf16", "bf16", True, False))
-    for name, precision, packed, may_capture in ways:
+    for name, precision, packed, may_capture in [way for way in ways if way[1] in precisions(device)]:
         for variant, has_cudnn in _attentions(name, device, padded=not packed):
             with _memory(device) as peak_mib, cudnn_attention(has_cudnn):
                 way = Way(inputs, device, precision, packed=packed, may_capture=may_capture)
@@ -85,16 +85,17 @@ def trainer(inputs: Inputs, device: str, rows: Sequence[Row], work: Path, *, is_
     """
     n = 2 if is_small else 60
     name = "Trainer" if find_spec("accelerate") is not None else "plain padded loop (no accelerate for the Trainer)"
-    for variant, has_cudnn in _attentions(f"{name}, bf16", device, padded=True):
+    precision = precisions(device)[0]
+    for variant, has_cudnn in _attentions(f"{name}, {precision}", device, padded=True):
         for task in PAIR:
             batches = inputs.batches([task], n)
             with _memory(device) as peak_mib, cudnn_attention(has_cudnn):
-                train = _trainer_way(inputs, task, work, device) if name == "Trainer" else None
-                train = train or PlainWay(inputs, device, "bf16").train
-                found = figures(train, batches, inputs, _peak(rows, "bf16"), 1)
+                train = _trainer_way(inputs, task, work, device, precision) if name == "Trainer" else None
+                train = train or PlainWay(inputs, device, precision).train
+                found = figures(train, batches, inputs, _peak(rows, precision), 1)
                 yield row("trainer", variant, task=task, k=1, **found, memory_mib=peak_mib())
                 del train
-            ours = _rate(rows, "ours, bf16", task)
+            ours = _rate(rows, f"ours, {precision}", task)
             if ours is not None:
                 times = ours / found["examples_per_s"]
                 least = TIMES if device == "cuda" else 0.0
@@ -187,10 +188,11 @@ def _launches(way: Way, batches: Rows) -> int | None:
     return round(n / len(batches[:2])) or None
 
 
-def _trainer_way(inputs: Inputs, task: str, work: Path, device: str) -> Callable[[Rows], float]:
+def _trainer_way(inputs: Inputs, task: str, work: Path, device: str, precision: str) -> Callable[[Rows], float]:
     from peers import TrainerWay
 
-    way = TrainerWay(inputs.folder, inputs.metas[task], inputs.splits[task], work, device, "bf16")
+    in_bf16: Literal["bf16"] | None = "bf16" if precision == "bf16" else None  # which the Trainer refuses on other GPUs
+    way = TrainerWay(inputs.folder, inputs.metas[task], inputs.splits[task], work, device, in_bf16)
     return lambda batches: way.train([rows for _, rows in batches])
 
 
