@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch._inductor import config
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.batches import make_batch
@@ -313,6 +314,8 @@ def test_a_compiled_update_is_used_only_if_it_is_right(update: Any) -> None:
 def test_compiled_code_lies_in_the_users_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And an update that cannot be compiled here is taken as it is, with a line on stderr."""
     monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("TORCHINDUCTOR_COMPILE_THREADS", raising=False)
+    monkeypatch.setattr(config, "compile_threads", 8)
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     monkeypatch.setattr(torch, "compile", lambda update, **_: update)  # which then finds no GPU
     update = UPDATES["adamax"]
@@ -321,6 +324,7 @@ def test_compiled_code_lies_in_the_users_own_cache(tmp_path: Path, monkeypatch: 
     with redirect_stderr(said):
         assert _compiled_and_tried.__wrapped__(update) is update
     assert said.getvalue().startswith("optimizer: the update is not compiled on this GPU (")
+    assert config.compile_threads == 1  # in this process
     folder = Path(os.environ.pop("TORCHINDUCTOR_CACHE_DIR"))
     assert folder.is_relative_to(tmp_path / "cache")
     assert folder.stat().st_mode & 0o777 == 0o700

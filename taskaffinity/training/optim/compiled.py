@@ -40,6 +40,10 @@ def _compiled_and_tried(update: Callable[..., None]) -> Callable[..., None]:
         folder = cache_folder() / "compiled"
         check_private(folder)
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(private_folder(folder))  # Triton also stores below this folder
+    if "TORCHINDUCTOR_COMPILE_THREADS" not in os.environ:
+        from torch._inductor import config
+
+        config.compile_threads = 1  # by default each run would start a process per core, for two kernels
     try:
         fast = torch.compile(update, dynamic=True, fullgraph=True)
         if is_equal(update, fast, "cuda"):
