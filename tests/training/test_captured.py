@@ -380,7 +380,11 @@ def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypat
 
     streams: list[Stream] = []
 
-    graph = type("G", (), {"__str__": lambda self: "graph", "replay": lambda self: done.append("replayed")})
+    def refused(graph: Any) -> None:
+        raise RuntimeError("Called CUDAGraph::pool() without a preceding successful capture.")
+
+    replay = {"replay": lambda self: done.append("replayed"), "pool": refused}
+    graph = type("G", (), {"__str__": lambda self: "graph", **replay})
     fake = SimpleNamespace(
         Stream=lambda device: streams.append(Stream("side")) or streams[-1],
         current_stream=lambda: Stream("main"),
@@ -414,19 +418,31 @@ def test_cuda_graphs_share_a_pool_and_leave_the_stream_after_a_failure(monkeypat
 
 
 class Allocator:
-    """torch's memory of a GPU, as far as captures concern it: those underway, and the captures that use a pool."""
+    """torch's memory of a GPU, as far as captures concern it, and captures that CUDA may be unable to end.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    version : {"stays", "leaves", "frees"}
+        What torch does after a capture that CUDA could not end: nothing; leave it, but not free its memory; both.
+    """
+
+    def __init__(self, version: str) -> None:
+        self.version = version
         self.underway: list[str] = []
         self.pinned_underway: list[str] = []
         self.used: dict[str, int] = {}
+        """Captures of each pool, without those whose memory was given back."""
+        self.numbers = iter(range(99))
+        self.is_invalid = False
 
     def empty_cache(self) -> None:
         if self.underway:
             raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+        self.used = {pool: n for pool, n in self.used.items() if n}
 
     def begin(self, pool: str) -> None:
         self.empty_cache()
+        assert self.used.get(pool, 1) > 0
         self.underway.append(pool)
         self.used[pool] = self.used.get(pool, 0) + 1
         if pool in self.pinned_underway:
@@ -440,55 +456,92 @@ class Allocator:
 
     def release(self, device: int, pool: str) -> None:
         self.used[pool] -= 1
+        assert self.used[pool] >= 0
+
+    def torch(self) -> Any:
+        allocator = self
+
+        class Graph:
+            has_ended = False
+
+            def pool(self) -> None:
+                if not self.has_ended:
+                    raise RuntimeError("Called CUDAGraph::pool() without a preceding successful capture.")
+
+            def replay(self) -> None: ...
+
+        class Capture:
+            def __init__(self, graph: Graph, pool: str, stream: Any) -> None:
+                self.graph, self.pool = graph, pool
+
+            def __enter__(self) -> None:
+                allocator.begin(self.pool)
+
+            def __exit__(self, *raised: object) -> None:
+                ends = raised[0] is None or not allocator.is_invalid
+                if ends or allocator.version != "stays":
+                    allocator.end(0, self.pool)
+                    allocator.pinned_underway.remove(self.pool)
+                self.graph.has_ended = ends
+                if raised[0] is not None and (ends or allocator.version == "frees"):
+                    allocator.release(0, self.pool)  # with the graph
+                if not ends:
+                    raise RuntimeError("operation failed due to a previous error during capture")
+
+        state = SimpleNamespace(
+            get_state=lambda: None,
+            set_state=lambda state: None,
+            graphsafe_get_state=lambda: None,
+            graphsafe_set_state=lambda state: None,
+        )
+        cuda = SimpleNamespace(
+            stream=lambda stream: nullcontext(),
+            current_device=lambda: 0,
+            default_generators=[state],
+            graph_pool_handle=lambda: f"pool {next(self.numbers)}",
+            CUDAGraph=Graph,
+            graph=Capture,
+        )
+        private = SimpleNamespace(_cuda_endAllocateToPool=self.end, _cuda_releasePool=self.release)
+        return SimpleNamespace(cuda=cuda, _C=private, Generator=lambda device: state)
 
 
-@pytest.mark.parametrize("is_invalidated", [True, False])
-def test_memory_can_be_captured_and_emptied_after_a_capture_that_cuda_refuses_to_end(
-    is_invalidated: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_invalid", [True, False])
+@pytest.mark.parametrize("version", ["stays", "leaves", "frees"])
+def test_after_captures_that_failed_others_work_and_use_the_memory_that_torch_does_not_free(
+    version: str, is_invalid: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As torch 2.13 does it: an error of ``cudaStreamEndCapture`` leaves its allocators in the capture."""
-    allocator, pools = Allocator(), iter(range(9))
-
-    class Capture:
-        def __init__(self, graph: Any, pool: str, stream: Any) -> None:
-            self.pool = pool
-
-        def __enter__(self) -> None:
-            allocator.begin(self.pool)
-
-        def __exit__(self, *raised: object) -> None:
-            if raised[0] is not None and is_invalidated:
-                raise RuntimeError("operation failed due to a previous error during capture")
-            allocator.end(0, self.pool)
-            allocator.pinned_underway.remove(self.pool)
-            if raised[0] is not None:
-                allocator.release(0, self.pool)  # with the graph
-
-    generator = SimpleNamespace(
-        get_state=lambda: None,
-        set_state=lambda state: None,
-        graphsafe_get_state=lambda: None,
-        graphsafe_set_state=lambda state: None,
-    )
-    cuda = SimpleNamespace(
-        stream=lambda stream: nullcontext(),
-        current_device=lambda: 0,
-        default_generators=[generator],
-        graph_pool_handle=lambda: f"pool {next(pools)}",
-        CUDAGraph=lambda: SimpleNamespace(replay=lambda: None),
-        graph=Capture,
-    )
-    private = SimpleNamespace(_cuda_endAllocateToPool=allocator.end, _cuda_releasePool=allocator.release)
-    fake = SimpleNamespace(cuda=cuda, _C=private, Generator=lambda device: generator)
-    monkeypatch.setattr(cuda_graphs, "torch", fake)
+    allocator = Allocator(version)
+    allocator.is_invalid = is_invalid
+    monkeypatch.setattr(cuda_graphs, "torch", allocator.torch())
     monkeypatch.setattr(cuda_graphs, "_stream", lambda device: None)
-    graphs = CudaGraphs()
-    for _ in range(2):
-        with pytest.raises((RuntimeError, ZeroDivisionError)):
-            graphs.capture(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-        graphs.recover()
+    monkeypatch.setattr(CudaGraphs, "_kept", None)
+    n_kept = 0
+    for _ in range(2):  # two runs of a process
+        graphs = CudaGraphs()
+        for _ in range(2):
+            with pytest.raises((RuntimeError, ZeroDivisionError)):
+                graphs.capture(lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+            graphs.recover()
+            allocator.empty_cache()
+        for _ in range(2):
+            graphs.capture(lambda: None)
         allocator.empty_cache()
+        n_kept += 2 * ((version, is_invalid) == ("leaves", True))
+        assert list(allocator.used.values()) == [2 + n_kept]  # in one pool
+        for _ in range(2):
+            allocator.release(0, graphs._pool)  # the run ends, and with it its graphs
+
+
+def test_a_pool_with_which_no_capture_begins_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    allocator = Allocator("leaves")
+    monkeypatch.setattr(cuda_graphs, "torch", allocator.torch())
+    monkeypatch.setattr(cuda_graphs, "_stream", lambda device: None)
+    monkeypatch.setattr(CudaGraphs, "_kept", "pool of an earlier run")
+    graphs = CudaGraphs()
+    allocator.pinned_underway.append("pool of an earlier run")
+    with pytest.raises(RuntimeError, match="already recording"):
+        graphs.capture(lambda: None)
+    graphs.recover()
     graphs.capture(lambda: None)
-    graphs.capture(lambda: None)  # both in one pool
     allocator.empty_cache()
-    assert sorted(allocator.used.values()) == [0, 0, 2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 
@@ -29,8 +29,12 @@ class Graphs(Protocol):
 class CudaGraphs:
     """CUDA graphs with one pool of memory, because they run one after the other."""
 
+    _kept: ClassVar[Any] = None
+    """A pool of this process that torch never frees."""
+
     def __init__(self) -> None:
-        self._stream, self._pool = _stream(torch.cuda.current_device()), torch.cuda.graph_pool_handle()
+        self._stream = _stream(torch.cuda.current_device())
+        self._pool = CudaGraphs._kept or torch.cuda.graph_pool_handle()
         self.n_recovered = 0
 
     @contextmanager
@@ -43,24 +47,46 @@ class CudaGraphs:
             torch.cuda.current_stream().wait_stream(self._stream)
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        graph = torch.cuda.CUDAGraph()
+        graph, has_begun = torch.cuda.CUDAGraph(), False
         try:
             # the stream is set twice, because torch's own block does not reset it if a capture fails
             with torch.cuda.stream(self._stream), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                has_begun = True
                 work()
         except BaseException:
-            _end_allocation(self._pool)
+            self._leave(graph, has_begun=has_begun)
             raise
         return graph.replay
 
-    def recover(self) -> None:
-        """Take another pool, and give torch's generator a new state.
+    def _leave(self, graph: Any, *, has_begun: bool) -> None:
+        """Let torch's allocator leave a capture that failed.
 
-        torch's allocator of pinned memory does not leave the pool of a failed capture, so no other capture may use it.
-        Before torch 2.13, a failed capture leaves the old state in capture mode.
+        If CUDA could not end it, versions of torch differ. Some stay in the capture: in this process, ``empty_cache``
+        would raise from then on, and with it the next capture and the next run. Others leave the capture and never free
+        its memory, so all later captures of the process use this memory.
+        """
+        if not has_begun:  # perhaps because of the pool
+            CudaGraphs._kept = None
+        with suppress(RuntimeError):
+            graph.pool()  # raises if CUDA did not end the capture
+            return
+        device = torch.cuda.current_device()
+        try:
+            torch._C._cuda_endAllocateToPool(device, self._pool)
+        except RuntimeError:  # torch has left it
+            if has_begun:
+                CudaGraphs._kept = self._pool
+        else:
+            torch._C._cuda_releasePool(device, self._pool)
+
+    def recover(self) -> None:
+        """Take another pool, if torch can free this one, and give torch's generator a new state.
+
+        Before torch 2.13, a failed capture leaves the generator's old state in capture mode.
         """
         self.n_recovered += 1
-        self._pool = torch.cuda.graph_pool_handle()
+        if self._pool != CudaGraphs._kept:
+            self._pool = torch.cuda.graph_pool_handle()
         generator = torch.cuda.default_generators[torch.cuda.current_device()]
         fresh = torch.Generator(device="cuda")
         fresh.set_state(generator.get_state())
@@ -75,15 +101,3 @@ def _stream(device: int) -> Any:
     trains one run after the other would keep it for each run.
     """
     return torch.cuda.Stream(device)
-
-
-def _end_allocation(pool: Any) -> None:
-    """Let torch's allocator leave a capture that failed.
-
-    torch does so only if CUDA ends the capture without an error. Otherwise ``empty_cache`` would raise in this process
-    from then on, and so would the next capture and the next run.
-    """
-    device = torch.cuda.current_device()
-    with suppress(RuntimeError):  # the capture did not begin, or it is already left
-        torch._C._cuda_endAllocateToPool(device, pool)
-        torch._C._cuda_releasePool(device, pool)
