@@ -134,6 +134,15 @@ def test_an_unknown_field_of_a_driver_leaves_out_only_itself(monkeypatch: pytest
     assert gpu_machine.smi_facts("GPU-1") == {name: f"{name} of it" for name in fields}
     assert gpu_machine.smi_facts("GPU-2") == {}
 
+    def hangs(command: list[str], *, timeout: float, **_: Any) -> SimpleNamespace:
+        asked.append(timeout)
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    asked: list[float] = []
+    monkeypatch.setattr(subprocess, "run", hangs)
+    assert gpu_machine.smi_facts("GPU-1") == {}
+    assert sum(asked) <= 20
+
 
 def test_a_report_names_each_check_that_did_not_pass(tmp_path: Path) -> None:
     report = Report(tmp_path, {"gpu": "a GPU"}, [{"stage": "trainer", "outcome": "failed: why", "seconds": 1.0}])

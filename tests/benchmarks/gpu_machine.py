@@ -58,11 +58,17 @@ def _gpu() -> dict[str, Any]:
 
 
 def smi_facts(gpu: str) -> dict[str, str]:
-    """The fields ``ASKED`` of a GPU; an unknown field, which stops ``nvidia-smi``, leaves out itself alone."""
-    together = _smi(gpu, ASKED)
-    if together is not None:
-        return dict(zip(ASKED, together, strict=True))
-    alone = {name: _smi(gpu, [name]) for name in ASKED}
+    """The fields ``ASKED`` of a GPU; an unknown field, which stops ``nvidia-smi``, leaves out itself alone.
+
+    A program that hangs is not asked for each field: the benchmark would not begin in time.
+    """
+    try:
+        together = _smi(gpu, ASKED)
+        if together is not None:
+            return dict(zip(ASKED, together, strict=True))
+        alone = {name: _smi(gpu, [name]) for name in ASKED}
+    except subprocess.TimeoutExpired:
+        return {}
     return {name: values[0] for name, values in alone.items() if values}
 
 
@@ -71,7 +77,7 @@ def _smi(gpu: str, names: Any) -> list[str] | None:
     command = ["nvidia-smi", f"--query-gpu={','.join(names)}", "--format=csv,noheader", "-i", gpu]
     try:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
     values = [value.strip() for value in ran.stdout.strip().split(",")]
     return values if ran.returncode == 0 and len(values) == len(names) else None
