@@ -366,6 +366,8 @@ def test_the_tiny_encoder_is_built_once_and_identified_by_its_content(
         (MemoryError(), "out of memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "out of memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes"), "out of memory"),
+        (RuntimeError("CUDA error: out of memory"), "out of memory"),  # of the driver, not of torch's allocator
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), "out of memory"),
         (KeyError("some text of a corpus"), "KeyError: see the traceback"),
     ],
     ids=lambda value: type(value).__name__,

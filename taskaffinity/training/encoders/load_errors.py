@@ -48,5 +48,5 @@ def quietly() -> Iterator[None]:
 def is_lack_of_memory(error: BaseException) -> bool:
     """Return whether Python, torch or another allocator ran out of memory."""
     text = str(error).lower()
-    phrases = ("t allocate memory", "cannot allocate memory", "out of memory")
+    phrases = ("t allocate memory", "cannot allocate memory", "out of memory", "_status_alloc_failed")
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(phrase in text for phrase in phrases)
