@@ -322,6 +322,21 @@ def test_the_step_of_scores_is_their_smallest_difference_above_rounding(unit: fl
     assert read_scores(apart).step("a") == pytest.approx(2e-6, rel=1e-6)
 
 
+def test_missing_cells_of_every_type_of_pandas_are_empty() -> None:
+    """An integer, a text and a float column without a value have ``NA``, ``NA`` and ``nan``."""
+    rows = made_up()
+    frame = pd.DataFrame(
+        [(target, source or None, seed, score) for target, source, seed, score in rows], columns=COLUMNS
+    )
+    plain = read_scores(frame).by_key
+    nullable = frame.convert_dtypes()
+    assert any(cell is pd.NA for cell in nullable["source"])
+    assert read_scores(nullable).by_key == plain == {row[:3]: row[3] for row in rows}
+    nullable.loc[3, "seed"] = pd.NA
+    with pytest.raises(InputError, match="row 4: seed: found an empty text; expected a whole number"):
+        read_scores(nullable)
+
+
 def test_points_are_fractions_times_100(tmp_path: Path) -> None:
     rows = made_up()
     points = [(*row[:3], 100 * row[3]) for row in rows]

@@ -111,6 +111,6 @@ def _text(cell: object) -> str:
         return str(int(cell))
     if isinstance(cell, list | tuple):
         return " ".join(map(str, cell))
-    if cell is None or cell != cell or type(cell).__name__ in ("NAType", "NaTType"):  # NaN is not itself
+    if cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell:  # NaN is not itself, NA not a bool
         return ""
     return str(cell)
