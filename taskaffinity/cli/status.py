@@ -229,7 +229,8 @@ def _outlook(now: Status) -> str:
     time_left = "the time left is unknown until a run has finished"
     if now.seconds_left is not None:
         at_once = f"{running} at once" if running > 1 else "one after the other"
-        time_left = f"about {duration(now.seconds_left)} left, {at_once}, estimated from finished runs"
+        source = "finished runs" if now.count("done") else "the progress of running runs"
+        time_left = f"about {duration(now.seconds_left)} left, {at_once}, estimated from {source}"
     if running:
         return time_left
     return f"nothing is running; {time_left}; {again}"

@@ -100,9 +100,10 @@ class HeartbeatWriter:
         self._continued_in: int | None = None
         self.remove()  # a killed process leaves its heartbeat
 
-    def continue_in(self, epoch: int) -> None:
-        """Note that an interrupted run continues in this epoch."""
+    def continue_in(self, epoch: int, dev: Mapping[str, float]) -> None:
+        """Note that an interrupted run continues in this epoch, and the last dev scores; the first step writes them."""
         self._continued_in = epoch
+        self._dev.update(dev)
 
     def start_epoch(self, number: int, n_batches: int, n_done: int = 0) -> None:
         """Note that an epoch begins, or continues after some of its mini-batches."""

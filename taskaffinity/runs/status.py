@@ -165,5 +165,7 @@ def _seconds_left(
         return study.cost(spec) * sum_spent / sum_cost
 
     left = sum(expected(spec) for spec, state in states.items() if state == "to do")
-    left += sum(max(0.0, expected(spec) - spent) for spec, spent in running.items())
+    for spec, spent in running.items():  # a resumed run began anew, so its time so far says nothing on its share
+        is_resumed = spec in beats and beats[spec].continued_in is not None
+        left += expected(spec) * (1 - beats[spec].share_of_run) if is_resumed else max(0.0, expected(spec) - spent)
     return left / max(1, len(running))

@@ -35,6 +35,8 @@ class Course:
         self._running: tuple[str, ...] = ()
         self._ended: list[EndedRun] = []
         self._beats: dict[str, Heartbeat] = {}
+        self._before: dict[str, float] = {}
+        """Share of a run that was done before this command: that of its first heartbeat if it was resumed."""
         self._read_at = 0.0
         self._left = TimeLeft(sum(self._costs.values()), is_seconds=is_seconds)
 
@@ -44,12 +46,11 @@ class Course:
             self._running = event
             return
         spec, reason = event.spec, event.reason
+        cost = self._costs[spec.run_id] * (1 - self._before.get(spec.run_id, 0.0))
         if reason is None:
-            self._ended_cost += self._costs[spec.run_id]
+            self._ended_cost += cost
         else:
-            self._left.drop(
-                self._costs[spec.run_id]
-            )  # this machine has not trained it, so it says nothing on its speed
+            self._left.drop(cost)  # this machine has not trained it, so it says nothing on its speed
         self._running = tuple(name for name in self._running if name != spec.run_id)
         if reason is None:
             self._report.trained.append(spec)
@@ -64,7 +65,7 @@ class Course:
         """Return the progress now; a run that ended is in one ``Progress`` only."""
         self._read_heartbeats()
         beats = {name: beat for name, beat in self._beats.items() if name in self._running}
-        done_cost = self._ended_cost + sum(self._costs[name] * beat.share_of_run for name, beat in beats.items())
+        done_cost = self._ended_cost + sum(self._costs[name] * self._share_here(name) for name in beats)
         report, ended = self._report, tuple(self._ended)
         self._ended.clear()
         n_done = self._n_before + len(report.trained) + len(report.found)
@@ -78,6 +79,14 @@ class Course:
         self._read_at = now
         read = {name: Heartbeat.read(self._store.root / "runs" / name) for name in self._running}
         self._beats = {name: beat for name, beat in read.items() if beat is not None}
+        for name, beat in self._beats.items():
+            if name not in self._before:
+                self._before[name] = beat.share_of_run if beat.continued_in is not None else 0.0
+                self._left.drop(self._costs[name] * self._before[name])
+
+    def _share_here(self, name: str) -> float:
+        """Return the share of a running run that this command has trained."""
+        return max(0.0, self._beats[name].share_of_run - self._before[name])
 
     def _trained(self, spec: RunSpec) -> EndedRun:
         if spec.probe is not None:

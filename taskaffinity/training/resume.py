@@ -122,9 +122,7 @@ class Checkpoints(NoCheckpoints):
             result.weights.setdefault(int(epoch), {})[key] = value
         result.weights = dict(sorted(result.weights.items()))
         if heartbeat is not None:
-            heartbeat.continue_in(state.epoch)
-            if state.history:
-                heartbeat.score(state.history[-1]["dev"])
+            heartbeat.continue_in(state.epoch, state.history[-1]["dev"] if state.history else {})
 
     def _end_if_asked(self) -> None:
         """After SIGTERM, write a checkpoint and raise ``Terminated``."""

@@ -20,6 +20,7 @@ from command_line import WITHOUT_TORCH, command, process
 from fake_studies import fill, latent_counts, make_study, write_estimates
 
 from taskaffinity.analysis.estimates.design_file import write_design
+from taskaffinity.cli.status import _outlook
 from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import Status, status_of
@@ -158,6 +159,28 @@ def test_time_left_goes_by_like_runs_and_is_shared_by_those_under_way(tmp_path: 
     assert current_status(study, store).seconds_left == pytest.approx(5 * 60)
     with held(store, pairs[1]), held(store, pairs[2]):
         assert current_status(study, store).seconds_left == pytest.approx((3 * 60 + 2 * 60) / 2, abs=20)
+
+
+def test_the_time_left_of_a_resumed_run_follows_from_its_share(tmp_path: Path) -> None:
+    """Its process began a moment ago, with three of four epochs done."""
+    study, store, pairs = half_done(tmp_path)
+    with held(store, pairs[0]):
+        beat = {"epoch": 4, "epochs": 4, "share": 0.0, "continued_in": 4}
+        (store.folder(pairs[0]) / "progress.json").write_text(json.dumps(beat))
+        assert current_status(study, store).seconds_left == pytest.approx(5 * 20 + 20 / 4, abs=1)
+
+
+def test_the_outlook_says_what_the_time_left_was_estimated_from(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    study.write(tmp_path)
+    store, spec = RunStore(tmp_path), next(iter(study.plan))
+    with held(store, spec):
+        long_ago = time.time() - 100
+        os.utime(store.folder(spec) / "spec.json", (long_ago, long_ago))
+        (store.folder(spec) / "progress.json").write_text(json.dumps({"epoch": 1, "epochs": 4, "share": 0.5}))
+        assert _outlook(current_status(study, store)).endswith("estimated from the progress of running runs")
+        fill(study, tmp_path, COUNTS, skip=lambda other: other.task_names != ("b",))
+        assert _outlook(current_status(study, store)).endswith("estimated from finished runs")
 
 
 def test_the_time_left_of_a_large_study_asks_for_the_cost_of_each_run_a_few_times(

@@ -42,10 +42,11 @@ def test_it_tells_epoch_share_speed_and_last_scores(tmp_path: Path, clock: Clock
 
 def test_a_resumed_run_says_where_and_its_share_is_never_above_one(tmp_path: Path, clock: Clock) -> None:
     writer = HeartbeatWriter(tmp_path, 4)
-    writer.continue_in(2)
+    writer.continue_in(2, {"a": 0.5})
+    assert Heartbeat.read(tmp_path) is None  # it would say that nothing is done
     writer.start_epoch(2, 5, 3)
     writer.step(8)
-    assert (beat := Heartbeat.read(tmp_path)) == Heartbeat(2, 4, 0.8, continued_in=2)
+    assert (beat := Heartbeat.read(tmp_path)) == Heartbeat(2, 4, 0.8, dev={"a": 0.5}, continued_in=2)
     assert beat is not None
     assert not beat.has_pace
     for _ in range(2):  # a batch more than was expected
