@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
 
 from taskaffinity.runs.spec import RunSpec
@@ -54,17 +54,21 @@ def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: 
     if ray := initialized_ray():
         yield from _counted(_train(ray, arguments, store, resources), report)
         return
-    left, began = dict(arguments), time.time()
+    left, running = dict(arguments), tuple[str, ...]()
+    interrupted = set[str]()
     with RaySessions(resources) as sessions:
         while left:
             try:
                 for event in _counted(sessions.call(_train, list(left.items()), store, resources), report):
                     if isinstance(event, Finished):
                         del left[event.spec]
-                    yield _ours(event, store, began)
+                    else:
+                        running = event
+                    yield _ours(event, interrupted)
             except RayEnded as error:
                 if not error.is_final:
                     continue
+                interrupted.update(running)
                 for spec in left:
                     store.fail(spec, str(error))
                     yield Finished(spec, str(error))
@@ -80,9 +84,15 @@ def _counted(messages: Generator[Any, Any, None], report: Report) -> Iterator[Ev
         messages.close()
 
 
-def _ours(event: Event, store: RunStore, began: float) -> Event:
-    """Return the event; a run that was stored just before Ray ended counts as trained."""
-    if isinstance(event, Finished) and event.reason == FOUND_DONE and (store.claimed_at(event.spec) or 0) >= began:
+def _ours(event: Event, interrupted: Collection[str]) -> Event:
+    """Return the event; a run that was stored just before Ray ended counts as trained.
+
+    Parameters
+    ----------
+    interrupted : collection of str
+        Names of the runs that were running when Ray ended.
+    """
+    if isinstance(event, Finished) and event.reason == FOUND_DONE and event.spec.run_id in interrupted:
         return Finished(event.spec, None)
     return event
 

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import pytest
 
 from taskaffinity.errors import InputError
+from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import on_ray, ray_driver, ray_process
 from taskaffinity.schedule.ray_process import RayEnded, RaySessions
@@ -116,6 +117,10 @@ def all_end(pids: tuple[int, ...]) -> bool:
     return not any(map(is_alive, pids))
 
 
+in_session = train_and_store
+"""What a session trains a run with."""
+
+
 class TestRayThatEnds:
     """A substitute for the process that talks to Ray; it ends when the test says so."""
 
@@ -124,6 +129,8 @@ class TestRayThatEnds:
 
         ends: ClassVar[list[int]] = []
         is_over: ClassVar[list[bool]] = []
+        stores_last = False
+        """Whether each session that ends has just stored one more run."""
 
         def call(self, function: Any, *arguments: Any) -> Any:
             specs = arguments[0]
@@ -137,8 +144,11 @@ class TestRayThatEnds:
             lives = self.ends.pop(0) if self.ends else len(specs)
             for n, (spec, settings) in enumerate(specs):
                 if n == lives:
+                    if self.stores_last:
+                        yield (spec.run_id,)
+                        train_and_store(spec, settings)
                     raise RayEnded("Ray ended (its gcs_server was killed or crashed)", is_final=not self.ends)
-                outcome = train_and_store(spec, settings)
+                outcome = in_session(spec, settings)
                 yield (spec.run_id,)
                 yield Finished(spec, outcome)
 
@@ -159,6 +169,30 @@ class TestRayThatEnds:
         report = train(2, 1, 0, 99)
         assert (len(report.trained), report.found, report.failed) == (6, [], {})
         assert len(set(report.trained)) == 6
+
+    def test_a_run_that_another_command_trained_is_not_one_of_this_command(
+        self, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Even if it began after this command."""
+        by_other: list[RunSpec] = []
+
+        def after_another(spec: RunSpec, settings: Any) -> str | None:
+            if spec.seed == 0:
+                assert train_and_store(spec, settings) is None
+                by_other.append(spec)
+            return train_and_store(spec, settings)
+
+        monkeypatch.setattr(sys.modules[__name__], "in_session", after_another)
+        report = train()
+        assert report.found == by_other
+        assert {spec.seed for spec in report.trained} == {1}
+
+    def test_a_run_that_was_stored_just_before_ray_ended_counts_as_trained(
+        self, train: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(self.Sessions, "stores_last", True)
+        report = train(2, 99)
+        assert (len(report.trained), report.found, report.failed) == (6, [], {})
 
     def test_after_the_last_end_the_rest_has_failed(self, train: Callable[..., Any], tmp_path: Path) -> None:
         report = train(2, 1)
