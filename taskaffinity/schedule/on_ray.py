@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
 from typing import Any
@@ -34,6 +35,7 @@ _ARRIVAL_SECONDS = 2
 """Seconds that a network file system may take to show a file from another node."""
 CHECKPOINT_SECONDS = 10.0
 """Seconds that running runs have for their checkpoints after they were asked to end."""
+_FRAME = re.compile(r'\s*File "[^"]+", line \d+, in \S+')
 _NODE_ENDED = "Ray ended on this machine or on the node of the run"
 _NOT_ARRIVED = "its result did not arrive: --results must be on a path that all nodes share"
 
@@ -212,7 +214,9 @@ def _reason_from_ray(
             return outcome, True
         return _NOT_ARRIVED, False
     except ray.exceptions.RayTaskError as error:  # also a RayError, but of the run's code and not of its worker
-        return reason_for(error.cause), False
+        reason = reason_for(error.cause)
+        store.fail(spec, reason, _frames(str(error)))
+        return reason, True
     except ray.exceptions.RayError as error:
         if is_watched:
             time.sleep(2 * WATCH_SECONDS)  # if Ray itself ended, this process soon ends too
@@ -224,6 +228,11 @@ def _reason_from_ray(
 
 
 def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
+def _frames(trace: str) -> str:
+    """Return the places in a traceback of Ray, as ``trace_of`` does: a message or a line of code may quote a corpus."""
+    return "".join(f"{line}\n" for line in trace.splitlines() if _FRAME.fullmatch(line))
+
+
     until = time.monotonic() + _ARRIVAL_SECONDS
     while spec not in store:
         if time.monotonic() > until:

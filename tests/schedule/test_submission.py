@@ -301,9 +301,10 @@ def test_an_error_in_a_worker_is_told_as_it_is_and_is_no_lost_worker(tmp_path: P
         exceptions = ray.exceptions
 
         def get(self, reference: int) -> None:
-            raise ray.exceptions.RayTaskError("train_in_worker", "Traceback", denied).as_instanceof_cause()
+            trace = f'ray::train\n  File "/site/worker.py", line 7, in train_and_store\n    f("{text}")\nError: {text}'
+            raise ray.exceptions.RayTaskError("train_in_worker", trace, denied).as_instanceof_cause()
 
-    store, ray_of_one = RunStore(tmp_path), Failing({})
+    store, ray_of_one, text = RunStore(tmp_path), Failing({}), "the patient's own words"
     checkpoint = CheckpointFolder(store.folder(spec)).folder / f"{1:06d}-{7:09d}-{'0' * 64}.safetensors"
     checkpoint.parent.mkdir(parents=True)
     checkpoint.touch()  # a lost worker would have one more attempt for it
@@ -312,6 +313,9 @@ def test_an_error_in_a_worker_is_told_as_it_is_and_is_no_lost_worker(tmp_path: P
     assert [event for event in events if isinstance(event, Finished)] == [Finished(spec, said)]
     assert store.failure(spec) == said
     assert len(ray_of_one.handed) == 1
+    written = (store.folder(spec) / "error.txt").read_text(encoding="utf-8")
+    assert written == f'{said}\n  File "/site/worker.py", line 7, in train_and_store\n'
+    assert text not in written
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
