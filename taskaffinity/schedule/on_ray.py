@@ -68,9 +68,9 @@ def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: 
                         running = event
                     yield _ours(event, interrupted)
             except RayEnded as error:
+                interrupted.update(running)
                 if not error.is_final:
                     continue
-                interrupted.update(running)
                 for spec in left:
                     store.fail(spec, str(error))
                     yield Finished(spec, str(error))
@@ -112,8 +112,8 @@ def _train(
         demand = {"num_cpus": resources.cpus_per_run, "num_gpus": settings["gpu_share"]}
         return remote.options(name=spec.run_id, **demand).remote(spec, settings)
 
-    began = counted = time.time()
-    looked = 0.0
+    began = time.time()
+    counted, looked = time.monotonic(), -POLL_SECONDS
     submission = Submission(arguments, submit, at_once)
     checkpoints: dict[RunSpec, str] = {}  # the newest checkpoint of a run whose worker was lost
     try:
@@ -133,12 +133,13 @@ def _train(
                     submission.end(spec)
                     submission.fill()
                     yield Finished(spec, reason)
-            if time.time() - counted > _NODES_SECONDS:
+            now = time.monotonic()
+            if now - counted > _NODES_SECONDS:
                 submission.widen(fitting(_nodes(ray), resources))
-                counted = time.time()
-            if time.time() - looked < POLL_SECONDS:  # many runs may end at once, and each check asks the file system
+                counted = now
+            if now - looked < POLL_SECONDS:  # many runs may end at once, and each check asks the file system
                 continue
-            looked = time.time()
+            looked = now
             submission.put_back(lambda spec: not store.is_held(spec))
             claimed = ((spec, store.claimed_at(spec)) for spec in submission.pending.values())
             yield tuple(spec.run_id for spec, at in claimed if at is not None and at >= began)
@@ -227,12 +228,12 @@ def _reason_from_ray(
         return _describe_error(ray, error), False
 
 
-def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
 def _frames(trace: str) -> str:
     """Return the places in a traceback of Ray, as ``trace_of`` does: a message or a line of code may quote a corpus."""
     return "".join(f"{line}\n" for line in trace.splitlines() if _FRAME.fullmatch(line))
 
 
+def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
     until = time.monotonic() + _ARRIVAL_SECONDS
     while spec not in store:
         if time.monotonic() > until:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import errno
+import itertools
 import os
 import random
 import signal
@@ -312,10 +313,37 @@ def test_an_error_in_a_worker_is_told_as_it_is_and_is_no_lost_worker(tmp_path: P
     said = "/results/runs/a/.lock: Permission denied"
     assert [event for event in events if isinstance(event, Finished)] == [Finished(spec, said)]
     assert store.failure(spec) == said
-    assert len(ray_of_one.handed) == 1
     written = (store.folder(spec) / "error.txt").read_text(encoding="utf-8")
     assert written == f'{said}\n  File "/site/worker.py", line 7, in train_and_store\n'
     assert text not in written
+    assert len(ray_of_one.handed) == 1
+
+
+@pytest.mark.parametrize("n_asked", [9, 10, 11])
+def test_a_clock_that_is_set_back_does_not_stop_the_progress(
+    n_asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock:
+        monotonic, sleep, n = staticmethod(time.monotonic), staticmethod(time.sleep), 0
+
+        def time(self) -> float:
+            self.n += 1
+            return time.time() - 3600 * (self.n > n_asked)
+
+    class Waiting(FakeRay):
+        def wait(self, references: list[int], timeout: float, num_returns: int = 1) -> tuple[list[int], list[int]]:
+            time.sleep(0.01)
+            return [], references
+
+        def cancel(self, reference: int, force: bool = False) -> None:
+            return
+
+    monkeypatch.setattr(on_ray, "time", Clock())
+    monkeypatch.setattr(on_ray, "POLL_SECONDS", 0.01)
+    spec, asked = RunSpec((("a", "f1"),), ENCODER, 0, Recipe()), itertools.count()
+    monkeypatch.setattr(Submission, "fill", lambda _, real=Submission.fill: next(asked) < 200 and real(_))
+    events = list(on_ray._train(Waiting({}), [(spec, {"gpu_share": 0.0})], RunStore(tmp_path), Resources()))
+    assert len(events) > 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
