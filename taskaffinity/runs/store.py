@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
 
 from taskaffinity.atomic import atomic_write, remove_litter
-from taskaffinity.errors import printable
+from taskaffinity.errors import InputError, printable
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.external.packed_runs import PackedFile
 from taskaffinity.runs.files import write_json
@@ -251,11 +251,15 @@ class RunStore:
         return all(self.has_model(spec, name) for name in spec.task_names)
 
     def fail(self, spec: RunSpec, reason: str, traceback: str = "") -> None:
-        """Write the reason (first line) and the traceback to ``error.txt`` in the run's folder."""
+        """Write the reason (first line) and the traceback to ``error.txt`` in the run's folder.
+
+        On a full disk or the like they are lost, and no error is raised, so that the other runs continue.
+        """
         folder = self.folder(spec)
-        folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(folder / "error.txt") as file:
-            file.write(f"{reason}\n{traceback}".encode())
+        with suppress(OSError, InputError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with atomic_write(folder / "error.txt") as file:
+                file.write(f"{reason}\n{traceback}".encode())
 
     def failure(self, spec: RunSpec) -> str | None:
         """Return why the last attempt of a run failed, in one line; None if it did not, or is done."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -99,8 +98,7 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
 def _failed(error: Exception, spec: RunSpec, store: RunStore) -> str:
     """Store why a run failed, so that the other runs continue; return the reason."""
     reason = reason_for(error)
-    with suppress(OSError):  # if no result can be written, writing the reason may fail too
-        store.fail(spec, reason, trace_of(error))
+    store.fail(spec, reason, trace_of(error))
     return reason
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -316,6 +317,25 @@ def claim_in_a_process(root: Path, connection: Any) -> None:
         with RunStore(root).claim(SPEC):
             connection.send("claimed")
     except AlreadyRunning as error:
+def test_a_reason_that_cannot_be_written_does_not_end_the_other_runs(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("taskaffinity.runs.store.atomic_write", full)
+    store.fail(SPEC, "diverged")
+    assert store.failure(SPEC) is None
+
+
+def test_a_file_in_the_place_of_a_folder_is_no_run(store: RunStore) -> None:
+    store.folder(SPEC).parent.mkdir(parents=True)
+    store.folder(SPEC).touch()
+    assert (store.get(SPEC), store.weights(SPEC), store.predictions(SPEC)) == (None, None, None)
+    assert (store.claimed_at(SPEC), store.failure(SPEC)) == (None, None)
+    assert SPEC not in store
+
+
         connection.send(str(error))
 
 
