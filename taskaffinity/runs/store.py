@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -21,12 +22,14 @@ from taskaffinity.runs.external.packed_runs import PackedFile
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.runs.stored.read_run import best_on_average, read_predictions, read_run
-from taskaffinity.runs.stored.run_files import head_path, is_locked, weights_path
+from taskaffinity.runs.stored.read_run import find_weights, read_predictions, read_run
+from taskaffinity.runs.stored.run_files import head_path, is_locked
 from taskaffinity.runs.stored.run_lock import AlreadyRunning as AlreadyRunning
 from taskaffinity.runs.stored.run_lock import held
 from taskaffinity.runs.stored.run_result import DamagedRun, check_file, read_result
 from taskaffinity.runs.stored.write_run import finish_replacement, replace_run
+
+T = TypeVar("T")
 
 _TRIES = 5
 """Number of attempts to read a run that another process is training."""
@@ -98,7 +101,7 @@ class RunStore:
         """Return when the run last began, in seconds since 1970; None if it never did."""
         try:
             return (self.folder(spec) / "spec.json").stat().st_mtime
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def is_held(self, spec: RunSpec) -> bool:
@@ -156,14 +159,24 @@ class RunStore:
         """
         if spec.is_external and (external := self._external.read().get(spec)) is not None:
             return external
+        kept = self._kept.get(spec.run_id)
+        if kept is None or kept[0] != self._state(spec):
+            kept = self._read_whole(spec, lambda: read_run(self.folder(spec), spec))
+            if kept is None:
+                raise MissingRuns(f"run {spec.run_id} is not in {self.root}")
+            self._kept[spec.run_id] = kept
+        return kept[1]
+
+    def _read_whole(self, spec: RunSpec, read: Callable[[], T]) -> tuple[_State, T] | None:
+        """Return what ``read`` returns, and the state of the run; None if the run is not done.
+
+        It is called again if another process replaced the run meanwhile, so no files of two trainings are mixed.
+        """
         for _ in range(_TRIES):
             if (state := self._state(spec)) is None:
                 break
-            kept = self._kept.get(spec.run_id)
-            if kept is not None and kept[0] == state:
-                return kept[1]
             try:
-                run = read_run(self.folder(spec), spec)
+                found = read()
             except FileNotFoundError:
                 continue
             except DamagedRun:
@@ -171,15 +184,14 @@ class RunStore:
                     raise
                 continue
             if self._state(spec) == state:
-                self._kept[spec.run_id] = (state, run)
-                return run
-        raise MissingRuns(f"run {spec.run_id} is not in {self.root}")
+                return state, found
+        return None
 
     def _state(self, spec: RunSpec) -> _State | None:
         """Return what changes if ``result.json`` is written again; None if it is missing."""
         try:
             status = os.stat(f"{self.root}/runs/{spec.run_id}/result.json")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
@@ -199,25 +211,17 @@ class RunStore:
         Without a task, it is the epoch with the best mean dev score over all tasks, among the epochs that were selected
         for any task. Of equal epochs, it is the first.
         """
-        folder = self.folder(spec)
-        try:
-            stored = read_result(folder, spec)
-        except FileNotFoundError:
-            return None
-        chosen = {name: outcome.epoch for name, outcome in stored.outcomes.items()}
-        epochs = {chosen[task]} if task else set(chosen.values())
-        path = weights_path(folder, best_on_average(folder, stored, epochs))
-        return path if path.is_file() else None
+        found = self._read_whole(spec, lambda: find_weights(self.folder(spec), spec, task))
+        return None if found is None else found[1]
 
     def predictions(self, spec: RunSpec) -> pa.Table | None:
         """Return the predictions of a finished run, one row per example; None if not stored.
 
         Raises ``DamagedRun`` if the file is broken or has changed since it was written.
         """
-        try:
-            return read_predictions(self.folder(spec), read_result(self.folder(spec), spec))
-        except FileNotFoundError:
-            return None
+        folder = self.folder(spec)
+        found = self._read_whole(spec, lambda: read_predictions(folder, read_result(folder, spec)))
+        return None if found is None else found[1]
 
     def check_file(self, spec: RunSpec, path: Path) -> None:
         """Raise ``DamagedRun`` if a file has changed since it was written; older runs are not checked."""
@@ -267,6 +271,6 @@ class RunStore:
             return None
         try:
             said = read_regular(self.folder(spec) / "error.txt").decode("utf-8", "replace")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return printable(said.partition("\n")[0])

@@ -23,6 +23,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import AlreadyRunning, MissingRuns, RunStore
+from taskaffinity.runs.stored.run_result import StoredResult, read_result
 from taskaffinity.tasks.metrics import METRICS
 
 SPEC = RunSpec((("a", "f1"), ("b", "f2")), EncoderRef("tiny", "e1"), 0, Recipe())
@@ -89,6 +90,33 @@ def test_what_many_runs_start_from_is_the_epoch_that_was_best_on_average(
     assert store.start(SPEC) is None
     paths[best].unlink()
     assert store.weights(SPEC) is None
+
+
+@pytest.mark.parametrize("kind", ["weights", "predictions"])
+def test_a_run_that_another_process_replaces_while_it_is_read_is_not_damaged(
+    kind: str, store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``result.json`` is still that of the first training, and the other files are those of the second one."""
+    rows = [{"epoch": epoch, "dev": {"a": 0.5, "b": 0.25}} for epoch in (1, 2)]
+    chosen = {"a": Outcome("accuracy", 1, 0.5, 0.5), "b": Outcome("pearson", 2, 0.25, 0.1)}
+    first = replace(RESULT, history=rows, outcomes=chosen, weights={epoch: {"x": np.ones(1)} for epoch in (1, 2)})
+    found = replace(RESULT.predictions["a/test"], predicted=("no", "no"))
+    second = replace(first, history=[{**row, "loss": {"a": 0.125}} for row in rows], predictions={"a/test": found})
+    store.write(first)
+    real, looks = read_result, iter([lambda: store.write(second), lambda: None, lambda: None])
+
+    def read(folder: Path, spec: RunSpec) -> StoredResult:
+        stored = real(folder, spec)
+        next(looks)()
+        return stored
+
+    monkeypatch.setattr("taskaffinity.runs.store.read_result", read)
+    if kind == "weights":
+        assert store.weights(SPEC) == store.folder(SPEC) / "model" / "epoch-1.safetensors"
+        return
+    table = store.predictions(SPEC)
+    assert table is not None
+    assert table["predicted"].to_pylist() == ["no", "no"]
 
 
 def test_predictions_are_a_table_by_id(store: RunStore) -> None:
@@ -289,6 +317,25 @@ def test_a_failure_is_its_reason_until_the_run_is_done(store: RunStore) -> None:
     assert store.failure(SPEC) is None
 
 
+def test_a_reason_that_cannot_be_written_does_not_end_the_other_runs(
+    store: RunStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr("taskaffinity.runs.store.atomic_write", full)
+    store.fail(SPEC, "diverged")
+    assert store.failure(SPEC) is None
+
+
+def test_a_file_in_the_place_of_a_folder_is_no_run(store: RunStore) -> None:
+    store.folder(SPEC).parent.mkdir(parents=True)
+    store.folder(SPEC).touch()
+    assert (store.get(SPEC), store.weights(SPEC), store.predictions(SPEC)) == (None, None, None)
+    assert (store.claimed_at(SPEC), store.failure(SPEC)) == (None, None)
+    assert SPEC not in store
+
+
 def test_trying_again_forgets_the_failure_and_says_what_is_tried_and_since_when(store: RunStore) -> None:
     assert store.claimed_at(SPEC) is None
     store.fail(SPEC, "diverged")
@@ -317,25 +364,6 @@ def claim_in_a_process(root: Path, connection: Any) -> None:
         with RunStore(root).claim(SPEC):
             connection.send("claimed")
     except AlreadyRunning as error:
-def test_a_reason_that_cannot_be_written_does_not_end_the_other_runs(
-    store: RunStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(path: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
-
-    monkeypatch.setattr("taskaffinity.runs.store.atomic_write", full)
-    store.fail(SPEC, "diverged")
-    assert store.failure(SPEC) is None
-
-
-def test_a_file_in_the_place_of_a_folder_is_no_run(store: RunStore) -> None:
-    store.folder(SPEC).parent.mkdir(parents=True)
-    store.folder(SPEC).touch()
-    assert (store.get(SPEC), store.weights(SPEC), store.predictions(SPEC)) == (None, None, None)
-    assert (store.claimed_at(SPEC), store.failure(SPEC)) == (None, None)
-    assert SPEC not in store
-
-
         connection.send(str(error))
 
 

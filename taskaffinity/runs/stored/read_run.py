@@ -17,7 +17,13 @@ from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.stored.counts import read_counts
 from taskaffinity.runs.stored.json_files import Finite, FiniteScore, parse_model
-from taskaffinity.runs.stored.run_files import HISTORY, PREDICTION_COLUMNS, PREDICTIONS, PROBABILITIES
+from taskaffinity.runs.stored.run_files import (
+    HISTORY,
+    PREDICTION_COLUMNS,
+    PREDICTIONS,
+    PROBABILITIES,
+    weights_path,
+)
 from taskaffinity.runs.stored.run_result import (
     RESULT,
     DamagedRun,
@@ -100,7 +106,19 @@ def _history(folder: Path, stored: StoredResult) -> StoredHistory:
     return StoredHistory(rows, len(epochs))
 
 
-def best_on_average(folder: Path, stored: StoredResult, epochs: Collection[int]) -> int:
+def find_weights(folder: Path, spec: RunSpec, task: str | None) -> Path | None:
+    """Return the file of ``RunStore.weights``, or None if it is not stored.
+
+    Raises ``FileNotFoundError`` if the run is not done, and ``DamagedRun`` as ``read_run``.
+    """
+    stored = read_result(folder, spec)
+    chosen = {name: outcome.epoch for name, outcome in stored.outcomes.items()}
+    epochs = {chosen[task]} if task else set(chosen.values())
+    path = weights_path(folder, _best_on_average(folder, stored, epochs))
+    return path if path.is_file() else None
+
+
+def _best_on_average(folder: Path, stored: StoredResult, epochs: Collection[int]) -> int:
     """Return the epoch with the best mean dev score over all tasks; the first of equals.
 
     Raises ``DamagedRun`` if there are several epochs and the history has no dev score.
