@@ -102,7 +102,8 @@ def rates_together(most: int, start: Callable[[], Member]) -> dict[int, float]:
     members: list[Member] = []
     rates: dict[int, float] = {}
     try:
-        members += [start() for _ in range(max(k for k in COUNTS if k <= most))]
+        for _ in range(max(k for k in COUNTS if k <= most)):
+            members.append(start())  # one by one: if one cannot start, those before it are ended
         ready, memory = [], []
         for member in members:
             with suppress(OSError, EOFError):

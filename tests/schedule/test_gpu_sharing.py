@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,6 +66,19 @@ class FakeMember:
 
 MPS = {1: 5_000.0, 2: 9_000.0, 4: 12_000.0, 8: 12_300.0}
 TURNS = {1: 5_000.0, 2: 5_200.0, 4: 5_100.0, 8: 4_000.0}
+
+
+def test_a_process_that_cannot_start_leaves_no_other_one() -> None:
+    gpu = Gpu(MPS)
+
+    def start() -> FakeMember:
+        if len(gpu.members) == 2:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")  # the limit of processes
+        return gpu.start()
+
+    with pytest.raises(BlockingIOError):
+        rates_together(4, start)
+    assert [member.is_ended for member in gpu.members] == [True, True]
 
 
 @pytest.mark.parametrize(
