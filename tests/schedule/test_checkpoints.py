@@ -8,15 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from finished_run import RESULT, SPEC
+from safetensors.numpy import save_file
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder
+from taskaffinity.runs.stored.checkpoint_files import CheckpointFolder, TrainingState
 from taskaffinity.schedule import worker
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Resources, RunOptions
@@ -95,6 +97,25 @@ def test_a_failed_run_keeps_its_checkpoint_unless_it_would_fail_again(
     spec = settings["spec"]
     assert train_and_store(spec, {**settings["settings"], "checkpoint_minutes": 1e-9}) is not None
     assert (RunStore(tmp_path).folder(spec) / "checkpoint").exists() is is_kept
+
+
+def test_a_damaged_checkpoint_says_whether_an_older_one_is_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A process that is killed before it removes the older one leaves two."""
+    files = CheckpointFolder(tmp_path)
+    kept = []
+    for epoch in (1, 2):
+        state = TrainingState("r", {}, epoch, 0, 0, 0.0, {}, [], {}, [])
+        kept.append(files._write(state, lambda path, about: save_file({"x": np.zeros(1)}, path, dict(about))))
+    kept[1].write_bytes(b"damaged")
+    found = files.read("r", {})
+    assert found is not None
+    assert found[0] == kept[0]
+    kept[0].write_bytes(b"damaged")
+    assert files.read("r", {}) is None
+    ends = [record.getMessage().rpartition("; ")[2] for record in caplog.records]
+    assert ends == ["an older one is read", "the run starts from its beginning"]
 
 
 def checkpoint_of(store: RunStore) -> Path:

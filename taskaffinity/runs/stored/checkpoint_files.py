@@ -36,6 +36,7 @@ FOLDER = "checkpoint"
 _FORMAT = 1
 _NAME = re.compile(r"(?P<epoch>\d{6})-(?P<batches>\d{9})-(?P<sha256>[0-9a-f]{64})\.safetensors")
 _STATE = "state"
+_FROM_START = "the run starts from its beginning"
 _LOG = logging.getLogger(__name__)
 
 
@@ -144,7 +145,7 @@ class CheckpointFolder:
         A checkpoint that is damaged, of another run or of other versions is removed, and one line is logged.
         """
         remove_litter(self.folder)
-        for path in self._files():
+        for path in (files := self._files()):
             try:
                 state = _checked(path)
                 if state.run_id != run_id:
@@ -153,12 +154,13 @@ class CheckpointFolder:
                     raise ValueError(f"of another version of {', '.join(changed)}")
                 return path, state
             except (OSError, ValueError, SafetensorError) as error:
-                self.refuse(path, str(error) if type(error) is ValueError else "damaged")
+                what = _FROM_START if path == files[-1] else "an older one is read"
+                self.refuse(path, str(error) if type(error) is ValueError else "damaged", what)
         return None
 
-    def refuse(self, path: Path, why: str) -> None:
-        """Remove a checkpoint that cannot be used, and log why in one line."""
-        _LOG.warning("%s: the checkpoint is removed: %s; the run starts from its beginning", self.folder, why)
+    def refuse(self, path: Path, why: str, what: str = _FROM_START) -> None:
+        """Remove a checkpoint that cannot be used, and log in one line why, and what follows."""
+        _LOG.warning("%s: the checkpoint is removed: %s; %s", self.folder, why, what)
         with suppress(OSError):
             path.unlink()
 
