@@ -145,6 +145,7 @@ COUNTS: Mapping[str, Callable[[Arrays], object]] = {
     "nothing": lambda arrays: arrays.clear(),
     "numbers in a row": lambda arrays: arrays.update({"a/test": arrays["a/test"].ravel()}),
     "no example": lambda arrays: arrays.update({"a/test": arrays["a/test"][:0]}),
+    "a number": lambda arrays: arrays.update({"a/test": np.array(1.0)}),
     "one more right": lambda arrays: put("a/test", (int(arrays["a/test"][:, 0].argmin()), 0), 1.0)(arrays),
     "dev in the place of test": swap("a/test", "a/dev"),
     "another task's": swap("a/test", "c/test"),

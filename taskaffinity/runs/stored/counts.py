@@ -143,7 +143,7 @@ def _check_all(folder: Path, stored: StoredResult, counts: Arrays) -> None:
             official[key] = outcome.metric
             if key not in counts and (is_test(split) or has_dev):
                 raise DamagedRun(folder / COUNTS, f"no counts of {shown(key)}")
-            if is_test(split) and not len(counts[key]):
+            if is_test(split) and not counts[key].size:
                 raise DamagedRun(folder / COUNTS, f"{key}: no example")
             if key in counts:
                 check_counts(folder, key, outcome.metric, counts[key], score)
