@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
+import signal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from taskaffinity import atomic
 from taskaffinity.errors import InputError
-from taskaffinity.runs.external.packed_runs import TargetRuns, checksum, write_packed
+from taskaffinity.runs.external import packed_runs
+from taskaffinity.runs.external.packed_runs import TargetRuns, checksum, replacing_packed
+from taskaffinity.runs.external.scores import read_scores
+from taskaffinity.runs.external.study import write_external
+from taskaffinity.runs.external.tables import given_runs
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.spec import EXTERNAL, RunSpec
+from taskaffinity.runs.spec import EXTERNAL, RunSpec, TaskRef
 from taskaffinity.runs.store import RunStore
+from taskaffinity.runs.study import StudiedTask, Study
 from taskaffinity.tasks.count_checks import compact
 from taskaffinity.tasks.metrics import GIVEN_SCORE
 
@@ -23,6 +33,11 @@ TARGETS = {
     "rte": TargetRuns("accuracy", ("", "mnli"), (0, 5), {"accuracy": compact(RIGHT)}, np.array([0, 1, 0])),
     "mnli": TargetRuns(GIVEN_SCORE, ("rte",), (5,), {GIVEN_SCORE: np.array([[[0.25, 1.0, 0.5]]])}),
 }
+
+
+def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
+    with replacing_packed(root, refs, targets):
+        pass
 
 
 def spec_of(seed: int, *names: str) -> RunSpec:
@@ -133,3 +148,49 @@ def test_damaged_bytes_are_one_line_or_change_nothing(tmp_path: Path) -> None:
             assert run is None or np.array_equal(run.counts["rte/test"], RIGHT[0])
     assert not any("\n" in line for line in said)
     assert len(said) > len(broken) / 2
+
+
+def study_of(suite: str) -> Study:
+    cards = tuple(StudiedTask(name, name, "unknown", GIVEN_SCORE, "unknown", {}) for name in ("rte", "mnli"))
+    return Study(suite, cards, EXTERNAL, Recipe(), (0,), (0,))
+
+
+def scored(score: float) -> dict[str, TargetRuns]:
+    rows = {"target": "rte", "source": "", "seed": 0}, {"target": "rte", "source": "mnli", "seed": 0}
+    pandas = pytest.importorskip("pandas")
+    return given_runs(read_scores(pandas.DataFrame([{**row, "score": score} for row in rows])))
+
+
+def test_without_room_for_the_runs_the_earlier_study_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores alone have no fingerprint: the earlier runs would be read as those of the new study."""
+    write_external(study_of("first"), scored(0.25), tmp_path)
+
+    class Full(io.BytesIO):
+        def write(self, content: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(packed_runs, "atomic_write", lambda path: Full())
+    with pytest.raises(OSError, match="No space left"):
+        write_external(study_of("second"), scored(0.5), tmp_path)
+    assert Study.load(tmp_path).suite == "first"
+    assert RunStore(tmp_path).read(spec_of(0, "rte")).outcomes["rte"].test == 0.25
+
+
+def test_a_command_that_is_killed_before_its_study_is_written_can_be_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not (child := os.fork()):
+        monkeypatch.setattr(Study, "write", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+        write_external(study_of("first"), scored(0.25), tmp_path)
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    assert list(tmp_path.glob("runs/.*"))
+    write_external(study_of("first"), scored(0.25), tmp_path)
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["external.npz"]
+
+
+def test_two_commands_write_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(atomic, "LONGEST_WAIT", 0.1)
+    with atomic.exclusive(tmp_path), pytest.raises(InputError, match="another process has been writing here"):
+        write_external(study_of("first"), scored(0.25), tmp_path)
+    assert not (tmp_path / "study.json").exists()

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from taskaffinity.atomic import write_atomic
+from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import InputError
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.external.keys import target_of, test_set_of
@@ -155,8 +155,9 @@ class PackedFile:
         return self._kept[1]
 
 
-def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> None:
-    """Write ``runs/external.npz`` of a results folder atomically, replacing an older one."""
+@contextmanager
+def replacing_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, TargetRuns]) -> Iterator[None]:
+    """Write ``runs/external.npz`` of a results folder, which replaces an older one when the block succeeds."""
     rows = [[*ref, targets[ref[0]].metric if ref[0] in targets else ""] for ref in refs]
     further: dict[str, list[str]] = {}
     for name in targets:
@@ -175,7 +176,12 @@ def write_packed(root: Path, refs: Sequence[TaskRef], targets: Mapping[str, Targ
     arrays[_CHECKSUM] = checksum(arrays)
     content = io.BytesIO()
     np.savez_compressed(content, allow_pickle=False, **arrays)
-    write_atomic(root / "runs" / FILE, content.getvalue())
+    path = root / "runs" / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        file.write(content.getvalue())
+        file.flush()
+        yield
 
 
 def checksum(arrays: Mapping[str, Array]) -> npt.NDArray[np.uint8]:

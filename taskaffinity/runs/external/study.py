@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from taskaffinity.atomic import exclusive
 from taskaffinity.errors import InputError, as_user_error
-from taskaffinity.runs.external.packed_runs import TargetRuns, write_packed
+from taskaffinity.runs.external.packed_runs import TargetRuns, replacing_packed
 from taskaffinity.runs.study import FILES, Study, studies_in
 
 
@@ -22,16 +23,17 @@ def write_external(study: Study, targets: Mapping[str, TargetRuns], root: Path, 
         If the folder holds runs that were trained there; unless ``overwrite``, if it holds tasks or seeds that the
         tables lack.
     """
-    _check_folder(study, root, overwrite=overwrite)
-    study.write(root)  # first: runs without a study would look like runs that were trained here
-    write_packed(root, study.refs, targets)
+    with exclusive(root):  # the study and the runs of one command
+        _check_folder(study, root, overwrite=overwrite)
+        with replacing_packed(root, study.refs, targets):  # if the runs have no room, the earlier study stays
+            study.write(root)  # first: runs without a study would look like runs that were trained here
 
 
 def _check_folder(study: Study, root: Path, *, overwrite: bool) -> None:
     with as_user_error():
         stored = studies_in(root)
     others = [other for other in stored if not other.is_external]
-    if others or (not stored and (root / "runs").is_dir() and any((root / "runs").iterdir())):
+    if others or (not stored and any((root / "runs").glob("[!.]*"))):  # a killed command may have left a hidden file
         raise InputError(f"{root}: holds runs that were trained here; give another --results")
     for other in stored:
         names = {task.name for task in study.tasks}
