@@ -31,6 +31,7 @@ PAIRS = Study(
     single_recipes={"a": Recipe(batch_size=7)},
     versions={"torch": "2"},
 )
+ONE_TASK = dataclasses.asdict(PAIRS.tasks[0])
 STAGES = replace(PAIRS, design="full", interim_seeds=(), finetune={name: Recipe() for name in "ab"})
 LONG = "x" * 200_000
 VALUES = (
@@ -102,6 +103,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("interim_seeds", [3, 2], "interim_seeds do not rise to the number of seeds"),
     ("single_recipes", {"c": {}}, "single_recipes of 'c', which is no task of the study"),
     ("finetune", {"a": {"batch_size": 0}}, "finetune.a.batch_size is 0; expected greater than or equal to 1"),
+    ("tasks", [{**ONE_TASK, "sizes": {"train": 0, "test": 3}}], "tasks has 'a' without a training example"),
     (LONG, 1, "unknown key a key of 200000 characters"),
 ]
 

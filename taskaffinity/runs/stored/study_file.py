@@ -102,6 +102,8 @@ def _check(study: Any, design: str) -> None:
     for card in study.tasks:
         if card.metric not in METRICS:
             raise ValueError(f"metric {shown(card.metric)}, which is none of {', '.join(METRICS)}")
+        if not study.is_external and card.sizes.get("train", 1) < 1:  # times left are shares of the training examples
+            raise ValueError(f"tasks has {shown(card.name)} without a training example")
         if (illegal := next((name for name in card.test_sets if not is_name(name)), None)) is not None:
             raise ValueError(f"test set {shown(illegal)}; expected {A_NAME}")
     if len(set(names)) < len(names):
