@@ -30,10 +30,9 @@ def run_sequential(
         standing = follow(study, arms, rule, margins, lambda spec: spec in store or spec in total.failed)
         needed = required_runs(study, standing)
         total.planned = len(needed)
-        part = Plan.of(spec for spec in pending(needed) if spec not in total.failed)
-        if not part.specs:
+        if all(spec in total.failed for spec in pending(needed)):
             return total
-        report = train(part)
+        report = train(Plan.of(spec for spec in needed if spec not in total.failed))  # progress counts finished runs
         total.trained += report.trained
         total.found += report.found
         total.failed |= report.failed

@@ -14,6 +14,7 @@ import pytest
 
 from taskaffinity.errors import InputError
 from taskaffinity.runs.files import write_json
+from taskaffinity.runs.plan import Plan
 from taskaffinity.runs.recipe import FINETUNE, FROM_SCRATCH, PAPER_REFINE, REFINE
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef
@@ -21,6 +22,7 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Design, Study
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Resources, RunOptions
+from taskaffinity.studies import sequential
 from taskaffinity.studies.compatibility import check_compatible, describe_replaced
 from taskaffinity.studies.defaults import default_finetune, default_recipe, default_single, scored_by_protocol
 from taskaffinity.studies.define import define, define_search
@@ -391,6 +393,32 @@ def test_a_sequential_design_with_an_invalid_rule_is_refused_in_one_line(
     path.write_text(json.dumps({**json.loads(path.read_text()), "rule": rule}))
     with pytest.raises(InputError, match=r"study\.json: not a study of this version"):
         check_compatible(sequential, tmp_path)
+
+
+def test_the_progress_of_a_sequential_design_counts_the_runs_that_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the first interim analysis four runs of six, of which an earlier command has trained two; one fails."""
+    study, _ = define(stand_in("clinical"), seeds=range(3), interim_seeds=(2, 3))
+    runs = study.plan.specs[:6]
+    done, needed, seen = set(runs[:2]), iter([runs[:4], runs, runs]), list[tuple[int, int]]()
+    for name in ("read_arms", "margins_of", "follow"):
+        monkeypatch.setattr(sequential, name, lambda *_: None)
+    monkeypatch.setattr(sequential, "required_runs", lambda *_: Plan(next(needed)))
+
+    def train(plan: Plan) -> Report:
+        seen.append((len(plan), sum(spec in done for spec in plan)))
+        report = Report(trained=[spec for spec in plan if spec not in done and spec != runs[3]])
+        report.failed = {spec: "diverged" for spec in plan if spec == runs[3]}
+        done.update(report.trained)
+        return report
+
+    total = sequential.run_sequential(
+        study,
+        done,
+        train,
+        lambda plan: [spec for spec in plan if spec not in done],  # type: ignore[arg-type]
+    )
+    assert seen == [(4, 2), (5, 3)]
+    assert (total.planned, total.trained, list(total.failed)) == (6, [runs[2], *runs[4:]], [runs[3]])
 
 
 def test_a_sequential_design_over_a_run_with_torn_counts_is_refused_in_one_line(tmp_path: Path) -> None:
