@@ -222,7 +222,7 @@ def _new_name(path: Path, kind: str, mode: int) -> tuple[Path, int]:
         beside = path.with_name(f".{target}.{_machine()}-{secrets.token_hex(4)}.{kind}")
         descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for a process that has just taken the name for litter
         if os.fstat(descriptor).st_nlink:
             return beside, descriptor
         os.close(descriptor)  # another process removed it as litter before it was locked

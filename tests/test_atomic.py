@@ -105,6 +105,34 @@ def test_what_a_living_process_writes_is_no_litter(tmp_path: Path) -> None:
     assert hidden(tmp_path) == []
 
 
+def test_a_name_that_another_process_is_about_to_remove_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It looks for litter between the creation of the name and its lock."""
+    real, removals = fcntl.flock, list[threading.Thread]()
+
+    def remove(path: Path, descriptor: int) -> None:
+        time.sleep(0.05)
+        path.unlink()
+        os.close(descriptor)
+
+    def flock(descriptor: int, how: int) -> None:
+        if not removals:
+            [path] = tmp_path.iterdir()
+            other = os.open(path, os.O_RDWR)
+            real(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            removals.append(threading.Thread(target=remove, args=[path, other]))
+            removals[0].start()
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with atomic_write(tmp_path / "a") as file:
+        removals[0].join()
+        file.write(NEW)
+    assert (tmp_path / "a").read_bytes() == NEW
+    assert hidden(tmp_path) == []
+
+
 def kill_while_writing(tmp_path: Path) -> None:
     """Leave a temporary file and a temporary folder of a process that is no more."""
     child = os.fork()
