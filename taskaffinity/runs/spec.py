@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -194,7 +193,7 @@ class RunSpec:
         return hashlib.sha256(text.replace('"recipe": null', _recipe_text(self.recipe), 1).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the spec as JSON values, for ``from_dict``."""
+        """Return the spec as JSON values, which ``parse_model`` reads."""
         content = dataclasses.asdict(self)
         content["tasks"] = [list(task) for task in self.tasks]
         content["parent"] = self.parent.to_dict() if self.parent else None
@@ -203,19 +202,6 @@ class RunSpec:
         if self.probe is None:
             del content["probe"]
         return content
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> RunSpec:
-        return cls(
-            tasks=tuple((name, fingerprint) for name, fingerprint in content["tasks"]),
-            encoder=EncoderRef(**content["encoder"]),
-            seed=content["seed"],
-            recipe=Recipe(**content["recipe"]),
-            parent=cls.from_dict(content["parent"]) if content["parent"] else None,
-            variant=content.get("variant", "plain"),
-            partner=tuple(content["partner"]) if content.get("partner") else None,
-            probe=Probe(**content["probe"]) if content.get("probe") else None,
-        )
 
 
 _SORTED = json.JSONEncoder(sort_keys=True)

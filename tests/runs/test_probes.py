@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import combinations, permutations
 
@@ -18,6 +19,7 @@ from taskaffinity.runs.probes import (
 )
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
 
@@ -181,6 +183,6 @@ def test_every_setting_of_a_probe_changes_the_run(changes: dict[str, float]) -> 
 
 
 def test_a_probe_is_read_from_its_dictionary() -> None:
-    assert RunSpec.from_dict(PROBE.to_dict()) == PROBE
+    assert parse_model(json.dumps(PROBE.to_dict()), RunSpec) == PROBE
     assert target_only(PROBE, 2).task_names == ("a",)
-    assert RunSpec.from_dict(target_only(PROBE, 2).to_dict()) == target_only(PROBE, 2)
+    assert parse_model(json.dumps(target_only(PROBE, 2).to_dict()), RunSpec) == target_only(PROBE, 2)

@@ -16,6 +16,7 @@ import pytest
 from taskaffinity.runs.recipe import FROM_SCRATCH, OF_THE_PAPER, PAPER_REFINE, REFINE, Recipe
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec, Variant
+from taskaffinity.runs.stored.json_files import parse_model
 
 ENCODER = EncoderRef("tiny", "e1")
 PAIR = RunSpec((("a", "f1"), ("b", "f2")), ENCODER, 0, Recipe())
@@ -150,7 +151,7 @@ def test_equal_specs_are_the_same_run_whatever_the_type_of_their_numbers() -> No
     "spec", [PAIR, CHILD, CHANGES["seed"], *VARIANTS.values()], ids=["pair", "child", "other seed", *VARIANTS]
 )
 def test_a_spec_comes_back_from_json_and_from_a_pickle(spec: RunSpec) -> None:
-    for again in (RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))), pickle.loads(pickle.dumps(spec))):
+    for again in (parse_model(json.dumps(spec.to_dict()), RunSpec), pickle.loads(pickle.dumps(spec))):
         assert again == spec
         assert again.run_id == spec.run_id
         assert again.encoder.name == spec.encoder.name
@@ -158,8 +159,8 @@ def test_a_spec_comes_back_from_json_and_from_a_pickle(spec: RunSpec) -> None:
 
 def test_the_id_is_the_same_in_every_process() -> None:
     code = (
-        "import json, sys; from taskaffinity.runs.spec import RunSpec; "
-        "print(RunSpec.from_dict(json.loads(sys.argv[1])).run_id)"
+        "import sys; from taskaffinity.runs.spec import RunSpec; "
+        "from taskaffinity.runs.stored.json_files import parse_model; print(parse_model(sys.argv[1], RunSpec).run_id)"
     )
     run_ids = {
         subprocess.run(
@@ -282,7 +283,9 @@ def test_a_setting_that_is_none_is_as_if_it_were_not_there(monkeypatch: pytest.M
 
 def test_a_variant_that_is_not_known_is_refused() -> None:
     with pytest.raises(ValueError, match="variant"):
-        RunSpec.from_dict({**SINGLE.to_dict(), "variant": "thirds"})
+        parse_model(json.dumps({**SINGLE.to_dict(), "variant": "thirds"}), RunSpec)
+    with pytest.raises(ValueError, match="no variant 'thirds'; there are plain"):
+        replace(SINGLE, variant="thirds")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

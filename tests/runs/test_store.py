@@ -23,6 +23,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.result import Outcome, Predictions, RunResult
 from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import AlreadyRunning, MissingRuns, RunStore
+from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.runs.stored.run_result import StoredResult, read_result
 from taskaffinity.tasks.metrics import METRICS
 
@@ -345,7 +346,7 @@ def test_trying_again_forgets_the_failure_and_says_what_is_tried_and_since_when(
         claimed = store.claimed_at(SPEC)
         assert claimed is not None
         assert claimed >= before
-        assert RunSpec.from_dict(read_json(store.folder(SPEC) / "spec.json")) == SPEC
+        assert parse_model((store.folder(SPEC) / "spec.json").read_bytes(), RunSpec) == SPEC
     assert SPEC not in store
 
 
