@@ -50,6 +50,8 @@ DEFAULT_OPTIONS = RunOptions()
 
 
 CGROUPS = Path("/sys/fs/cgroup")
+_UNITS = 10_000
+"""Ray counts a share of a GPU in whole units of 1/10,000, and cuts off the rest."""
 
 
 def usable_cpus() -> int:
@@ -99,7 +101,7 @@ def fitting(nodes: Sequence[Mapping[str, float]], resources: Resources) -> int:
         at_once = int(node.get("CPU", 0) // resources.cpus_per_run)
         if resources.gpus_per_run:
             share, gpus = resources.gpus_per_run, int(node.get("GPU", 0))
-            on_gpus = gpus * int(1 / share + 1e-9) if share <= 1 else int(gpus // share)
+            on_gpus = gpus * (_UNITS // int(share * _UNITS)) if share <= 1 else int(gpus // share)
             at_once = min(at_once, on_gpus)
         total += at_once
     return total
