@@ -26,6 +26,7 @@ from taskaffinity.schedule.worker import (
     Arguments,
     Event,
     Finished,
+    is_done,
     reason_for,
 )
 
@@ -71,7 +72,10 @@ def on_ray(arguments: Arguments, store: RunStore, resources: Resources, report: 
                 interrupted.update(running)
                 if not error.is_final:
                     continue
-                for spec in left:
+                for spec, settings in left.items():
+                    if _was_stored(spec, store, settings):
+                        yield _ours(Finished(spec, FOUND_DONE), interrupted)
+                        continue
                     store.fail(spec, str(error))
                     yield Finished(spec, str(error))
                 return
@@ -97,6 +101,14 @@ def _ours(event: Event, interrupted: Collection[str]) -> Event:
     if isinstance(event, Finished) and event.reason == FOUND_DONE and event.spec.run_id in interrupted:
         return Finished(event.spec, None)
     return event
+
+
+def _was_stored(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> bool:
+    """Return whether a run is done, though no event said so."""
+    try:
+        return is_done(spec, store, settings)
+    except ValueError:  # a damaged one
+        return False
 
 
 def _train(

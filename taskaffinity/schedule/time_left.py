@@ -43,7 +43,7 @@ class TimeLeft:
         self._shown: float | None = None
 
     def drop(self, cost: float) -> None:
-        """Take a run out of the total: it failed, or another command has trained it."""
+        """Take a run, or a part of it, out of the total: it failed, or another command has trained it."""
         self._total -= cost
 
     def update(self, done: float, workers: int) -> float | None:

@@ -64,7 +64,7 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
     """
     store = RunStore(settings["root"])
     try:
-        return FOUND_DONE if _is_done(spec, store, settings) else _claim_and_train(spec, store, settings)
+        return FOUND_DONE if is_done(spec, store, settings) else _claim_and_train(spec, store, settings)
     except AlreadyRunning:
         return ALREADY_RUNNING
     except Exception as error:  # raised before the training, such as by the lock or by a damaged run
@@ -73,7 +73,7 @@ def train_and_store(spec: RunSpec, settings: Mapping[str, Any]) -> str | None:
 
 def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> str | None:
     with store.claim(spec):
-        if _is_done(spec, store, settings):  # another process finished it since the first look
+        if is_done(spec, store, settings):  # another process finished it since the first look
             CheckpointFolder(store.folder(spec)).remove()  # it may have been killed before it could
             return FOUND_DONE
         if spec in store:  # it is trained again, because it lacks weights or a model
@@ -129,7 +129,8 @@ def _is_lack_of_room(error: BaseException | None) -> bool:
     return False
 
 
-def _is_done(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> bool:
+def is_done(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]) -> bool:
+    """Return whether a run is stored with the weights and the model that its settings ask for."""
     has_weights = not settings["keep_weights"] or store.has_weights(spec)
     return spec in store and has_weights and (not settings["keep_model"] or store.has_models(spec))
 

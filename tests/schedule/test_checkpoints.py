@@ -150,7 +150,7 @@ def test_a_process_that_finds_a_run_done_removes_its_checkpoint(
     """The run was to be trained when the command started."""
     store, done = RunStore(tmp_path), iter([False, True])
     path = checkpoint_of(store)
-    monkeypatch.setattr(worker, "_is_done", lambda *_: next(done))
+    monkeypatch.setattr(worker, "is_done", lambda *_: next(done))
     assert train_and_store(SPEC, {"root": tmp_path}) == FOUND_DONE
     assert not path.parent.exists()
 

@@ -194,6 +194,16 @@ class TestRayThatEnds:
         report = train(2, 99)
         assert (len(report.trained), report.found, report.failed) == (6, [], {})
 
+    def test_a_run_that_was_stored_just_before_the_last_end_has_not_failed(
+        self, train: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(self.Sessions, "stores_last", True)
+        report = train(2)
+        assert (len(report.trained), report.found, len(report.failed)) == (3, [], 3)
+        assert {path.parent.name for path in tmp_path.glob("runs/*/error.txt")} == {
+            spec.run_id for spec in report.failed
+        }
+
     def test_after_the_last_end_the_rest_has_failed(self, train: Callable[..., Any], tmp_path: Path) -> None:
         report = train(2, 1)
         assert (len(report.trained), len(report.failed)) == (3, 3)
