@@ -26,12 +26,14 @@ def in_this_process(
             if spec.parent is not None and any(spec.parent == other for other, _ in later):
                 later.append((spec, settings))
                 continue
-            yield (spec.run_id,)
+            if not store.is_held(spec):  # or it would count as running here, and its progress as that of this process
+                yield (spec.run_id,)
             outcome = train_and_store(spec, settings)
             if outcome == ALREADY_RUNNING:
                 later.append((spec, settings))
             else:
                 yield Finished(spec, outcome)
         if len(later) == len(waiting):
+            yield ()
             time.sleep(POLL_SECONDS)
         waiting = later
