@@ -19,6 +19,7 @@ from pydantic import ConfigDict, Field
 from taskaffinity.atomic import atomic_write
 from taskaffinity.errors import STRICT
 from taskaffinity.regular_file import read_regular
+from taskaffinity.runs.limits import MOST_EPOCHS
 from taskaffinity.runs.stored.json_files import Amount, FiniteScore, parse_model
 
 INTERVAL = 2.0
@@ -32,9 +33,9 @@ class Heartbeat:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    epoch: Annotated[int, Field(ge=1)]
+    epoch: Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
     """The current epoch, from 1."""
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=1, le=MOST_EPOCHS)]
     """Epochs of the recipe; early stopping may end the run earlier."""
     share: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
     """Share of the current epoch's mini-batches that are done, in [0, 1]."""

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import ConfigDict, Field
 
 from taskaffinity.errors import STRICT
+from taskaffinity.runs.limits import MOST_EPOCHS
 from taskaffinity.runs.spec import RunSpec, TaskName
 from taskaffinity.runs.stored.json_files import FiniteScore
 
@@ -25,7 +26,7 @@ class Outcome:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     metric: str
-    epoch: Annotated[int, Field(ge=0)]
+    epoch: Annotated[int, Field(ge=0, le=MOST_EPOCHS)]
     """Selected epoch, from 1: the one with the best dev score of this task. 0 for an external run."""
     dev: FiniteScore | None
     """Dev score at that epoch in [0, 1] (Pearson: [-1, 1]). ``test`` is scored once, at the same epoch. None for an

@@ -227,6 +227,13 @@ RESULT_JSON = (
 )
 
 
+def test_an_epoch_that_no_run_has_is_refused_before_it_names_a_file(store: RunStore) -> None:
+    """The history, which contradicts it, is not read if a task's weights are asked for."""
+    change_json(store.folder(SPEC) / "result.json", lambda content: set_in(content, "outcomes.a.epoch", 10**400))
+    with pytest.raises(ValueError, match=r"outcomes\.a\.epoch is a number of more than 40 digits; expected less than"):
+        store.weights(SPEC, "a")
+
+
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:12])
 @pytest.mark.parametrize("place", RESULT_JSON)
 def test_a_wrong_value_in_a_result_is_refused(store: RunStore, place: str, value: object) -> None:

@@ -80,7 +80,10 @@ def test_a_failure_to_write_or_to_show_does_not_reach_the_run(tmp_path: Path, cl
 
 
 WHOLE = {"epoch": 2, "epochs": 3, "share": 0.5, "examples_per_second": 1.0, "dev": {"a": 0.5}}
-WRONG = [{"epoch": 0}, {"epochs": 0}, {"share": 2}, {"share": float("nan")}, {"dev": {"a": float("inf")}}, {"x": 1}]
+WRONG: list[dict[str, object]] = [
+    *({"epoch": 0}, {"epoch": 10**400}, {"epochs": 0}, {"epochs": 10**6}),
+    *({"share": 2}, {"share": float("nan")}, {"dev": {"a": float("inf")}}, {"x": 1}),
+]
 
 
 @pytest.mark.parametrize(
