@@ -98,10 +98,10 @@ class RunStore:
         write_json(self.folder(spec) / "spec.json", spec.to_dict())
 
     def claimed_at(self, spec: RunSpec) -> float | None:
-        """Return when the run last began, in seconds since 1970; None if it never did."""
+        """Return when the run last began, in seconds since 1970; None if it never did, or this cannot be read now."""
         try:
             return (self.folder(spec) / "spec.json").stat().st_mtime
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:
             return None
 
     def is_held(self, spec: RunSpec) -> bool:

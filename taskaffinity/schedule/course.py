@@ -93,7 +93,7 @@ class Course:
             return EndedRun(spec.run_id)
         try:
             result = self._store.get(spec)
-        except ValueError:
+        except (ValueError, OSError):  # analysis reports it; the other runs continue
             result = None
         if result is None:
             return EndedRun(spec.run_id)

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from taskaffinity.runs.spec import RunSpec
@@ -247,14 +248,16 @@ def _frames(trace: str) -> str:
 
 def _has_arrived(spec: RunSpec, store: RunStore) -> bool:
     until = time.monotonic() + _ARRIVAL_SECONDS
-    while spec not in store:
+    while True:
+        with suppress(OSError):  # such as a stale handle of NFS
+            if spec in store:
+                return True
+            for folder in (store.root, store.folder(spec).parent, store.folder(spec)):
+                if folder.is_dir():
+                    os.listdir(folder)  # opening a folder refreshes the cache of NFS
         if time.monotonic() > until:
             return False
         time.sleep(POLL_SECONDS)
-        for folder in (store.root, store.folder(spec).parent, store.folder(spec)):
-            if folder.is_dir():
-                os.listdir(folder)  # opening a folder refreshes the cache of NFS
-    return True
 
 
 def _describe_error(ray: Any, error: Exception) -> str:

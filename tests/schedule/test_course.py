@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import asdict
 from functools import partial
@@ -15,7 +16,7 @@ from taskaffinity.runs.spec import EncoderRef, RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.schedule import course
 from taskaffinity.schedule.course import Course
-from taskaffinity.schedule.progress import Report
+from taskaffinity.schedule.progress import EndedRun, Report
 from taskaffinity.schedule.time_left import TimeLeft
 from taskaffinity.schedule.worker import Finished
 
@@ -59,3 +60,17 @@ def test_the_part_of_a_resumed_run_that_was_done_before_says_nothing_on_the_spee
     clock.now += 6.0
     after = followed.progress().seconds_left
     assert after == pytest.approx(9 * HOUR, rel=0.1)
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ESTALE, "Stale file handle"), ValueError("damaged")])
+def test_a_result_that_cannot_be_read_for_the_progress_ends_nothing(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(RunStore, "get", get)
+    report = Report(planned=len(RUNS))
+    followed = Course(report, RUNS, RunStore(tmp_path), lambda spec: HOUR, is_seconds=True)
+    followed.take(Finished(RUNS[0], None))
+    assert (report.trained, followed.progress().ended) == ([RUNS[0]], (EndedRun(RUNS[0].run_id),))

@@ -319,6 +319,28 @@ def test_an_error_in_a_worker_is_told_as_it_is_and_is_no_lost_worker(tmp_path: P
     assert len(ray_of_one.handed) == 1
 
 
+def test_a_stale_handle_of_a_network_file_system_does_not_end_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It passes; the end of the driver would end every run, and start Ray again."""
+    spec, store, n_looks = RunSpec((("a", "f1"),), ENCODER, 0, Recipe()), RunStore(tmp_path), itertools.count()
+    store.folder(spec).mkdir(parents=True)
+    store.begin(spec)
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if next(n_looks) % 2 == 0:
+            raise OSError(errno.ESTALE, "Stale file handle", str(path))
+        return os.stat(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(on_ray, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(Path, "stat", stat)
+    assert [store.claimed_at(spec) is None for _ in range(2)] == [True, False]
+    monkeypatch.setattr(on_ray, "_ARRIVAL_SECONDS", 0.05)
+    assert not on_ray._has_arrived(spec, store)
+    (store.folder(spec) / "result.json").touch()
+    assert on_ray._has_arrived(spec, store)
+
+
 @pytest.mark.parametrize("n_asked", [9, 10, 11])
 def test_a_clock_that_is_set_back_does_not_stop_the_progress(
     n_asked: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
