@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from compared_tests import NEW, OLD, error_of, evidence_of, rule_of
 from error_rates import RESULTS, arm_of_scores, replace_rows
-from null_cells import CELLS, Planned, describe, measure, ratio, without_examples
+from null_cells import CELLS, Planned, describe, measure, ratio, size_adjusted_power, without_examples
 from simulated import draw_study
 from simulated_worlds import SIMULATED_METRICS, World
 from verdict_procedures import INTERIM_SEEDS, NULL_WORLDS, count_collapsed, half_null_shifts, run_sequential, score
@@ -63,6 +63,16 @@ LESS_POWER: dict[str, float] = {
     "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds, SD 0.333333 v 1": 0.069,
 }
 """Rows of error_rates.csv in which the default test finds fewer shifted arrows than the old one, and how many fewer."""
+
+LESS_AT_EQUAL_ERROR: dict[str, float] = {
+    "heteroscedastic: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds": 0.0308,
+    "collapse: accuracy, population, gaussian, 500 examples, 3 v 6 seeds, collapse 0.1": 0.0318,
+    "base: accuracy, population, gaussian, 2000 examples, 3 v 3 seeds": 0.0316,
+    "base: pearson, population, gaussian, 2000 examples, 3 v 3 seeds": 0.0522,
+    "base: pearson, population, gaussian, 2000 examples, 5 v 5 seeds": 0.0347,
+    "base: pearson, population, student_t3, 2000 examples, 3 v 3 seeds": 0.035,
+}
+"""The same if both tests called exactly 5% of the null arrows."""
 
 
 @pytest.mark.parametrize("metric", SIMULATED_METRICS)
@@ -229,6 +239,35 @@ def test_no_cell_loses_power() -> None:
     assert len(new) > 60
     lost = {name: round(old[name] - power, 4) for name, power in new.items() if power < old[name] - 0.03}
     assert lost == {name: pytest.approx(figure, abs=1e-4) for name, figure in LESS_POWER.items()}, lost
+
+
+def test_no_cell_loses_power_at_equal_type_1_error() -> None:
+    """What is lost above is the price of fewer false calls, but for these rows."""
+    rates = read("error_rates")
+    new, old = (
+        {row_name(row): row.size_adjusted_power for _, row in rates[rates.test == test].iterrows() if row.power >= 0}
+        for test in (NEW, OLD)
+    )
+    assert len(new) > 60
+    lost = {name: round(old[name] - power, 4) for name, power in new.items() if not power >= old[name] - 0.03}
+    assert lost == {name: pytest.approx(figure, abs=1e-4) for name, figure in LESS_AT_EQUAL_ERROR.items()}, lost
+    assert not LESS_POWER.keys() & lost.keys()
+    page = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"In {len(LESS_POWER)} conditions the default test detects at least 3 points fewer." in page
+    most = max(old[name] - new[name] for name in LESS_POWER)
+    assert f"it would detect at most {100 * most:.1f} points fewer in each of them." in page
+    ends = f"{100 * min(lost.values()):.1f} to {100 * max(lost.values()):.1f}"
+    assert f"In six other conditions it would detect {ends} points fewer; the most with Pearson" in page
+    assert len(lost) == 6
+    assert max(lost, key=lambda name: lost[name]).startswith(
+        "base: pearson, population, gaussian, 2000 examples, 3 v 3"
+    )
+
+
+def test_size_adjusted_power_is_that_of_a_test_that_calls_one_null_in_twenty() -> None:
+    nulls = np.arange(1, 101) / 400  # a liberal test: 20 of 100 have p <= .05
+    assert size_adjusted_power(nulls, np.array([0.001, 0.0125, 0.02, 0.04])) == 0.5  # 5 of 100 have p <= .0125
+    assert np.isnan(size_adjusted_power(nulls, np.array([])))
 
 
 def test_power_at_three_seeds() -> None:
