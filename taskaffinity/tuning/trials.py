@@ -133,8 +133,12 @@ class TrialFolder:
         shutil.rmtree(self.checkpoints(trial), ignore_errors=True)
 
     def fail(self, trial: Trial, reason: str, trace: str = "") -> None:
-        """Store a reason (first line) and a traceback, but no record: the trial is retried."""
-        write_atomic(self.error_path(trial), f"{reason}\n{trace}".encode())
+        """Store a reason (first line) and a traceback, but no record: the trial is retried.
+
+        On a full disk or the like they are lost, and no error is raised, so that the other trials continue.
+        """
+        with suppress(OSError, InputError):
+            write_atomic(self.error_path(trial), f"{reason}\n{trace}".encode())
 
     def checkpoints(self, trial: Trial) -> Path:
         """Return the folder of the checkpoints of a running trial."""

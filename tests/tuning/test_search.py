@@ -17,7 +17,7 @@ from ray._private.dict import flatten_dict
 
 from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Resources
-from taskaffinity.tuning import on_ray
+from taskaffinity.tuning import on_ray, trials
 from taskaffinity.tuning.candidates import candidates
 from taskaffinity.tuning.round import Ended, Round
 from taskaffinity.tuning.search import Search, SearchResult, finalists_of, not_learned, search_recipe
@@ -188,6 +188,20 @@ def test_a_trial_that_fails_otherwise_is_reported_and_tried_again(
     assert not again.lost
     assert not path.exists()
     assert again.epochs_now > 0
+
+
+def test_a_reason_that_cannot_be_written_ends_no_other_trial(
+    search: Search, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(trials, "write_atomic", full)
+    [one] = trials_of(search.tasks, search.encoder, search.candidates[:1], [search.first_seed])
+    round_ = Round([one], TrialFolder(tmp_path), stops_early=False, versions={})
+    round_.fail(0, "out of memory", "trace")
+    assert (round_.lost, round_.pending()) == ({0: "out of memory"}, [])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_error_of_whoever_hears_of_epochs_is_not_the_trials(
