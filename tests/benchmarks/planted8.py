@@ -3,7 +3,7 @@
     python tests/benchmarks/planted8.py race OUT [SEEDS]              a sequential, then a fixed design of 12 seeds
                                                                       -> racing.csv, planted_eight_truth.csv
     python tests/benchmarks/planted8.py by-estimates OUT [BASE_SEED ...]     a sequential design of the pairs that
-                                                      estimates admit, at 2, 1.5 and 1 standard errors
+                                                      estimates admit, at 2 to 1 standard errors
                                                       -> racing_by_estimates.csv
     python tests/benchmarks/planted8.py study OUT [BASE_SEED ...]     3 seeds per pair, with controls -> planted8.csv
 
@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -39,8 +40,9 @@ RESULTS = Path(__file__).parent / "results"
 TRUTH = Path(planted_eight.__file__).with_name("planted_eight_truth.csv")
 LARGE, NULL = 5.0, 1.0
 TRUTH_SEED = 5000
-ADMITTED = ("2", "1.5", "1")
-"""Standard errors at which estimates admit pairs; fewer admit more, and a pair with a finished run is admitted."""
+DESIGNS = {"10%": ("2", "1.5", "1"), "20%": ("1",)}
+"""Budget of the estimates -> standard errors at which they admit pairs, the most first: a pair with a finished run is
+admitted."""
 
 
 def run(name: str, out: Path, *options: str) -> float:
@@ -153,21 +155,21 @@ def sequential_design(out: Path, most: int = 12) -> None:
 
 def by_estimates(out: Path, seeds: list[int]) -> None:
     rows = []
-    for seed in seeds or [0]:
-        before = out / f"estimated-{seed}"
-        of_estimates = run("estimate", before, "--base-seed", str(seed), "--budget", "10%")
-        for least in ADMITTED:  # a design finds the runs of the one before
-            folder = out / f"admitted-{least}-{seed}"
-            again = () if before.name.startswith("estimated") else ("--overwrite",)
+    for seed, budget in product(seeds or [0], DESIGNS):
+        before = out / f"estimated-{seed}-{budget.rstrip('%')}"
+        base = ("--base-seed", str(seed))
+        of_estimates = run("estimate", before, *base, "--budget", budget)
+        again: tuple[str, ...] = ()
+        for least in DESIGNS[budget]:  # a design finds the runs of the one before
+            folder = out / f"admitted-{least}-{before.name}"
             if not folder.exists():
                 shutil.copytree(before, folder)
-            design = ("--sequential", "--by-estimates", "--admit", least, "--base-seed", str(seed))
-            seconds = pairwise(folder, *design, *again)
-            rows.append({"base_seed": seed, "admit": least, **found_by_estimates(folder)})
+            seconds = pairwise(folder, "--sequential", "--by-estimates", "--admit", least, *base, *again)
+            rows.append({"base_seed": seed, "budget": budget, "admit": least, **found_by_estimates(folder)})
             rows[-1] |= {"seconds_of_estimates": of_estimates, "seconds": seconds}
             print(rows[-1], flush=True)
             pd.DataFrame(rows).to_csv(RESULTS / "racing_by_estimates.csv", index=False)
-            before = folder
+            before, again = folder, ("--overwrite",)
 
 
 def found_by_estimates(folder: Path) -> dict[str, object]:

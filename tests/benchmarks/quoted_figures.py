@@ -150,7 +150,7 @@ def large_admitted() -> str:
 
 def designs_by_estimates(column: str) -> str:
     """Return a column of the trained designs of admitted pairs, at 1, 1.5 and 2 standard errors."""
-    found = rows("racing_by_estimates", base_seed=0).set_index("admit")[column]
+    found = rows("racing_by_estimates", base_seed=0, budget="10%").set_index("admit")[column]
     return " / ".join(str(found[at]) for at in (1.0, 1.5, 2.0))
 
 
