@@ -73,7 +73,7 @@ def pair_gains(losses: Losses) -> FloatArray:
 
 def planted() -> World:
     """Return planted-8: the pairs of the study with base seed 0, and groups trained with fresh seeds."""
-    edges = pd.read_csv(RESULTS / "planted8_edges.csv").query("base_seed == 0")
+    edges = pd.read_csv(RESULTS / "grouped_edges.csv").query("base_seed == 0")
     edges = edges.assign(se=(edges["high"] - edges["low"]) / 2 / -stdtrit(edges["df"], edges["alpha"] / 2))
     gain, se, df = (matrix_of(edges, name) for name in ("gain", "se", "df"))
     rows = pd.read_csv(PLANTED)

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/grouping.py        writes results/grouping.csv in about two minutes
 
-On planted-8 the groups are chosen from measured three-seed studies (``planted8_edges.csv``, three base seeds) and
-valued by the true gains (12 seeds); the best value is that of the best groups by the true gains. All values follow the
-pair-mean model: no group is trained. On random gains both searches are timed, in CPU seconds.
+On planted-8 the groups are chosen from measured three-seed studies (``grouped_edges.csv``, three base seeds: those of
+``planted8.py study`` from which the retrained groups were chosen) and valued by the true gains (12 seeds); the best
+value is that of the best groups by the true gains. All values follow the pair-mean model: no group is trained. On
+random gains both searches are timed, in CPU seconds.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ def main() -> None:
 def planted() -> Iterator[tuple[object, ...]]:
     """Yield a row per base seed, number of models and choice: values and regret are true points per task."""
     truth = matrix_of(pd.read_csv(TRUTH), "gain")
-    for seed, edges in pd.read_csv(RESULTS / "planted8_edges.csv").groupby("base_seed"):
+    for seed, edges in pd.read_csv(RESULTS / "grouped_edges.csv").groupby("base_seed"):
         edges = edges.assign(se=(edges["high"] - edges["low"]) / 2 / -stdtrit(edges["df"], edges["alpha"] / 2))
         gain, se, df = (matrix_of(edges, name) for name in ("gain", "se", "df"))
         for models in MODELS:
