@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from taskaffinity.cli.console.listener import ConsoleListener
 from taskaffinity.cli.console.progress import ProgressDisplay
 from taskaffinity.runs.heartbeat import Heartbeat
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, RunSpec
-from taskaffinity.schedule.progress import EndedRun, Progress, describe_failures
+from taskaffinity.schedule.progress import EndedRun, Progress, Report, describe_failures
 
 BEAT = Heartbeat(2, 10, 0.43, 119.7, {"mednli": 0.7131})
 
@@ -97,3 +98,16 @@ def test_many_runs_that_failed_for_one_reason_have_one_line(n: int, n_lines: int
     assert f"failed: {tmp_path / 'runs' / other.run_id}: diverged" in lines
     together = f"failed: {n} runs in {tmp_path / 'runs'}: gone"
     assert lines[0] == (together if n > 8 else f"failed: {tmp_path / 'runs' / lost[0].run_id}: gone")
+
+
+def test_the_closing_line_accounts_for_every_run_that_was_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seven runs, of which one was done before, two were trained here, three by another command, and one failed."""
+    runs = [RunSpec((("a", "f"),), EncoderRef("tiny", "e"), seed, Recipe()) for seed in range(7)]
+    report = Report(7, runs[1:3], runs[3:6], {runs[6]: "diverged"}, seconds=42)
+    with ConsoleListener(quiet=True) as listener:
+        listener.ended(report, tmp_path)
+    [line, failed] = capsys.readouterr().err.splitlines()
+    assert line == "7 runs: 2 trained now in 42 s, 3 trained by another command, 1 failed"
+    assert failed == f"failed: {tmp_path / 'runs' / runs[6].run_id}: diverged"

@@ -46,10 +46,10 @@ class ConsoleListener:
     def ended(self, report: Report, root: Path) -> None:
         self._hide(None, None, None)
         spent = f" in {duration(report.seconds)}" if report.trained or report.failed else ""
-        print(
-            f"{plural(report.planned, 'run')}: {len(report.trained)} trained now{spent}, {len(report.failed)} failed",
-            file=sys.stderr,
-        )
+        counts = [f"{len(report.trained)} trained now{spent}"]
+        counts += [f"{len(report.found)} trained by another command"] * bool(report.found)
+        counts.append(f"{len(report.failed)} failed")
+        print(f"{plural(report.planned, 'run')}: {', '.join(counts)}", file=sys.stderr)
         for line in describe_failures(report.failed, root):
             print(line, file=sys.stderr)
 
