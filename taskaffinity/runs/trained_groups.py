@@ -5,11 +5,21 @@ from __future__ import annotations
 from taskaffinity.runs.plan import Plan, multitask_runs, without_unused_settings
 from taskaffinity.runs.study import Study
 
+_MEASURED_WITH = {"baseline": "single", "evaluate_after": "joint", "init_from": "encoder"}
+
 
 def can_measure(study: Study) -> bool:
     """Return whether the gain of a group can be compared with the gains of the study's pairs."""
-    design = (study.baseline, study.evaluate_after, study.init_from)
-    return not study.is_external and design == ("single", "joint", "encoder")
+    return not study.is_external and setting_without_groups(study) is None
+
+
+def setting_without_groups(study: Study) -> tuple[str, str, str] | None:
+    """Return a setting with which no gain of a group compares with those of pairs, or None.
+
+    It has its name, its value, and the value with which they compare.
+    """
+    settings = ((name, getattr(study, name), usual) for name, usual in _MEASURED_WITH.items())
+    return next((one for one in settings if one[1] != one[2]), None)
 
 
 def trained_groups(study: Study) -> Plan:

@@ -14,6 +14,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
+from taskaffinity.runs.trained_groups import setting_without_groups
 from taskaffinity.schedule.progress import Report
 from taskaffinity.schedule.resources import Executor, Resources, usable_cpus
 from taskaffinity.schedule.run import pending_runs, run
@@ -111,13 +112,9 @@ def check_design(study: Study) -> None:
     """Check that the study compares its pairs with single-task runs of the same recipe."""
     if study.is_external:
         raise InputError("retrain: the runs were trained elsewhere, so nothing is trained here")
-    for name, value, usual in (
-        ("baseline", study.baseline, "single"),
-        ("evaluate_after", study.evaluate_after, "joint"),
-        ("init_from", study.init_from, "encoder"),
-    ):
-        if value != usual:
-            raise InputError(f"retrain: the study has {name} {value}; only groups of studies with {usual} are trained")
+    if other := setting_without_groups(study):
+        name, value, usual = other
+        raise InputError(f"retrain: the study has {name} {value}; only groups of studies with {usual} are trained")
 
 
 def check_count(option: str, value: object, least: int, most: int) -> None:

@@ -18,6 +18,7 @@ from taskaffinity.analysis.tables.predictions import describe_predictions
 from taskaffinity.errors import InputError
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.grouping.helpers import select_helpers
+from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.spec import EXTERNAL
 from taskaffinity.studies.further_runs import check_design
 
@@ -60,7 +61,7 @@ def test_an_untrained_group_of_three_is_named_and_its_error_is_unknown(chosen: C
         {"encoder": EXTERNAL},
         {"baseline": "compute-matched"},
         {"baseline": "paper-single"},
-        {"evaluate_after": "finetune"},
+        {"evaluate_after": "finetune", "finetune": dict.fromkeys(NAMES, FINETUNE)},
         {"init_from": "multitask"},
     ],
     ids=str,
@@ -75,6 +76,31 @@ def test_retrain_is_advised_exactly_where_it_is_accepted(design: dict[str, Any],
         assert "retrain" not in said
     else:
         assert "(--retrain)" in said
+
+
+@pytest.mark.parametrize(
+    ("design", "why"),
+    [
+        ({"baseline": "compute-matched", "full": True}, "baseline compute-matched, and only studies with single do"),
+        ({"baseline": "paper-single", "full": True}, "baseline paper-single, and only studies with single do"),
+        ({"init_from": "multitask"}, "init_from multitask, and only studies with encoder do"),
+        (
+            {"evaluate_after": "finetune", "finetune": dict.fromkeys(NAMES, FINETUNE), "full": True},
+            "evaluate_after finetune, and only studies with joint do",
+        ),
+        ({"baseline": "compute-matched"}, None),
+    ],
+    ids=["compute-matched", "paper-single", "multitask", "finetune", "not trained"],
+)
+def test_a_group_that_the_study_trains_without_a_gain_is_not_called_untrained(
+    design: dict[str, Any], why: str | None, chosen: ChosenGroups
+) -> None:
+    study = replace(chosen.matrix.study, **design)
+    whole = [spec for spec in study.plan if len(spec.tasks) == 4 and spec.variant == "plain"]
+    assert bool(whole) == (why is not None)
+    said = words(replace(chosen, matrix=replace(chosen.matrix, study=study)), (0, 1, 2, 3))
+    assert ("did not train" in said) == (why is None)
+    assert why is None or f"The study trains model 1, but measures no gain of it: it has {why}." in said
 
 
 def test_the_reason_of_an_estimate_is_the_one_in_the_table(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from taskaffinity.analysis.groups.predictions import Prediction
 from taskaffinity.analysis.style import signed_plainly
 from taskaffinity.grouping.gains import Group
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.trained_groups import can_measure
+from taskaffinity.runs.trained_groups import can_measure, setting_without_groups
 
 
 def interval_in_words(found: Prediction) -> str:
@@ -93,14 +93,22 @@ def _describe_means(chosen: ChosenGroups) -> list[str]:
 
 
 def _describe_untrained(chosen: ChosenGroups) -> list[str]:
-    """Return a sentence that names the chosen models that the study did not train; none if it trained all."""
-    groups = chosen.grouping.groups
-    untrained = [number for number, group in enumerate(groups, 1) if not _is_trained(chosen, group)]
-    if not untrained:
-        return []
-    which = "the groups" if len(untrained) == len(groups) else _models(untrained)
-    how = " with fresh seeds (--retrain)" if can_measure(chosen.matrix.study) else ", by your own program,"
-    return [f"The study did not train {which}: train the chosen ones{how} before you rely on them."]
+    """Return sentences that name the chosen models without measured gains, trained or not; none if all have them."""
+    groups, study = chosen.grouping.groups, chosen.matrix.study
+    unmeasured = [number for number, group in enumerate(groups, 1) if not _is_trained(chosen, group)]
+    trained = [number for number in unmeasured if _is_trained_without_gain(chosen, groups[number - 1])]
+    sentences = []
+    if trained and (setting := setting_without_groups(study)):
+        name, value, usual = setting
+        sentences.append(
+            f"The study trains {_models(trained)}, but measures no gain of {'them' if len(trained) > 1 else 'it'}: "
+            f"it has {name} {value}, and only studies with {usual} do."
+        )
+    if untrained := [number for number in unmeasured if number not in trained]:
+        which = "the groups" if len(untrained) == len(groups) else _models(untrained)
+        how = " with fresh seeds (--retrain)" if can_measure(study) else ", by your own program,"
+        sentences.append(f"The study did not train {which}: train the chosen ones{how} before you rely on them.")
+    return sentences
 
 
 def _is_trained(chosen: ChosenGroups, group: Group) -> bool:
@@ -109,6 +117,14 @@ def _is_trained(chosen: ChosenGroups, group: Group) -> bool:
         return group in chosen.predictor.measured
     pair = [(source, target) for source in group for target in group if source != target]
     return not any(math.isnan(chosen.matrix.gain[arrow]) for arrow in pair)
+
+
+def _is_trained_without_gain(chosen: ChosenGroups, group: Group) -> bool:
+    """Return whether the study trains these tasks together in a design that has no gains of groups."""
+    study, names = chosen.matrix.study, set(chosen.names(group))
+    return setting_without_groups(study) is not None and any(
+        spec.variant == "plain" and spec.stage == "refine" and set(spec.task_names) == names for spec in study.plan
+    )
 
 
 def _unknown_error(chosen: ChosenGroups) -> list[str]:
