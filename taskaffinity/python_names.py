@@ -47,6 +47,12 @@ def python_function(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def command_function(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the same function for a command: its errors name options, as the user gave them."""
+    wrapped: Callable[P, R] = inspect.unwrap(function)
+    return wrapped
+
+
 @contextmanager
 def parameters_not_options() -> Iterator[None]:
     """Replace options by parameters in an ``InputError``, except in a command in backticks.

@@ -13,6 +13,7 @@ from taskaffinity.cli.console.results import warn_if_synthetic
 from taskaffinity.cli.options.rule import Alpha, CorrectionOption, EstimandOption, Margin, TestOption
 from taskaffinity.cli.options.run import Json
 from taskaffinity.errors import InputError
+from taskaffinity.python_names import command_function
 from taskaffinity.studies.compare import ComparisonResults, compare
 
 
@@ -39,7 +40,9 @@ def command(
     """
     if json and format_ != "text":
         raise InputError(f"--json with --format {format_}: two formats; expected one of them")
-    found = compare(first, second, alpha=alpha, margin=margin, correction=correction, estimand=estimand, test=test)
+    found = command_function(compare)(
+        first, second, alpha=alpha, margin=margin, correction=correction, estimand=estimand, test=test
+    )
     if json:
         print_json({"first": str(first), "second": str(second), "arrows": found.to_frame().to_dict(orient="records")})
     elif format_ == "csv":

@@ -25,7 +25,8 @@ from taskaffinity.cli.options.groups import (
 )
 from taskaffinity.cli.options.run import Data, EncoderOption, ExecutorOption, Json, Quiet
 from taskaffinity.errors import InputError
-from taskaffinity.studies.group import check_options, group
+from taskaffinity.python_names import command_function
+from taskaffinity.studies.group import group
 from taskaffinity.studies.retrain import RetrainResults
 from taskaffinity.studies.retrain import retrain as train_again
 from taskaffinity.studies.search_helpers import DEFAULT_HELPERS, SearchedHelpers, search_helpers
@@ -70,13 +71,12 @@ def command(
     }
     if retrain is None and (given := [name for name, value in training.items() if value is not None]):
         raise InputError(f"--{given[0]}: for training, and nothing is trained; give --retrain too")
-    check_options(groups, budget, risk, for_task, draws, compare or ())  # names options, and the function parameters
     if retrain is not None:
         from taskaffinity.analysis.results import PairwiseResults
         from taskaffinity.studies.further_runs import check_design
 
         check_design(PairwiseResults.load(results).study)  # before groups.csv is written
-    found = group(
+    found = command_function(group)(
         results, groups=groups, budget=budget, risk=risk, for_task=for_task, compare=compare or (), draws=draws
     )
     from taskaffinity.analysis.groups.results import HelperResults  # imported only after the options are checked
@@ -87,11 +87,13 @@ def command(
         with ConsoleListener(quiet=quiet) as listener:
             if isinstance(found, HelperResults):
                 limit = DEFAULT_HELPERS if helpers is None else helpers
-                again = search_helpers(
+                again = command_function(search_helpers)(
                     found, seeds=retrain, helpers=limit, executor=executor, listener=listener, **options
                 )
             else:
-                again = train_again(found, seeds=retrain, executor=executor, listener=listener, **options)
+                again = command_function(train_again)(
+                    found, seeds=retrain, executor=executor, listener=listener, **options
+                )
     _print(found, again, json=json)
     for line in describe_outdated(results):
         print(line, file=sys.stderr)

@@ -147,7 +147,9 @@ def _suite(study: Study, suite: str | Path | Suite | None, data: str | Path | No
         try:
             found = find_suite(study.suite, data)
         except InputError as error:
-            raise InputError(f"retrain: {error}; a study of your own tasks needs its suite file: give suite") from error
+            raise InputError(
+                f"retrain: {error}; a study of your own tasks needs its suite file: give --suite"
+            ) from error
     else:
         found = load_suite(suite, data)
     found = scored_by_protocol(found, study.protocol)

@@ -183,6 +183,18 @@ def test_a_limit_of_helpers_needs_a_search(root: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
+        (["--for=mednli", "--retrain=1"], "--retrain: found '1'; expected a whole number from 2 to 1000"),
+        (["--groups=2", "--retrain=2", "--encoder=nowhere"], "--encoder nowhere: no such folder"),
+    ],
+)
+def test_a_refusal_to_train_names_the_option_and_not_the_parameter(options: list[str], said: str, root: Path) -> None:
+    done = CliRunner().invoke(app, ["group", str(root), *options, "--executor=local"])
+    assert str(done.exception).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
         ({}, "group: found none of them; give one of groups, budget or for_task: a number, hours or a task"),
         ({"groups": 2, "budget": 1.0}, "group: found groups and budget"),
         ({"groups": 0}, "groups: found '0'; expected a whole number from 1 to 1000"),

@@ -58,10 +58,22 @@ def test_compare_prints_a_table_and_csv(folders: Path) -> None:
     [
         (["report", "nowhere"], "no such folder"),
         (["report", "one", "--out", "two"], "--out two: a folder"),
-        (["report", "one", "--margin=pearson=2"], "margin pearson=2: no task of the study is scored by it"),
-        (["compare", "one", "two", "--margin=pearson=2"], "margin pearson=2: no task of the study is scored by it"),
-        (["table", "edges", "one", "--margin=pearson=2"], "margin pearson=2: no task of the study is scored by it"),
-        (["graph", "one", "--margin=pearson=2"], "margin pearson=2: no task of the study is scored by it"),
+        (
+            ["report", "one", "--margin=pearson=2"],
+            "taskaffinity: --margin pearson=2: no task of the study is scored by it",
+        ),
+        (
+            ["compare", "one", "two", "--margin=pearson=2"],
+            "taskaffinity: --margin pearson=2: no task of the study is scored by it",
+        ),
+        (
+            ["table", "edges", "one", "--margin=pearson=2"],
+            "taskaffinity: --margin pearson=2: no task of the study is scored by it",
+        ),
+        (
+            ["graph", "one", "--margin=pearson=2"],
+            "taskaffinity: --margin pearson=2: no task of the study is scored by it",
+        ),
         (["compare", "one", "nowhere"], "no such folder"),
         (["compare", "stages", "one"], "stages: holds a study in stages and none of pairs"),
         (["compare", "one", "./one"], "the same folder"),
