@@ -11,6 +11,7 @@ from taskaffinity.studies.options import (
     MAX_SEEDS,
     FullOptions,
     PairwiseOptions,
+    SuiteOptions,
     TrainOptions,
     TuneOptions,
     make_options,
@@ -27,6 +28,7 @@ def check_pairwise_options(options: PairwiseOptions) -> Settings:
     InputError
         If options contradict each other.
     """
+    _check_address(options)
     settings = read_settings(
         options.settings, options.recipe, options.protocol, finetunes=options.evaluate_after == "finetune"
     )
@@ -37,6 +39,15 @@ def check_pairwise_options(options: PairwiseOptions) -> Settings:
     _check_sequential(options)
     _check_groups(options)
     return settings
+
+
+def _check_address(options: SuiteOptions | TuneOptions) -> None:
+    """Raise if a Ray cluster is given to an executor that does not use it."""
+    if options.executor == "local" and options.address is not None:
+        raise InputError(
+            f"--address {options.address}: not with --executor local, which trains in this process; leave one of them "
+            "out"
+        )
 
 
 def _check_groups(options: PairwiseOptions) -> None:
@@ -109,6 +120,7 @@ def check_full_options(options: FullOptions) -> Settings:
     InputError
         If options contradict each other.
     """
+    _check_address(options)
     encoder_names(options)
     check_baseline(options.baseline, options.protocol)
     make_rule(options.alpha, estimand=options.estimand, test=options.test)
@@ -141,6 +153,7 @@ def check_train_options(options: TrainOptions) -> Settings:
     InputError
         If options contradict each other.
     """
+    _check_address(options)
     finetunes = options.evaluate_after == "finetune"
     return read_settings(options.settings, options.recipe, options.protocol, finetunes=finetunes)
 
@@ -153,6 +166,7 @@ def check_tune_options(options: TuneOptions) -> tuple[Settings, Settings]:
     InputError
         If a setting cannot be used in a search.
     """
+    _check_address(options)
     given = read_settings(options.settings)
     if given.finetune:
         raise InputError(

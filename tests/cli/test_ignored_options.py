@@ -34,8 +34,12 @@ def home(tmp_path: Path) -> Path:
         ([*SEARCH, "--results=a", "--out=b/recipe.yaml"], "--results a: not with --out, whose folder also keeps the"),
         (["predict", "model", "new.txt", "--share-with-group"], "--share-with-group: is for the file of --out"),
         (["estimate", "--results=a", "--validate", "--baselines"], "--baselines: not with --validate"),
+        *(
+            ([name, "--domain=clinical", *LOCAL, "--address=auto"], "--address auto: not with --executor local, which")
+            for name in ("pairwise", "full", "train", "estimate", "tune")
+        ),
     ],
-    ids=["two formats", "two folders", "no file", "nothing computed"],
+    ids=["two formats", "two folders", "no file", "nothing computed", *(f"local {n}" for n in range(5))],
 )
 def test_options_that_do_not_go_together(arguments: list[str], said: str, home: Path) -> None:
     before = sorted(home.rglob("*"))
