@@ -366,6 +366,17 @@ def test_rare_classes_of_a_secondary_metric_do_not_enter_the_caption(tmp_path: P
     assert any(line in advice for advice in advice_of(study, store))
 
 
+def test_a_rare_class_of_a_task_with_several_classes_per_text_has_its_own_name(tmp_path: Path) -> None:
+    """The stored labels of an example are joined by |; two classes that always occur together cannot be told apart."""
+    gold = [("x",)] * 20 + [("x", "y")] * 3 + [("u", "v")] * 2 + [("x", "z")] * 12
+    study = make_study(["a", "b"], metrics=dict.fromkeys("ab", "macro_f1"))
+    counts = METRICS["macro_f1"].tally(gold, gold, ["x", "y", "z", "u", "v"])
+    store = fill(study, tmp_path, lambda target, partners, seed: counts)
+    keep_predictions(study, store, ["|".join(labels) for labels in gold])
+    line = "Macro-F1 of A has classes with fewer than 10 test examples: y 3, 2, 2."
+    assert line in caption(measure(study, store))
+
+
 def test_the_placebo_line_says_how_wide_its_interval_is(tmp_path: Path) -> None:
     study = study_of(controls=True)
     matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=200)))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
@@ -22,7 +25,7 @@ class RareClass:
 
     task: str
     label: str
-    """Empty if the runs store no predictions, or no test example has the class."""
+    """Empty if the runs store no predictions, no test example has the class, or the examples have several in common."""
     examples: int
     is_official: bool
     """Whether macro-F1 is the metric of the task's verdicts, and not a secondary one."""
@@ -52,10 +55,27 @@ def find_rare_classes(study: Study, store: RunStore, test_set: str = "") -> tupl
         few = [place for place, examples in enumerate(is_gold.sum(axis=0)) if examples < FEWEST_EXAMPLES]
         labels = _gold_labels(run, store, card.name, split_of(test_set)) if few else []
         for place in few:
-            rows = is_gold[:, place].nonzero()[0]
-            label = labels[rows[0]] if len(rows) and len(labels) == len(counts) else ""
-            found.append(RareClass(card.name, label, len(rows), is_official))
+            label = _label_of(is_gold, place, labels) if len(labels) == len(counts) else ""
+            found.append(RareClass(card.name, label, int(is_gold[:, place].sum()), is_official))
     return tuple(found)
+
+
+def _label_of(is_gold: npt.NDArray[np.bool_], place: int, labels: Sequence[str]) -> str:
+    """Return the label that the examples of a class have in common; empty without an example, or if several labels fit.
+
+    Parameters
+    ----------
+    is_gold : (n_examples, n_classes)
+    labels : (n_examples,)
+        Gold labels as stored: classes of one example are joined by ``|``.
+    """
+    has_several = bool((is_gold.sum(axis=1) > 1).any())
+    rows = is_gold[:, place].nonzero()[0]
+    sets = [set(label.split("|")) if has_several else {label} for label in labels]
+    shared = set.intersection(*(sets[row] for row in rows)) if len(rows) else set()
+    others = set().union(*(sets[row] for row in (~is_gold[:, place]).nonzero()[0]))
+    fits = shared - others
+    return fits.pop() if len(fits) == 1 else ""
 
 
 def _gold_labels(run: RunResult, store: RunStore, task: str, split: Split) -> Sequence[str]:
