@@ -103,10 +103,15 @@ def test_what_cannot_be_compared_is_said(
     assert {gain.untested_reason for gain in empty} == {"not trained"}
     table = encoders_table(encoder_scores([(first, stores[0]), (other, RunStore(tmp_path))]))
     assert list(table.iloc[1]) == ["not trained"] * 3 + [""]
+    [first_row, *_] = encoder_gains(other, stores[1], first, RunStore(tmp_path))
+    assert first_row.untested_reason == "not trained with the first encoder"
+    [known] = [one for one in stage_scores(other, stores[1]) if (one.task, one.stage) == (first_row.task, "single")]
+    assert first_row.scores == known.scores
     capped = replace(other, recipe=replace(other.recipe, max_eval_examples=7))
     gains = encoder_gains(capped, fill(capped, tmp_path / "capped", PLAIN), first, stores[0])
     assert {gain.untested_reason for gain in gains} == {"other test examples"}
     assert all(math.isnan(gain.gain) for gain in gains)
+    assert {len(gain.scores) for gain in gains} == {len(capped.seeds)}
 
 
 def test_the_papers_rows_stand_below_those_of_its_suite(stores: tuple[RunStore, RunStore]) -> None:

@@ -95,6 +95,18 @@ def test_a_stage_that_is_not_trained_is_said_so_and_never_a_nan(study: Study, tm
     assert "nan" not in (tmp_path / "stages.csv").read_text().lower()
 
 
+def test_a_trained_stage_without_single_task_runs_is_not_called_untrained(study: Study, tmp_path: Path) -> None:
+    store = fill(study, tmp_path, latent_counts(EFFECTS), skip=lambda spec: spec.stage == "single")
+    scores = stage_scores(study, store)
+    table = stages_table(study, scores)
+    assert list(table.loc["single-task"]) == ["not trained"] * 3 + [""]
+    assert list(table.loc["  multi-task, gain"]) == ["no single-task run"] * 3 + [""]
+    frame = stages_frame(study, scores).set_index(["stage", "task"])
+    for stage in STAGES[1:]:
+        assert set(frame.loc[stage].seeds) == {4}
+        assert set(frame.loc[stage].untested_reason) == {"no single-task run"}
+
+
 def test_a_seed_that_failed_is_named_where_the_mean_lacks_it(study: Study, tmp_path: Path) -> None:
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.stage == "refine" and spec.seed == 2)
     [lost] = [spec for spec in study.plan if spec.stage == "refine" and spec.seed == 2]

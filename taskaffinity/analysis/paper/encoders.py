@@ -16,6 +16,7 @@ from taskaffinity.analysis.paper.stages import (
     columns_of,
     describe_gain,
     failures,
+    in_points,
     means,
     paper_number,
     paper_rows,
@@ -91,9 +92,11 @@ def encoder_gains(study: Study, store: RunStore, first: Study, first_store: RunS
         for stage in STAGES:
             key, against = (name, "pair", stage), (name, "single", stage)
             if key not in arms or against not in arms:
-                gains.append(StageScore(name, stage, metric, (), untested_reason="not trained"))
+                reason = "not trained" if key not in arms else "not trained with the first encoder"
+                gains.append(StageScore(name, stage, metric, in_points(arms.get(key)), untested_reason=reason))
             elif study.test_examples(name) != first.test_examples(name):
-                gains.append(StageScore(name, stage, metric, (), untested_reason="other test examples"))
+                reason = "other test examples"
+                gains.append(StageScore(name, stage, metric, in_points(arms[key]), untested_reason=reason))
             else:
                 gains.append(stage_gain(stage, metric, compared, key, against, rule))
     return tuple(gains)

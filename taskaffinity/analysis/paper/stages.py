@@ -125,12 +125,13 @@ def stage_scores(study: Study, store: RunStore, by: Mapping[str, str] | None = N
     for name, metric in by.items():
         for stage in STAGES:
             arm = arms.get((name, stage))
-            values = tuple(float(POINTS * score) for score in arm.scores) if arm else ()
+            values = in_points(arm)
             if stage == "single":
                 scores.append(StageScore(name, stage, metric, values))
                 continue
             if arm is None or (name, "single") not in arms:
-                scores.append(StageScore(name, stage, metric, values, untested_reason="not trained"))
+                reason = "not trained" if arm is None else f"no {TITLES['single']} run"
+                scores.append(StageScore(name, stage, metric, values, untested_reason=reason))
                 continue
             scores.append(stage_gain(stage, metric, compared, keys[name, stage], keys[name, "single"], rule))
     return tuple(scores)
@@ -141,10 +142,14 @@ def stage_gain(stage: Stage, metric: str, arms: Arms, key: Key, against: Key, ru
     arm, other = arms.by_key[key], arms.by_key[against]
     evidence = variance_components(arm, other, arms.prior_for(key), arms.prior_for(against), rule.estimand)
     error = standard_error(evidence, rule.estimand, rule.test)
-    scores = tuple(float(POINTS * score) for score in arm.scores)
     gain, low, high = (float(POINTS * value) for value in (error.gain, *error.interval(rule.alpha)))
     reason = str(evidence.untested_reason).replace("pair run", "run")
-    return StageScore(key[0], stage, metric, scores, gain, low, high, float(error.p()), reason)
+    return StageScore(key[0], stage, metric, in_points(arm), gain, low, high, float(error.p()), reason)
+
+
+def in_points(arm: Arm | None) -> tuple[float, ...]:
+    """Return the scores of an arm in points, one per seed; none without an arm."""
+    return tuple(float(POINTS * score) for score in arm.scores) if arm else ()
 
 
 def stage_arms(study: Study, store: RunStore, by: Mapping[str, str]) -> dict[tuple[str, Stage], Arm]:
