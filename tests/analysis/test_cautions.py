@@ -195,6 +195,16 @@ def test_the_forest_marks_the_arrow_and_crosses_the_run(
     assert "collapsed" not in words
 
 
+def test_the_forest_explains_no_cross_that_it_does_not_draw(tmp_path: Path) -> None:
+    study = study_of()
+    store = fill(study, tmp_path, collapsing(("b", "", 1)))
+    matrix = measure(study, store)
+    assert (matrix.collapsed_pair.sum(), matrix.collapsed_single.sum()) == (0, 2)
+    words = [text.get_text() for text in draw_forest(matrix, scores_frame(study, store)).texts]
+    assert sum(word.endswith(" *") for word in words) == 2
+    assert "a run of the pair or of its baseline collapsed." in " ".join(" ".join(words).split())
+
+
 @pytest.mark.parametrize("n_seeds", [2, 3, 8])
 def test_no_effect_says_its_condition_and_what_the_runs_can_exclude(n_seeds: int, tmp_path: Path) -> None:
     study = make_study(["a", "b", "c"], seeds=range(n_seeds), seeds_single=range(8))

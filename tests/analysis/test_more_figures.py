@@ -302,6 +302,14 @@ def test_every_seed_is_a_point_at_its_score(design: dict[str, Any], tmp_path: Pa
                 assert len(shown[key]) == matrix.seeds_pair[s, t]
 
 
+def test_pale_seeds_are_explained_only_where_there_are_some(tmp_path: Path) -> None:
+    matrix, store = world(tmp_path / "done", 3, seeds_single=range(5), interim_seeds=(2, 3))
+    assert "Pale: seeds after" in words_of(draw_seeds(matrix, scores_frame(matrix.study, store)))
+    study = make_study(["a", "b"], seeds=range(5), interim_seeds=(3, 5))
+    store = fill(study, tmp_path / "begun", latent_counts({}, n=100), skip=lambda spec: spec.seed > 1)
+    assert "Pale" not in words_of(draw_seeds(measure(study, store), scores_frame(study, store)))
+
+
 def test_equal_scores_of_many_seeds_are_as_many_points(tmp_path: Path) -> None:
     study = make_study(["a", "b"], seeds=range(8))
     store = fill(study, tmp_path, lambda *_: right(np.ones(10)))

@@ -69,7 +69,7 @@ def draw_forest(
     _column(ax, matrix, groups, height, _seeds(matrix, gains), colours)
     ax.set_xlabel("gain (points)", family=FONT)
     left, across = (-120, 72 * 7.2) if own else (0, None)
-    frame(ax, matrix, TITLE, below=40, left=left, across=across, note=_note(matrix, gains), palette=colours)
+    frame(ax, matrix, TITLE, below=40, left=left, across=across, note=_note(matrix, gains, groups), palette=colours)
     return ax
 
 
@@ -105,7 +105,7 @@ def draw_forests(
     for ax in axes:
         ax.set_xlim(low, high)
         ax.locator_params(axis="x", nbins=5)
-    note = _note(matrix, gains) + (f" {_omitted(matrix, len(groups) - len(shown))}" if is_short else "")
+    note = _note(matrix, gains, shown) + (f" {_omitted(matrix, len(groups) - len(shown))}" if is_short else "")
     frame(backdrop, matrix, TITLE, below=14, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
 
@@ -175,12 +175,14 @@ _MARKERS: dict[Verdict, str] = {"improves": "^", "degrades": "v", "no effect": "
 _ESTIMATE_MARKERS = {"positive": "^", "negative": "v", "unclear": "D"}
 
 
-def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None) -> str:
+def _note(matrix: AffinityMatrix, gains: pd.DataFrame | None, groups: list[Group]) -> str:
     against = "its compute-matched mean" if matrix.study.baseline == "compute-matched" else "the single-task mean"
     seeds = "" if gains is None else f"small circles are seeds (pair minus {against}); "
     note = f'Bars are intervals; {seeds}the grey band is the margin of "no effect". {describe_marks()}'
-    if collapsed_arrows(matrix):
-        crosses = "" if gains is None else "; crosses are collapsed runs of the pair"
+    rows = {(s, t) for t, sources in groups for s in sources if not math.isnan(matrix.gain[s, t])}
+    if marked_rows := rows.intersection(collapsed_arrows(matrix)):
+        has_crosses = gains is not None and any(matrix.collapsed_pair[arrow] for arrow in marked_rows)
+        crosses = "; crosses are collapsed runs of the pair" if has_crosses else ""
         note += f" {COLLAPSED_MARK}: a run of the pair or of its baseline collapsed{crosses}."
     if estimates := estimates_in_caption(matrix):
         note += f" {estimates} Dotted bars are 90% intervals of their gains, cut at the edge of the figure."

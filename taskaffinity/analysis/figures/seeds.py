@@ -55,7 +55,7 @@ def draw_seeds(matrix: AffinityMatrix, gains: pd.DataFrame, palette: PaletteName
     )
     if matrix.study.baseline == "compute-matched":
         note += " Crosses: compute-matched single-task runs, which the pair is compared with."
-    if matrix.sequential is not None:
+    if any(line.get_markeredgecolor() == PALE for ax in axes for line in ax.lines):
         note += " Pale: seeds after the interim analysis of an arrow, which its bar and its gain leave out."
     frame(backdrop, matrix, "Test score of every seed (points)", below=14, note=note, palette=colours)
     return backdrop.get_figure(root=True)  # type: ignore[return-value]
