@@ -57,6 +57,11 @@ def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
     ]
 
 
+def test_a_loss_that_rises_by_less_than_half_a_percent_has_no_fall_of_minus_zero(tmp_path: Path) -> None:
+    [line] = cautions_of(tmp_path, make_study(["a", "b"]), {"a": ([1.0, 1.0, 1.004], [0.3, 0.3, 0.3]), "b": LEARNED})
+    assert "A (0%)" in line
+
+
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_a_task_that_scores_zero_is_named_whatever_its_loss_and_the_number_of_seeds(
     seeds: Sequence[int], tmp_path: Path

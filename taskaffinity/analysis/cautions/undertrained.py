@@ -84,7 +84,7 @@ def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[s
         "zero": ("These tasks scored 0 in every single-task run", lambda value: ""),
         "hardly": (
             "These tasks hardly learned in single-task training (fall of the training loss)",
-            lambda value: f" ({value:.0f}%)",
+            lambda value: f" ({value:z.0f}%)",
         ),
         "climbing": (
             "These tasks were still improving at the end of single-task training (dev points over the last half)",
