@@ -134,6 +134,14 @@ def test_few_updates_are_found_by_the_sum_of_learning_rates(rate: float, example
     assert [line.startswith("Few updates") for line in describe_few_updates(study)] == [True] * few
 
 
+def test_few_updates_name_the_learning_rate_of_the_single_task_runs() -> None:
+    study = make_study(["a", "b"], baseline="paper-single")
+    cards = tuple(replace(card, used={"train": 32}) for card in study.tasks)
+    slow = {"a": Recipe(learning_rate=1e-5), "b": Recipe(learning_rate=2e-5)}
+    [line] = describe_few_updates(replace(study, tasks=cards, recipe=Recipe(learning_rate=3e-3), single_recipes=slow))
+    assert line.startswith("Few updates at a learning rate of 1e-05 or 2e-05, so models may hardly learn: A ")
+
+
 @pytest.mark.parametrize(("epochs", "few"), [(1, ["a"]), (2, [])])
 def test_every_epoch_counts_as_updates(epochs: int, few: list[str]) -> None:
     study = make_study(["a", "b"])

@@ -41,7 +41,8 @@ def describe_few_updates(study: Study) -> list[str]:
     if not found:
         return []
     named = ", ".join(f"{card.title} {found[card.name]}" for card in study.tasks if card.name in found)
+    rates = sorted({study.single_recipes.get(name, study.recipe).learning_rate for name in found})
     return [
-        f"Few updates at a learning rate of {study.recipe.learning_rate:g}, so models may hardly learn: {named}. Give "
-        "more epochs (num_train_epochs), a smaller batch_size or a higher learning_rate."
+        f"Few updates at a learning rate of {' or '.join(f'{rate:g}' for rate in rates)}, so models may hardly learn: "
+        f"{named}. Give more epochs (num_train_epochs), a smaller batch_size or a higher learning_rate."
     ]
