@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_studies import fill, latent_counts, make_study
+from fake_studies import fill, latent_counts, make_study, right
 
 from taskaffinity.analysis.tables.trained import describe_train, train_frame, train_table
 from taskaffinity.runs.recipe import FINETUNE
+from taskaffinity.runs.store import RunStore
 
 
 def test_a_run_that_is_not_done_does_not_count_and_is_counted(tmp_path: Path) -> None:
@@ -25,7 +26,7 @@ def test_a_run_that_is_not_done_does_not_count_and_is_counted(tmp_path: Path) ->
         assert mean == pytest.approx(sum(scores) / 2)
     lines = list(describe_train(study, store))
     assert lines[0].startswith("Scores in points, mean (SD) over 3 seeds. The dev score selected the epoch")
-    assert lines[1:] == ["1 run of 3 not done: the same command trains them."]
+    assert lines[1:] == ["1 run of 3 not done: the same command trains it."]
 
 
 def test_stages_the_protocol_and_tasks_without_a_test_part_are_said(tmp_path: Path) -> None:
@@ -44,3 +45,18 @@ def test_stages_the_protocol_and_tasks_without_a_test_part_are_said(tmp_path: Pa
         "Scores in points, of one seed. Models were trained on dev too, so its score means little.",
         "Without a test part, so only the dev score is known: B.",
     ]
+
+
+def test_a_task_with_a_further_test_set_has_more_than_a_dev_score(tmp_path: Path) -> None:
+    base = make_study(["a", "b"], seeds=[0], design="train")
+    cards = [replace(card, has_test=False) for card in base.tasks]
+    study = replace(base, tasks=(replace(cards[0], sizes={"test@notes": 60}), cards[1]))
+    store = fill(study, tmp_path, latent_counts({}, n=60))
+    for spec in study.plan:
+        run = store.read(spec)
+        outcomes = {**run.outcomes, "a": replace(run.outcomes["a"], test_sets={"notes": 0.5})}
+        counts = {**run.counts, "a/test@notes": right([1.0, 0.0])}
+        store.write(replace(run, outcomes=outcomes, counts=counts))
+    rows = [(row["task"], row["test"]) for row in train_table(study, RunStore(store.root))]
+    assert rows == [("A", "no test part"), ("A @ notes", "50.0"), ("B", "no test part")]
+    assert "Without a test part, so only the dev score is known: B." in list(describe_train(study, store))

@@ -98,11 +98,12 @@ def describe_train(study: Study, store: RunStore) -> Iterator[str]:
     trained_on = "Models were trained on dev too, so its score means little."
     selected = "The dev score selected the epoch, so it is optimistic."
     yield f"Scores in points, {seeds}. {trained_on if study.protocol == 'paper' else selected}"
-    lacks = [card.title for card in study.tasks if not card.has_test]
+    lacks = [card.title for card in study.tasks if not (card.has_test or card.test_sets)]
     if lacks:
         yield f"Without a test part, so only the dev score is known: {', '.join(lacks)}."
     if missing := [spec.run_id for spec in _missing(study, store)]:
-        yield f"{plural(len(missing), 'run')} of {len(study.plan)} not done: the same command trains them."
+        them = "it" if len(missing) == 1 else "them"
+        yield f"{plural(len(missing), 'run')} of {len(study.plan)} not done: the same command trains {them}."
 
 
 def _missing(study: Study, store: RunStore) -> list[RunSpec]:
