@@ -227,7 +227,8 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
         return []
     size, most = len(matrix.tasks), state.interim_seeds[-1]
     fixed = size * (size - 1) // 2 * most
-    saved = f": {100 * (1 - state.pair_runs / fixed):.0f}% of the pair runs saved." if state.finished else ", so far."
+    saved = f": {100 * (1 - state.pair_runs / fixed):.0f}% of the pair runs saved." if fixed else "."  # 0 for one task
+    saved = saved if state.finished else ", so far."
     is_matched = matrix.study.baseline == "compute-matched"  # one such run per arrow and seed of its pair
     matched = f", {2 * state.pair_runs} compute-matched runs" if is_matched else ""
     lines = [

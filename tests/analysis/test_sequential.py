@@ -389,3 +389,9 @@ def test_a_stopped_arrow_is_not_decided_later(tmp_path: Path) -> None:
     fixed = measure(early, RunStore(tmp_path))
     at_once = matrix.sequential.decided_at_seeds == INTERIM_SEEDS[0]
     assert matrix.baseline[at_once] == pytest.approx(fixed.baseline[at_once])  # not of runs that came later
+
+
+def test_a_design_of_one_task_has_no_pairs_to_save(tmp_path: Path) -> None:
+    study = sequential_study("a")
+    [line] = describe_sequential(measure(study, fill(study, tmp_path, latent_counts({}, n=60))))
+    assert line.endswith("where the fixed design of 8 seeds takes 0 and 8.")
