@@ -21,6 +21,7 @@ from test_sequential import run_design, sequential_study
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.report import report, write_report
 from taskaffinity.analysis.report.cells import sheet_of
+from taskaffinity.analysis.report.cost import cost_of
 from taskaffinity.analysis.report.sentences import describe_arrow
 from taskaffinity.analysis.tables.frames import as_csv, controls_frame, edges_frame
 from taskaffinity.runs.result import RunResult
@@ -334,3 +335,14 @@ def test_a_metric_is_named_for_the_classes_of_its_target() -> None:
         "macro-F1 without the negative class",
         "macro-F1 over all classes",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(2.0, "2.0 seconds"), (90.0, "1.5 minutes"), (5400.0, "1.5 hours"), (0.2, "0.2 seconds")]
+)
+def test_short_runs_do_not_take_zero_minutes(seconds: float, said: str, tmp_path: Path) -> None:
+    study = make_study(["a"], seeds=[0])
+    store = fill(study, tmp_path, latent_counts({}, n=20))
+    run = store.read(study.plan.specs[0])
+    store.write(replace(run, work={"total_seconds": seconds}))
+    assert cost_of(study, RunStore(tmp_path)).describe == f"1 of 1 runs are done. Their times add up to {said}."

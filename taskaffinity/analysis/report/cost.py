@@ -11,6 +11,7 @@ from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
+_UNITS = (("hours", 3600.0), ("minutes", 60.0), ("seconds", 1.0))
 COST_COLUMNS = ("arm", "planned", "done", "failed", "seconds", "steps", "pieces")
 
 
@@ -49,7 +50,8 @@ class Cost:
         words = f"{self.done} of {'at most ' * self.is_sequential}{self.planned} runs are done."
         if not self.seconds:
             return words
-        spent = f"{self.seconds / 3600:.1f} hours" if self.seconds >= 3600 else f"{self.seconds / 60:.1f} minutes"
+        unit, length = next((one for one in _UNITS if self.seconds >= one[1]), _UNITS[-1])
+        spent = f"{self.seconds / length:.1f} {unit}"
         memory = f"; memory at most {self.peak_memory_mib:,.0f} MiB" if self.peak_memory_mib else ""
         return f"{words} Their times add up to {spent}{memory}."
 
