@@ -82,11 +82,11 @@ def test_arrows_of_one_seed_have_no_bound_and_estimates_replace_it(tmp_path: Pat
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: spec.task_names == ("a", "b") and spec.seed > 0)
     matrix = measure(study, store)
     assert model_hours(matrix, store) is None
-    with pytest.raises(InputError, match="groups 1: no 1 groups serve all 3 tasks; 2 of 6 gains have no bound"):
+    with pytest.raises(InputError, match="groups 1: no group serves all 3 tasks; 2 of 6 gains have no bound"):
         chosen_groups(matrix, None, models=1)
-    [line] = describe_unknown(group_gains(matrix, 0.05), 0.05)
-    assert line.startswith("2 of 6 gains without a lower bound (0 not measured, the others from one seed)")
-    assert describe_unknown(group_gains(matrix, None), None) == []
+    [line] = describe_unknown(matrix, group_gains(matrix, 0.05), 0.05)
+    assert line.startswith("2 of 6 gains without a lower bound (2 without a test: one pair run): no task")
+    assert describe_unknown(matrix, group_gains(matrix, None), None) == []
     assert chosen_groups(matrix, None, models=1, risk=None).shares is None
     write_estimates(tmp_path, {(s, t): {} for s in NAMES for t in NAMES if s != t}, study)
     chosen = chosen_groups(with_estimates(matrix, tmp_path), None, models=3, draws=20)

@@ -200,10 +200,12 @@ def _too_little(gains: GroupGains, price: Price | None, models: int | None, hour
     because = ""
     if unknown:
         because = (
-            f"; {unknown} of {int(gains.arrows.sum())} gains have no bound, and no task is served by a group that "
+            f"; {unknown} of {int(gains.arrows.sum())} gains {'has' if unknown == 1 else 'have'} no bound, and no task "
+            "is served by a group that "
         )
         because += "needs one: train more seeds, or choose without risk (`group --risk none`, in Python risk=None)"
     if models is not None:
-        return InputError(f"groups {models}: no {models} groups serve all {gains.size} tasks{because}")
+        serve = "no group serves" if models == 1 else f"no {models} groups serve"
+        return InputError(f"groups {models}: {serve} all {gains.size} tasks{because}")
     least = float(price.of(np.ones((1, gains.size), dtype=np.bool_))[0]) if price else float("nan")
     return InputError(f"budget {hours:g}: one model of all tasks takes about {least:.3g} hours{because}")

@@ -111,7 +111,7 @@ def describe_groups(chosen: ChosenGroups) -> list[str]:
             "this one."
         )
     lines += [f"{name}: {_worth(chosen, other)}." for name, other in chosen.alternatives.items()]
-    lines += describe_unknown(chosen.gains, chosen.risk)
+    lines += describe_unknown(chosen.matrix, chosen.gains, chosen.risk)
     lines += describe_estimated(chosen.matrix, chosen.gains)
     lines += [chosen.matrix.estimates_ignored] * bool(chosen.matrix.estimates_ignored)
     return [*lines, *describe_predictions(chosen)]
@@ -151,20 +151,20 @@ def describe_estimated(matrix: AffinityMatrix, gains: GroupGains) -> list[str]:
     come = "comes" if number == 1 else "come"
     return [
         f"{ESTIMATE_MARK} with estimates: {number} of {plural(int(gains.arrows.sum()), 'gain')} {come} from "
-        f"estimates.csv{_why_estimated(matrix, gains.estimated)}. An estimate has the sign of a gain, not its size."
+        f"estimates.csv{_why_untested(matrix, gains.estimated)}. An estimate has the sign of a gain, not its size."
     ]
 
 
-def _why_estimated(matrix: AffinityMatrix, estimated: npt.NDArray[np.bool_]) -> str:
+def _why_untested(matrix: AffinityMatrix, arrows: npt.NDArray[np.bool_]) -> str:
     """Return why arrows have no measured gain with a bound: `` (1 not measured, 2 without a test: one seed)``."""
     reasons = Counter(
         f"without a test: {matrix.untested_reason[arrow]}" if matrix.seeds_pair[arrow] else "not measured"
-        for arrow in map(tuple, np.argwhere(estimated))
+        for arrow in map(tuple, np.argwhere(arrows))
     )
     return f" ({', '.join(f'{count} {reason}' for reason, count in sorted(reasons.items()))})"
 
 
-def describe_unknown(gains: GroupGains, risk: float | None) -> list[str]:
+def describe_unknown(matrix: AffinityMatrix, gains: GroupGains, risk: float | None) -> list[str]:
     """Return a line on gains that the choice could not use; none if it used all."""
     unknown, unmeasured = int(gains.unknown.sum()), int((gains.arrows & np.isnan(gains.gain)).sum())
     if not unknown:
@@ -173,8 +173,8 @@ def describe_unknown(gains: GroupGains, risk: float | None) -> list[str]:
     if unknown == unmeasured or risk is None:
         return [f"{of} not measured: no task is served by a model that needs one."]
     return [
-        f"{of} without a lower bound ({unmeasured} not measured, the others from one seed): no task is served by a "
-        "model that needs one. --risk none takes gains of one seed as they are."
+        f"{of} without a lower bound{_why_untested(matrix, gains.unknown)}: no task is served by a model that needs "
+        "one. --risk none takes gains without a test as they are."
     ]
 
 
@@ -243,7 +243,7 @@ def describe_helpers(
     unknown, estimated = int(gains.unknown[:, target].sum()), int(into.sum())
     if estimated:
         lines.append(
-            f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv{_why_estimated(matrix, into)}. An "
+            f"{ESTIMATE_MARK} {plural(estimated, 'gain')} from estimates.csv{_why_untested(matrix, into)}. An "
             "estimate has the sign of a gain, not its size."
         )
     what = "gain" if risk is None else "gain with a lower bound"
