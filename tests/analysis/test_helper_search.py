@@ -117,7 +117,9 @@ def test_a_helper_that_helps_only_beside_the_first_is_found_and_the_gain_has_fre
     ]
 
 
-def test_the_cost_counts_every_run_once(root: Path, trained: Callable[..., list[RunSpec]]) -> None:
+def test_the_cost_counts_every_run_once(
+    root: Path, trained: Callable[..., list[RunSpec]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ended = trained()
     found = ta.search_helpers(ranked(root), seeds=3)
     raced = [spec for spec in ended if spec.seed < RETRAIN_SEEDS]
@@ -129,6 +131,8 @@ def test_the_cost_counts_every_run_once(root: Path, trained: Callable[..., list[
     assert (
         f"{len(raced)} are not part of the study. Every set of up to 3 helpers with 3 seeds would take 45" in lines[1]
     )
+    monkeypatch.setattr(type(found.search), "n_new", 1)
+    assert "of which 1 is not part of the study" in describe_search(found.search)[1]
     said = [describe_step(step, race, found.result.matrix.titles) for step, race in enumerate(found.search.races, 1)]
     assert said[0].startswith("Step 1: 4 candidates")
     assert "chosen: A, +" in said[0]

@@ -184,7 +184,8 @@ def test_an_estimate_does_not_agree_with_a_realised_gain(tmp_path: Path) -> None
     for one in found.values():
         assert np.isnan([one.difference_low, one.difference_high]).all() == one.estimated
     lines = describe_retrained(tuple(found.values()))
-    assert "of 1 realised gain agree" in lines[0]
+    agrees = found["c"].difference_low <= 0 <= found["c"].difference_high
+    assert lines[0].startswith(f"{int(agrees)} of 1 realised gain agree{'s' * agrees} with")
     both = describe_retrained((found["a"], found["b"]))
     assert both[0].startswith("Whether a realised gain agrees with its prediction cannot be tested")
     assert both[-1].startswith("~ predicted with estimates")
@@ -196,3 +197,6 @@ def test_what_was_not_trained_has_no_gain_and_says_why(chosen: ChosenGroups, tmp
     assert np.isnan([b.realised, b.low, b.difference_low]).all()
     assert (b.seeds, bool(b.untested_reason)) == (0, True)
     assert describe_retrained((b,)) == ["No realised gain has an interval: train two seeds or more."]
+    seeds_do_not_help = replace(b, untested_reason="nothing learned"), replace(b, untested_reason="one test document")
+    said = ["No realised gain has an interval: nothing learned, one test document."]
+    assert describe_retrained(seeds_do_not_help) == said

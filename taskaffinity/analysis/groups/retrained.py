@@ -228,7 +228,9 @@ def _describe_agreement(found: Sequence[Retrained]) -> str:
     """Return a line on how many realised gains agree with their predictions, or why that is not known."""
     tested = [one for one in found if not math.isnan(one.difference_low)]
     if all(math.isnan(one.low) for one in found):
-        return "No realised gain has an interval: train two seeds or more."
+        reasons = sorted({one.untested_reason for one in found})
+        needs_seeds = all(reason == "one seed" or reason.endswith("run") for reason in reasons)
+        return f"No realised gain has an interval: {'train two seeds or more' if needs_seeds else ', '.join(reasons)}."
     if not tested:
         return (
             "Whether a realised gain agrees with its prediction cannot be tested: the predicted gains come from "
@@ -239,6 +241,6 @@ def _describe_agreement(found: Sequence[Retrained]) -> str:
     if not any(math.isnan(one.model_error) for one in tested):
         covers = "It covers the errors of the measured gains, and that of predicting a group from pairs."
     return (
-        f"{held} of {plural(len(tested), 'realised gain')} agree with the prediction: the interval of their difference "
-        f"has 0. {covers} Intervals are not adjusted for the number of tasks."
+        f"{held} of {plural(len(tested), 'realised gain')} {'agrees' if held == 1 else 'agree'} with the prediction: "
+        f"the interval of their difference has 0. {covers} Intervals are not adjusted for the number of tasks."
     )

@@ -104,9 +104,10 @@ def describe_search(found: HelperSearch) -> list[str]:
         names = " + ".join(titles[place] for place in found.chosen)
         lines = [f"Chosen for {target}: {names}. {_in_words(found.final, found.matrix.rule.alpha)}"]
     new, raced = found.n_new, len(found.raced)
+    are = "is" if new == 1 else "are"
     largest = plural(len(found.races), "helper")
     lines.append(
-        f"The races read {plural(raced, 'run')}, of which {new} are not part of the study. Every set of up to "
+        f"The races read {plural(raced, 'run')}, of which {new} {are} not part of the study. Every set of up to "
         f"{largest} with {plural(found.runs.n_seeds, 'seed')} would take {plural(found.n_exhaustive, 'run')}."
     )
     lines.append(
