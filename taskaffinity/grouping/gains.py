@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -111,14 +110,6 @@ class GroupGains:
         pairs = ((self.gain, gain), (self.bound, bound), (self.se, se), (self.df, df))
         filled, of_bound, of_se, of_df = (np.where(fill, new, old) for old, new in pairs)
         return GroupGains(filled, of_bound, of_se, of_df, fill, self.groups)
-
-
-def bounds(gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None) -> FloatArray:
-    """Return the lower confidence bound of each gain, in points.
-
-    The gain is below its bound with probability ``risk``, in (0, 1). If ``risk`` is None, the bound is the gain.
-    """
-    return gain.copy() if risk is None else gain + stdtrit(df, risk) * se
 
 
 def group_values(members: BoolArray, worth: AnyWorth) -> FloatArray:

@@ -38,12 +38,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from group_worlds import RESULTS, World, mtgnet, pair_gains, planted, standley
+from grouping import bounds
 from scipy.special import stdtrit
 from scipy.stats import spearmanr
 from standley import Losses, lowest, total
 
 from taskaffinity.analysis.tables.frames import write_csv
-from taskaffinity.grouping.gains import BoolArray, FloatArray, bounds
+from taskaffinity.grouping.gains import BoolArray, FloatArray
 from taskaffinity.grouping.group_model import GroupModel, fitted_model
 
 SHARES = (0.25, 0.5, 0.75)

@@ -23,7 +23,7 @@ from taskaffinity.analysis.tables.frames import write_csv
 from taskaffinity.grouping.budget import Budget
 from taskaffinity.grouping.choose import all_in_one
 from taskaffinity.grouping.exact import best_grouping
-from taskaffinity.grouping.gains import FloatArray, bounds
+from taskaffinity.grouping.gains import FloatArray
 from taskaffinity.grouping.grouping import Grouping
 from taskaffinity.grouping.swap import good_grouping
 
@@ -55,6 +55,14 @@ def planted() -> Iterator[tuple[object, ...]]:
             for name, grouping in (choices | {"all in one": all_in_one(truth)}).items():
                 value = float(grouping.values(truth).mean())
                 yield "planted-8", len(truth), models, seed, name, value, best, best - value, np.nan
+
+
+def bounds(gain: FloatArray, se: FloatArray, df: FloatArray, risk: float | None) -> FloatArray:
+    """Return the lower confidence bound of each gain, in points.
+
+    The gain is below its bound with probability ``risk``, in (0, 1). If ``risk`` is None, the bound is the gain.
+    """
+    return gain.copy() if risk is None else gain + stdtrit(df, risk) * se
 
 
 def timed() -> Iterator[tuple[object, ...]]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from grouping import bounds
 from scipy import stats
 
 from taskaffinity.grouping.budget import Budget, Price, fitted_price
@@ -16,7 +17,7 @@ from taskaffinity.grouping.choose import MOST_EXACT, all_in_one, choose_groups, 
 from taskaffinity.grouping.choose import pairs as by_partner
 from taskaffinity.grouping.draws import shares_of
 from taskaffinity.grouping.exact import best_grouping
-from taskaffinity.grouping.gains import FloatArray, GroupGains, MeasuredGains, Worth, bounds, group_values
+from taskaffinity.grouping.gains import FloatArray, GroupGains, MeasuredGains, Worth, group_values
 from taskaffinity.grouping.grouping import Grouping, NoGrouping
 from taskaffinity.grouping.helpers import select_helpers
 from taskaffinity.grouping.swap import good_grouping
