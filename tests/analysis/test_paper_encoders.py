@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_studies import Counts, fill, latent_counts, make_study
+from one_arrow import gain_error
 
 from taskaffinity.analysis.paper.captions import describe_encoders
 from taskaffinity.analysis.paper.encoders import encoder_gains, encoder_scores, encoders_frame, encoders_table
 from taskaffinity.analysis.paper.stages import STAGES, stage_scores
-from taskaffinity.analysis.statistics.standard_errors import gain_error
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.store import RunStore

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 from fake_studies import right
+from one_arrow import gain_error
 from scipy import stats
 
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.gain_error import GainError
 from taskaffinity.analysis.statistics.standard_errors import (
-    gain_error,
     standard_error,
     variance_components,
 )

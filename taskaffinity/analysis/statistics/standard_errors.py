@@ -24,11 +24,10 @@ import numpy.typing as npt
 
 from taskaffinity.analysis.statistics.arm import Arm
 from taskaffinity.analysis.statistics.documents import untested_for_documents
-from taskaffinity.analysis.statistics.gain_error import BehrensFisherError, FloatArray, GainError
+from taskaffinity.analysis.statistics.gain_error import BehrensFisherError, GainError
 from taskaffinity.analysis.statistics.seed_variance import RAW, Prior
 from taskaffinity.runs.rule import Estimand, Test
 from taskaffinity.tasks.given_score import SMALLEST_DIFFERENCE
-from taskaffinity.tasks.metrics import Metric
 
 Words = npt.NDArray[np.object_]
 """An array of strings."""
@@ -145,26 +144,6 @@ def standard_error(
     if test == "satterthwaite":
         return GainError(*plain)
     return BehrensFisherError(*plain, v_seeds, d_seeds, of_examples, d_examples, shared)
-
-
-def gain_error(
-    pair: FloatArray,
-    single: FloatArray,
-    metric: Metric,
-    estimand: Estimand = "population",
-    test: Test = "behrens-fisher",
-) -> GainError:
-    """Return one arrow's gain in score units, without moderated variances.
-
-    Parameters
-    ----------
-    pair, single : (n_runs, n_examples, n_counts)
-        Counts of one target in the two arms, on the same test examples in the same order. The numbers of runs may
-        differ.
-    metric : Metric
-    """
-    arms = Arm.from_counts(pair, metric), Arm.from_counts(single, metric)
-    return standard_error(variance_components(*arms, estimand=estimand), estimand, test)
 
 
 def _n_runs(arm: Arm | None) -> float:
