@@ -71,8 +71,8 @@ def describe_trial(ended: Ended) -> str:
     record = ended.record
     if record.failure is not None:
         how = record.failure
-    elif not record.scores:
-        how = "failed"
+    elif ended.lost is not None:
+        how = f"failed: {ended.lost}"
     else:
         n_epochs = len(record.scores)
         stopped = ", stopped" if n_epochs < ended.epochs else ""

@@ -24,6 +24,8 @@ class Ended:
     record: Record
     epochs: int
     """Epochs of its recipe; fewer are trained if it is stopped."""
+    lost: str | None = None
+    """Why it failed, if its recipe is not the cause."""
 
 
 class Round:
@@ -147,7 +149,7 @@ class Round:
             self._ended.add(number)
             if number not in self.lost:
                 self.folder.write(self.trials[number], record, self.versions)
-            self.on_progress(Ended(number, len(self.trials), len(self._ended), record, epochs))
+            self.on_progress(Ended(number, len(self.trials), len(self._ended), record, epochs, self.lost.get(number)))
 
     def _has_failed(self, number: int) -> bool:
         return number in self.lost or self.records[number].failure is not None

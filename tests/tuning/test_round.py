@@ -55,6 +55,18 @@ def test_what_befalls_a_trial_that_has_ended_changes_nothing(a_round: Round) -> 
     assert (a_round.records[1], a_round.lost) == (before, {})
 
 
+def test_a_trial_that_fails_after_some_epochs_is_not_said_to_be_stopped(a_round: Round) -> None:
+    ended: list[str] = []
+    a_round.on_progress = lambda one: ended.append(describe_trial(one))
+    report(a_round, 0, 50.0, 60.0)
+    a_round.fail(0, "out of memory: lower batch_size")
+    a_round.fail(1, "diverged: the loss", "", True)
+    assert ended == [
+        "1 of 2 trials done: failed: out of memory: lower batch_size",
+        "2 of 2 trials done: diverged: the loss",
+    ]
+
+
 def test_a_trial_that_collapsed_is_marked_in_the_table_and_the_log(
     a_round: Round, capsys: pytest.CaptureFixture[str]
 ) -> None:
