@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -19,6 +20,15 @@ from taskaffinity.training.trial_run import TrialRun
 from taskaffinity.training.updates.cuda_graphs import CudaGraphs
 
 
+class TrialEpoch(NamedTuple):
+    """An epoch of a trial."""
+
+    best: Mapping[str, Evaluated]
+    """Each task's best dev evaluation so far."""
+    is_trained: bool
+    """Whether this process trained any task in it. If not, checkpoints have it, or all tasks were stopped early."""
+
+
 def train_in_step(
     specs: Sequence[RunSpec],
     *,
@@ -26,10 +36,10 @@ def train_in_step(
     cache: Path,
     checkpoints: Path | None = None,
     checkpoint_minutes: float = 0.0,
-) -> Generator[Mapping[str, Evaluated]]:
+) -> Generator[TrialEpoch]:
     """Train single-task runs side by side; yield each task's best dev evaluation per epoch.
 
-    The evaluation has counts of macro-F1 if the task has classes. They show whether all predictions are one class.
+    An evaluation has counts of macro-F1 if the task has classes. They show whether all predictions are one class.
 
     Each run trains exactly as ``execute`` would train it, with its own stream of random numbers. All models are in
     memory at once.
@@ -61,10 +71,9 @@ def train_in_step(
             for run in runs.values():  # before the first one trains: a capture that fails costs the graphs of all
                 run.loop.prepare()
             for epoch in range(1, specs[0].recipe.num_train_epochs + 1):
-                for run in runs.values():
-                    run.train_to(epoch, partial(written.end_if_asked, run))
+                trained = [run.train_to(epoch, partial(written.end_if_asked, run)) for run in runs.values()]
                 written.after_epoch()
-                yield {name: run.best_after(epoch) for name, run in runs.items()}
+                yield TrialEpoch({name: run.best_after(epoch) for name, run in runs.items()}, any(trained))
     finally:
         for run in runs.values():
             run.loop.steps.close()

@@ -37,12 +37,15 @@ class TrialRun:
         """Return the best dev evaluation of the first ``epoch`` epochs."""
         return self.improved[max(number for number in self.improved if number <= epoch)]
 
-    def train_to(self, epoch: int, after_batch: Callable[[], None]) -> None:
-        """Train the next epoch if fewer than ``epoch`` are done and the run was not stopped early."""
+    def train_to(self, epoch: int, after_batch: Callable[[], None]) -> bool:
+        """Train the next epoch if fewer than ``epoch`` are done and the run was not stopped early.
+
+        Returns whether it was trained.
+        """
         patience = self.spec.recipe.early_stopping_patience
         done = self.loop.position.epoch - 1
         if done >= epoch or (patience is not None and self.improved and done - max(self.improved) >= patience):
-            return
+            return False
         if self._epochs is None:
             self._epochs = self.loop.epochs(after_batch=lambda: self._after_batch())
         restore_generators(self.generators)
@@ -53,6 +56,7 @@ class TrialRun:
         if not self.improved or dev.score > self.improved[max(self.improved)].score:
             self.improved[trained.number] = dev
         self.loop.position = Position(trained.number + 1)
+        return True
 
     def note_generators(self) -> None:
         """Store the states of torch's generators, with which the run continues."""

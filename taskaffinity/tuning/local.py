@@ -24,7 +24,7 @@ Train = Callable[[Round, Sequence[int]], None]
 
 def train_trial(
     trial: Trial,
-    report: Callable[[int, Scores, Sequence[str], float], bool],
+    report: Callable[[int, Scores, Sequence[str], float, bool], bool],
     fail: Callable[[str, str, bool], None],
     *,
     encoder_folder: Path,
@@ -37,8 +37,9 @@ def train_trial(
     Parameters
     ----------
     report : callable
-        Receives the epoch, each task's best dev score so far in points, the collapsed tasks, and the seconds so far. A
-        task has collapsed if the model of its score predicts one class, no mention or one value.
+        Receives the epoch, each task's best dev score so far in points, the collapsed tasks, the seconds so far, and
+        whether the epoch was trained now. A task has collapsed if the model of its score predicts one class, no mention
+        or one value.
     fail : callable
         Receives the reason, the traceback, and whether the recipe is the cause.
     checkpoints, checkpoint_minutes
@@ -59,13 +60,13 @@ def train_trial(
     with closing(training) as epochs:
         for epoch in range(1, trial.recipe.num_train_epochs + 1):
             try:
-                best = next(epochs)
+                best, is_trained = next(epochs)
             except Exception as error:  # any error of the trial: the other trials continue
                 fail(reason_of(error), trace_of(error), isinstance(error, Diverged))
                 return
             scores = {name: 100 * dev.score for name, dev in best.items()}
             collapsed = [name for name, dev in best.items() if _has_collapsed(dev)]
-            if report(epoch, scores, collapsed, time.monotonic() - began):
+            if report(epoch, scores, collapsed, time.monotonic() - began, is_trained):
                 return
 
 

@@ -149,9 +149,9 @@ def _trial(
 
     from taskaffinity.training.gpu import claim_gpu_memory  # torch: only where a trial is trained
 
-    def report(epoch: int, scores: Scores, collapsed: Sequence[str], seconds: float) -> bool:
-        # this call raises if the trial was stopped
-        tune.report({"epoch": epoch, "scores": dict(scores), "collapsed": list(collapsed), "seconds": seconds})
+    def report(epoch: int, scores: Scores, collapsed: Sequence[str], seconds: float, is_trained: bool) -> bool:
+        about = {"epoch": epoch, "collapsed": list(collapsed), "seconds": seconds, "is_trained": is_trained}
+        tune.report({"scores": dict(scores), **about})  # this call raises if the trial was stopped
         return False
 
     def fail(reason: str, trace: str, of_the_recipe: bool) -> None:
@@ -182,7 +182,8 @@ def _scheduler(tell: Tell) -> Any:
                 tell(("fail", (number, result["reason"], result["trace"], result["of_the_recipe"])))
                 return str(TrialScheduler.STOP)
             scores = {key.removeprefix(_SCORE): value for key, value in result.items() if key.startswith(_SCORE)}
-            is_over = tell(("report", (number, result["epoch"], scores, result["collapsed"], result["seconds"])))
+            about = (result["collapsed"], result["seconds"], result["is_trained"])
+            is_over = tell(("report", (number, result["epoch"], scores, *about)))
             return str(TrialScheduler.STOP if is_over else TrialScheduler.CONTINUE)
 
         def __getstate__(self) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def describe_search(found: SearchResult) -> list[str]:
         how += f" Collapsed with one of these seeds: {named}; candidates that learned every task rank before them."
     n_reused = len(found.first.reused)
     reused = f", {plural(n_reused, 'trial')} of the first round found finished" if n_reused else ""
-    spent = f"{plural(found.epochs_now, 'epoch')} of each task trained now{reused}, in {duration(found.seconds)}."
+    most = "at most " if found.search.candidates[0].early_stopping_patience is not None else ""
+    epochs = plural(found.epochs_now, "epoch")
+    spent = f"{most}{epochs} of each task trained now{reused}, in {duration(found.seconds)}."
     return [chosen, how, spent]
 
 

@@ -60,7 +60,7 @@ class Round:
         self.lost: dict[int, str] = {}
         """Reasons of trials that failed, but not by their recipe. The next command retries them."""
         self.epochs_now = 0
-        """Epochs of each task that this command trained."""
+        """Epochs that this command trained. With early stopping, some of the tasks may have fewer."""
         self._ended = set(self.reused)
 
     def pending(self) -> list[int]:
@@ -90,15 +90,22 @@ class Round:
         )
 
     def report(
-        self, number: int, epoch: int, scores: Scores, collapsed: Sequence[str] = (), seconds: float = 0.0
+        self,
+        number: int,
+        epoch: int,
+        scores: Scores,
+        collapsed: Sequence[str] = (),
+        seconds: float = 0.0,
+        is_trained: bool = True,
     ) -> bool:
         """Record a trial's scores, in points, after an epoch; return whether it stops.
 
-        A repeated epoch is ignored. ``collapsed`` and ``seconds`` are those of ``Record``.
+        A repeated epoch is ignored. ``collapsed`` and ``seconds`` are those of ``Record``; ``is_trained`` is that of
+        ``TrialEpoch``.
         """
         record = self.records[number]
         if number not in self._ended and epoch == len(record.scores) + 1:
-            self.epochs_now += 1
+            self.epochs_now += is_trained
             so_far = (*record.scores, dict(scores))
             is_known = len(record.collapses) == len(record.scores)  # not in a record of an older version
             collapses = (*record.collapses, tuple(collapsed)) if is_known else ()

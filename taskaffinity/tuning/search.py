@@ -86,7 +86,7 @@ class SearchResult:
     chosen: int | None
     """Number of the finalist with the best mean; one of ``not_learned`` only if all are. None if all failed."""
     epochs_now: int
-    """Epochs of each task that this command trained."""
+    """As ``Round.epochs_now``, of both rounds."""
     lost: Mapping[Path, str]
     """Reasons of trials that failed for another reason than their recipe, by the file with the traceback."""
     seconds: float

@@ -33,7 +33,7 @@ def test_dev_scores_are_the_best_so_far_of_the_same_runs_of_a_study(tiny_study: 
         [name] = spec.task_names
         of_study = [row["dev"][name] for row in execute(spec, **places).history]
         assert len(set(of_study)) > 1  # it learns something, or this tells nothing
-        assert [best[name].score for best in in_step] == pytest.approx(list(accumulate(of_study, max)), abs=1e-9)
+        assert [one.best[name].score for one in in_step] == pytest.approx(list(accumulate(of_study, max)), abs=1e-9)
 
 
 def test_the_test_split_does_not_affect_a_trial(tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_the_test_split_does_not_affect_a_trial(tmp_path: Path) -> None:
     prepare([mednli, other], encoder, recipe, tmp_path)
     first, second = (
         [
-            best["mednli"].score
-            for best in train_in_step(
+            one.best["mednli"].score
+            for one in train_in_step(
                 [RunSpec((task.ref,), encoder.ref, 0, recipe)], encoder_folder=encoder.folder, cache=tmp_path
             )
         ]
@@ -70,7 +70,7 @@ def test_with_patience_the_score_is_that_of_the_epoch_that_the_study_selects(tin
     tiny = tiny_study(tasks=("mednli", "shareclefe"), **settings)
     specs = [RunSpec((ref,), tiny.study.encoder, 7, tiny.study.recipe) for ref in tiny.study.refs]
     places = {"encoder_folder": tiny.encoder_folder, "cache": tiny.cache}
-    last = list(train_in_step(specs, **places))[-1]
+    last = list(train_in_step(specs, **places))[-1].best
     results = {spec.task_names[0]: execute(spec, **places) for spec in specs}
     assert min(len(result.history) for result in results.values()) < 6
     scores = {name: best.score for name, best in last.items()}
@@ -115,7 +115,7 @@ class OnAGpu:
 
         self._patch.setattr(trial, "TrialRun", make_run)
         self._patch.setattr(trial, "CudaGraphs", make_graphs)
-        bests = list(train_in_step(self._specs, **self._places, **checkpoints))
+        bests = [one.best for one in train_in_step(self._specs, **self._places, **checkpoints)]
         assert n_made == 1  # the models share it
         return runs, [{name: best.score for name, best in at.items()} for at in bests]
 

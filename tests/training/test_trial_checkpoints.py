@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,15 @@ import pytest
 import torch
 
 from taskaffinity.runs.spec import RunSpec
-from taskaffinity.training.evaluation import Evaluated
 from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.sigterm import Terminated
-from taskaffinity.training.trial import train_in_step
+from taskaffinity.training.trial import TrialEpoch, train_in_step
 
 ALWAYS = 1e-9
 """Minutes between checkpoints: one after every epoch."""
 EPOCHS = 4
-Epochs = list[Mapping[str, Evaluated]]
-Start = Callable[..., Iterator[Mapping[str, Evaluated]]]
+Epochs = list[TrialEpoch]
+Start = Callable[..., Iterator[TrialEpoch]]
 
 
 @pytest.fixture(scope="module", params=[None, 1], ids=["all epochs", "patience"])
@@ -31,7 +30,7 @@ def start(tiny_study: Callable[..., Any], request: pytest.FixtureRequest) -> Sta
     tiny = tiny_study(tasks=("mednli", "shareclefe"), early_stopping_patience=request.param, **settings)
     specs = [RunSpec((ref,), tiny.study.encoder, 7, tiny.study.recipe) for ref in tiny.study.refs]
 
-    def call(**options: Any) -> Iterator[Mapping[str, Evaluated]]:
+    def call(**options: Any) -> Iterator[TrialEpoch]:
         torch.manual_seed(1)  # what the process did before is of no account
         return train_in_step(specs, encoder_folder=tiny.encoder_folder, cache=tiny.cache, **options)
 
@@ -59,7 +58,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def assert_same(found: Epochs, expected: Epochs) -> None:
     assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+    for one, other in ((one.best, other.best) for one, other in zip(found, expected, strict=True)):
         assert one.keys() == other.keys()
         for name in one:
             assert one[name].score == other[name].score
@@ -75,9 +74,14 @@ def test_a_trial_continues_after_any_epoch(
     first = start(checkpoints=tmp_path, checkpoint_minutes=ALWAYS)
     assert_same([next(first) for _ in range(done)], undisturbed[:done])
     first.close()  # type: ignore[attr-defined]
-    before = len(trained)
-    assert_same(list(start(checkpoints=tmp_path, checkpoint_minutes=ALWAYS)), undisturbed)
-    assert all(epoch > done for epoch in trained[before:])
+    first_ones = trained[:]
+    del trained[:]
+    again = list(start(checkpoints=tmp_path, checkpoint_minutes=ALWAYS))
+    assert_same(again, undisturbed)
+    assert all(epoch > done for epoch in trained)
+    numbers = range(1, EPOCHS + 1)
+    assert [one.is_trained for one in again] == [number in trained for number in numbers]
+    assert [one.is_trained for one in undisturbed] == [number in {*first_ones, *trained} for number in numbers]
 
 
 def test_tasks_whose_checkpoints_are_of_different_epochs_meet(

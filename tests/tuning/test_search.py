@@ -19,6 +19,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.schedule.resources import Resources
 from taskaffinity.tuning import on_ray, trials
 from taskaffinity.tuning.candidates import candidates
+from taskaffinity.tuning.recipe import describe_search
 from taskaffinity.tuning.round import Ended, Round
 from taskaffinity.tuning.search import Search, SearchResult, finalists_of, not_learned, search_recipe
 from taskaffinity.tuning.trials import Record, TrialFolder, trials_of
@@ -253,6 +254,28 @@ def test_a_killed_search_continues_within_its_trial_and_leaves_no_checkpoint(
     assert len(trained) == 2 * first.epochs_now  # two tasks; no epoch is trained twice
 
 
+def test_epochs_that_early_stopping_skips_are_not_counted_as_trained(
+    search: Search, conduct: Conduct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from taskaffinity.training.loop import TrainingLoop
+
+    by_trial: dict[tuple[int, str], int] = {}
+    train = TrainingLoop._train_epoch
+
+    def counted(loop: Any, *options: Any) -> None:
+        one = (loop._seed, next(iter(loop._splits)))
+        by_trial[one] = by_trial.get(one, 0) + 1
+        train(loop, *options)
+
+    monkeypatch.setattr(TrainingLoop, "_train_epoch", counted)
+    still = replace(search.candidates[0], learning_rate=1e-9, early_stopping_patience=1)  # no epoch is better
+    few = replace(search, candidates=(still,), confirm_seeds=1)
+    found = conduct(few, tmp_path)
+    assert set(by_trial.values()) == {2}  # of four epochs
+    assert found.epochs_now == 4
+    assert "at most 4 epochs of each task trained now" in describe_search(found)[-1]
+
+
 def test_a_search_that_ends_leaves_the_checkpoints_of_another_one(
     search: Search, conduct: Conduct, tmp_path: Path
 ) -> None:
@@ -383,7 +406,7 @@ def test_what_a_worker_of_ray_reports_arrives_in_the_round(
         decisions.append(scheduler.on_trial_result(None, trial, flatten_dict(result)))  # as Tune passes it on
 
     def train(trial: Any, report: Any, fail: Any, **_: Any) -> None:
-        report(1, {"mednli": 50.0, "shareclefe": 0.0}, ["shareclefe"], 2.5)
+        report(1, {"mednli": 50.0, "shareclefe": 0.0}, ["shareclefe"], 2.5, False)
         fail("diverged", "trace", True)
 
     monkeypatch.setattr("taskaffinity.training.gpu.claim_gpu_memory", lambda *_: None)
@@ -396,6 +419,7 @@ def test_what_a_worker_of_ray_reports_arrives_in_the_round(
         ({"mednli": 50.0, "shareclefe": 0.0},), ("shareclefe",), "diverged", 2.5, (("shareclefe",),)
     )
     assert decisions == ["CONTINUE", "STOP"]
+    assert round_.epochs_now == 0  # its epoch came from a checkpoint
 
 
 @pytest.mark.ray
