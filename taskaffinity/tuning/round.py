@@ -56,7 +56,7 @@ class Round:
         stored = [folder.read(trial) for trial in trials]
         self.records = [record or Record() for record in stored]
         self.reused = {number for number, record in enumerate(stored) if record is not None}
-        """Trials that an earlier command finished."""
+        """Trials that an earlier command finished, and that are not trained again."""
         self.lost: dict[int, str] = {}
         """Reasons of trials that failed, but not by their recipe. The next command retries them."""
         self.epochs_now = 0
@@ -75,6 +75,7 @@ class Round:
         short = [number for number, standing in enumerate(self.standings()) if self._is_short(number, standing)]
         for number in short:
             self._ended.discard(number)
+            self.reused.discard(number)
             self.records[number] = Record()
         return short
 

@@ -119,6 +119,19 @@ def test_a_default_that_failed_is_not_said_to_be_a_finalist(a_round: Round) -> N
     assert "The default is" not in lines
 
 
+def test_a_stopped_trial_that_is_trained_again_does_not_count_as_found_finished(tmp_path: Path) -> None:
+    """Among other candidates it would not have been stopped."""
+    folder = TrialFolder(tmp_path / "tune")
+    before = Round(trials_of(TASKS, ENCODER, RECIPES, [0]), folder, stops_early=True, versions={})
+    report(before, 0, 50.0, 50.0, 50.0, 50.0)
+    report(before, 1, 10.0)
+    other = (replace(RECIPES[0], learning_rate=4e-3), RECIPES[1])
+    a_round = Round(trials_of(TASKS, ENCODER, other, [0]), folder, stops_early=True, versions={})
+    assert (a_round.reused, a_round.pending()) == ({1}, [0])
+    report(a_round, 0, 5.0, 5.0, 5.0, 5.0)
+    assert (a_round.reused, a_round.pending()) == (set(), [1])
+
+
 def test_epochs_after_its_stop_do_not_say_what_a_trial_learned(tmp_path: Path) -> None:
     """On Ray they were trained before a score that stops it arrived: worker speed must not choose the finalists."""
     recipes = (*RECIPES, replace(RECIPES[0], learning_rate=4e-3))
