@@ -254,6 +254,23 @@ def test_a_killed_search_continues_within_its_trial_and_leaves_no_checkpoint(
     assert len(trained) == 2 * first.epochs_now  # two tasks; no epoch is trained twice
 
 
+def test_epochs_of_a_checkpoint_are_not_counted_as_trained_now(
+    search: Search, conduct: Conduct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few, report = replace(search, candidates=search.candidates[:1], confirm_seeds=1), Round.report
+
+    def killed(round_: Round, number: int, epoch: int, *rest: Any) -> bool:
+        if epoch == 3:
+            raise Killed
+        return report(round_, number, epoch, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Round, "report", killed)
+        with pytest.raises(Killed):
+            conduct(few, tmp_path, checkpoint_minutes=1e-9)
+    assert conduct(few, tmp_path).epochs_now == 5  # the last one of the first trial, and four of the second
+
+
 def test_epochs_that_early_stopping_skips_are_not_counted_as_trained(
     search: Search, conduct: Conduct, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
