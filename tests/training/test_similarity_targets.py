@@ -100,6 +100,12 @@ def test_the_loss_of_a_task_that_nothing_predicts_is_one(run: Run) -> None:
     assert loss == pytest.approx(1, abs=0.1)
 
 
+@pytest.mark.parametrize("score", [0.0, 0.1, 2.7, 3.3, -1e-3])
+@pytest.mark.parametrize("n", [1, 3, 7, 10, 100])
+def test_the_sd_of_equal_scores_is_one_whatever_rounding_makes_of_it(score: float, n: int) -> None:
+    assert Scale.of([score] * n) == (score, 1.0)
+
+
 @pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
 @pytest.mark.parametrize("shift", [0.0, -5.0, 300.0])
 def test_standardised_targets_have_mean_0_and_sd_1(unit: float, shift: float) -> None:

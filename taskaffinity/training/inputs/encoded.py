@@ -41,6 +41,8 @@ class Scale(NamedTuple):
     def of(cls, scores: Sequence[float]) -> Scale:
         """Return the scale of these scores; the SD is 1 if all are equal."""
         values = np.asarray(scores, dtype=np.float64)
+        if values.min() == values.max():  # rounding may give equal scores an SD of 1e-17
+            return cls(float(values[0]), 1.0)
         return cls(float(values.mean()), float(values.std()) or 1.0)
 
 
