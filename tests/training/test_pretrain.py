@@ -122,6 +122,23 @@ def test_the_same_seed_gives_the_same_encoder(trained_before: Encoder, passages:
     assert elsewhere.losses != one.losses
 
 
+def test_mini_batches_without_a_masked_token_are_no_steps(
+    trained_before: Encoder, passages: list[str], tmp_path: Path
+) -> None:
+    settings = replace(SETTINGS, num_train_epochs=2, batch_size=1, max_length=8, held_out=0.5)
+    seen: list[tuple[int, int]] = []
+    made = pretrain(
+        passages[:24],
+        trained_before,
+        tmp_path / "a",
+        settings,
+        on_progress=lambda step, steps, _: seen.append((step, steps)),
+    )
+    n_batches = seen[0][1]
+    assert made.steps == len(seen) < n_batches
+    assert json.loads((made.folder / "pretraining.json").read_text())["steps"] == len(seen)
+
+
 class Killed(BaseException):
     """Stands for a process that ends."""
 

@@ -80,6 +80,7 @@ class Pretrained:
     held_out: int
     """Number of held-out passages."""
     steps: int
+    """Number of updates; a mini-batch without a masked token has none."""
     losses: tuple[float, ...]
     """Mean loss of the masked tokens of held-out passages, in nats, before training and after each epoch."""
 
@@ -200,8 +201,7 @@ def _train(
     while at.epoch < settings.num_train_epochs:
         model.train()
         shuffled = np.random.default_rng([settings.seed, at.epoch]).permutation(len(blocks))
-        seed = seed_of(settings.seed, "mask", at.epoch)
-        batches = _masked([blocks[i] for i in shuffled], tokenizer, settings, seed)
+        batches = _masked([blocks[i] for i in shuffled], tokenizer, settings, seed_of(settings.seed, "mask", at.epoch))
         for batch in islice(batches, at.batches, None):
             at.batches += 1
             step = at.epoch * per_epoch + at.batches
@@ -216,7 +216,7 @@ def _train(
             held_out = _held_out_loss(model, dev, settings.device)
         at.losses.append(_finite(held_out, f"the held-out loss after epoch {at.epoch + 1}"))
         at.epoch, at.batches = at.epoch + 1, 0
-    return n_steps, tuple(at.losses)
+    return stepper.step_number, tuple(at.losses)
 
 
 def _finite(loss: float, what: str) -> float:
