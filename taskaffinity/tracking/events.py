@@ -40,7 +40,8 @@ class LoggedRun:
     epochs: Sequence[tuple[int, Mapping[str, float]]]
     """Each epoch, from 1, with its ``loss/TASK`` (training) and ``dev/TASK``."""
     scores: Mapping[str, float]
-    """``test/TASK``, ``test/TASK/NAME`` of a further test set, ``chosen_epoch/TASK``, and the total ``seconds``."""
+    """``test/TASK``, ``test/TASK/NAME`` of a further test set, ``chosen_epoch/TASK``, and the total ``seconds``. A task
+    without a test part has no ``test/TASK``."""
     tags: Mapping[str, str]
     began: float
     """End of the run without the seconds that it took."""
@@ -106,7 +107,8 @@ def run_to_log(study: Study, store: RunStore, spec: RunSpec) -> LoggedRun:
         at = {f"{part}/{name}": float(v) for part, of in parts.items() for name, v in of.items() if name in tasks}
         epochs.append((int(row["epoch"]), at))
     seconds = float(result.work.get("total_seconds", 0.0))
-    scores = {f"test/{name}": outcome.test for name, outcome in result.outcomes.items()}
+    has_test = {card.name for card in study.tasks if card.has_test}
+    scores = {f"test/{name}": outcome.test for name, outcome in result.outcomes.items() if name in has_test}
     for name, outcome in result.outcomes.items():
         scores |= {f"test/{name}/{test_set}": score for test_set, score in outcome.test_sets.items()}
     scores |= {f"chosen_epoch/{name}": float(outcome.epoch) for name, outcome in result.outcomes.items()}

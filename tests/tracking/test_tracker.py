@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -115,6 +116,15 @@ def test_scores_on_further_test_sets_are_logged_too(study: Study, tmp_path: Path
         "test/a/mail": 0.5,
         "test/b": 0.25,
     }
+
+
+def test_a_dev_score_is_not_logged_as_a_test_score(study: Study, tmp_path: Path) -> None:
+    [spec] = [spec for spec in study.plan if len(spec.tasks) == 2 and spec.seed == 1]
+    finish(tmp_path, spec)
+    a, b = study.tasks
+    without = replace(study, tasks=(a, replace(b, has_test=False)))
+    scores = run_to_log(without, RunStore(tmp_path), spec).scores
+    assert {name for name in scores if name.startswith("test/")} == {"test/a"}
 
 
 def test_a_run_that_continued_from_a_checkpoint_does_not_end_in_the_future(study: Study, tmp_path: Path) -> None:
