@@ -149,3 +149,11 @@ def test_a_place_from_one_is_not_read_as_one_from_zero(tmp_path: Path) -> None:
         read(tmp_path, f"kind: choice, path: d, options: [opa, opb], {COLUMNS}")
     with pytest.raises(InputError, match=r"found 2 options; expected at most 1, as many as names under labels:"):
         read(tmp_path, f"kind: choice, path: d, options: [opa, opb], labels: [1], {COLUMNS}")
+
+
+def test_the_column_of_an_option_that_a_row_lacks_is_none_of_its_options(tmp_path: Path) -> None:
+    for split in SPLITS:
+        rows: list[list[object]] = [["q", *TEXTS, "opc"], ["q2", "red", "green", "", "opc"]]
+        write(tmp_path / f"d/{split}.csv", ["q", "opa", "opb", "opc", "answer"], rows)
+    with pytest.raises(InputError, match=r"train.csv: line 3: found label .*, which is none of 2 options; expected"):
+        read(tmp_path, f"kind: choice, path: d, {SEVERAL}")

@@ -213,6 +213,15 @@ def test_dev_and_test_are_shares_of_one_file_and_each_is_the_same_without_the_ot
     assert mine(tmp_path / "c", "kind: classification\npath: d\ndev: 10%\ntest: 20%", folder) == task
 
 
+def test_a_class_that_a_share_took_is_named_with_its_line_of_the_train_file(tmp_path: Path) -> None:
+    """The test file has the class too; its lines are no lines of the train file."""
+    files = rows_of(40)
+    rare = next(f"r{i}" for i in range(100) if in_share(f"r{i}", 0.1))
+    files = {"d/train.csv": f"{files['d/train.csv']}\nrare,c,{rare}\n", "d/test.csv": f"{files['d/test.csv']}d,c,z3\n"}
+    with pytest.raises(InputError, match=r"d/train.csv: line 42: found class 'c' without a training example after dev"):
+        mine(tmp_path, "kind: classification\npath: d\ndev: 10%", files)
+
+
 def test_a_suite_is_read_from_a_name_too(tmp_path: Path) -> None:
     suite_of(tmp_path, "kind: classification\npath: d\ndev: 10%", rows_of(40))
     assert read_suite(str(tmp_path / "suite.yaml")) == read_suite(tmp_path / "suite.yaml")

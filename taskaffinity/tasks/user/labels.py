@@ -238,7 +238,7 @@ def check_enough(
     remaining = f" after {' and '.join(parts)} {'are' if len(parts) > 1 else 'is'} taken" if parts else ""
     if nothing := [label for label in labels if not counts[label]]:
         everywhere = (example for part in examples.values() for example in part)
-        others = [] if block.labels else [example for example in everywhere if nothing[0] in _names(example.label)]
+        others = [e for e in everywhere if e.id in lines and not block.labels and nothing[0] in _names(e.label)]
         where = at("labels") if block.labels else lines[others[0].id] if others else places["train"]
         name = shown(nothing[0]) if block.labels else f"class {class_name(nothing[0])}"
         raise input_error(where, f"{name} without a training example{remaining}", "two or more of each class")

@@ -105,7 +105,8 @@ def right_option(
         found = of_text | _places(names, said)
         found |= {number} if number is not None and 0 <= number < len(options) else set()
     letter = said.strip("().:").upper()
-    found = found or _places([label.upper() for label in labels or names], letter) or _places(columns, said)
+    found = found or _places([label.upper() for label in labels or names], letter)
+    found = found or _places(columns[: len(options)], said)  # a row may lack the last options
     if len(found) == 1:
         return names[found.pop()]
     what = f"label {named(said, names)}"
