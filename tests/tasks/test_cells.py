@@ -30,6 +30,10 @@ CELLS: dict[str, Callable[[list[str]], str]] = {
     "Python, other quotes": lambda names: "[" + ", ".join(f'"{name}"' for name in names) + "]",
     "over lines": lambda names: json.dumps(names, indent=1),
     "numbers": lambda names: str([CLASSES.index(name) for name in names]),
+    "tuple": lambda names: str(tuple(names)),
+    "set": lambda names: str(set(names)),
+    "0 and 1 of each, Python": lambda names: str({name: int(name in names) for name in CLASSES}),
+    "true and false of each, JSON": lambda names: json.dumps({name: name in names for name in CLASSES}),
 }
 
 
@@ -49,11 +53,11 @@ def test_a_list_in_a_cell_is_a_list_of_classes(form: str, tmp_path: Path) -> Non
         assert found == written[split]
 
 
-@pytest.mark.parametrize("cell", ["[anger, joy]", "['anger' 'joy']", '["anger", "joy"', "[anger]"])
+@pytest.mark.parametrize("cell", ["[anger, joy]", "['anger' 'joy']", '["anger", "joy"', "[anger]", "{anger,joy}"])
 def test_brackets_that_are_no_list_are_no_classes(cell: str, tmp_path: Path) -> None:
     for split in SPLITS:
         write(tmp_path / f"d/{split}.csv", ["text", "labels"], [[f"{split} {n}", cell] for n in range(4)])
-    if cell.endswith("]"):
+    if cell.endswith(("]", "}")):
         with pytest.raises(InputError, match=r"train.csv: line 2: found label of \d+ characters in brackets, which is"):
             read(tmp_path, "kind: multilabel, path: d")
     else:  # no list by its end: names between commas, as in a file of classes that begin with a bracket

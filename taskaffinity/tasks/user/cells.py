@@ -33,6 +33,20 @@ def parsed_cell(text: str) -> list[object] | dict[str, object] | None:
     return found if isinstance(found, list | dict) else None
 
 
+def parsed_names(text: str) -> list[object] | dict[str, object] | None:
+    """Return what ``parsed_cell`` returns; also a list for a tuple or a set that Python printed.
+
+    Examples
+    --------
+    >>> parsed_names("('a', 'b')"), parsed_names("{'b', 'a'}"), parsed_names("set()"), parsed_names("(other)")
+    (['a', 'b'], ['a', 'b'], [], None)
+    """
+    if (found := parsed_cell(text)) is not None:
+        return found
+    printed = _literal(text.strip()) if text.strip().startswith(("(", "{", "set()")) else None
+    return sorted(printed, key=str) if isinstance(printed, tuple | set) else None
+
+
 def _literal(text: str) -> object:
     try:
         with warnings.catch_warnings():

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from taskaffinity.errors import input_error, named, shown
-from taskaffinity.tasks.user.cells import parsed_cell
+from taskaffinity.tasks.user.cells import parsed_names
 
 Rows = Sequence[tuple[str, dict[str, object]]]
 Key = TypeVar("Key", bound=str)
@@ -64,7 +64,7 @@ def _separator(labelled: Rows) -> str:
     found = ""
     for where, row in labelled:
         text = row["label"]
-        if not isinstance(text, str) or isinstance(parsed_cell(text), list):
+        if not isinstance(text, str) or parsed_names(text) is not None:
             continue
         for mark in _SEPARATORS:
             if mark not in text or _brackets(text, mark):
@@ -80,17 +80,17 @@ def _names(where: str, value: object, separator: str) -> list[object] | tuple[ob
     """Return the parts of a label, not yet as names of classes; a tuple if a format names them in any case."""
     if value is None:
         return []
+    if isinstance(value, str):
+        value = _listed(where, value, separator)
     if isinstance(value, dict):
         return tuple(name for name, mark in value.items() if _is_marked(where, name, mark))
-    if isinstance(value, str):
-        return _listed(where, value, separator)
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _listed(where: str, text: str, separator: str) -> list[object]:
-    """Return the parts of a text: a list as JSON or as Python prints it, or texts between separators."""
-    found = parsed_cell(text)
-    if isinstance(found, list):
+def _listed(where: str, text: str, separator: str) -> list[object] | dict[str, object]:
+    """Return the parts of a text: a list or an object as JSON or as Python prints it, or texts between separators."""
+    found = parsed_names(text)
+    if found is not None:
         return found
     if _brackets(text, separator):
         expected = 'a list as JSON, such as ["a", "b"], or names between |, ; or ,'
@@ -99,7 +99,7 @@ def _listed(where: str, text: str, separator: str) -> list[object]:
 
 
 def _brackets(text: str, separator: str) -> bool:
-    return separator in ("", ",") and re.fullmatch(r"\s*\[.*\]\s*", text, re.DOTALL) is not None
+    return separator in ("", ",") and re.fullmatch(r"\s*(\[.*\]|\{.*\})\s*", text, re.DOTALL) is not None
 
 
 def _are_vectors(filled: Sequence[tuple[str, dict[str, object], list[object]]], n: int) -> bool:
