@@ -123,6 +123,19 @@ def test_two_pubtator_documents_with_one_id_are_refused(second: str, tmp_path: P
     assert "train.pubtator: line 8: found a second document '1'; expected each document once" in message
 
 
+@pytest.mark.parametrize("blanks", ["", " ", "  "])
+def test_blanks_at_the_end_of_a_title_count_in_the_offsets_of_pubtator(blanks: str, tmp_path: Path) -> None:
+    """Offsets count the title, one blank and the abstract; blanks after a mention's line count in none."""
+    title, body = f"A snark.{blanks}", f"It saw Boojums.{blanks}"
+    start = f"{title} {body}".index("Boojums")
+    for number, split in enumerate(SPLITS):
+        line = f"{number}\t{start}\t{start + 7}\tBoojums\tBeast{blanks}\n{blanks}\n"
+        (tmp_path / f"{split}.pubtator").write_text(f"{number}|t|{title}\n{number}|a|{body}\n{line}")
+    sentences = read(tmp_path, "kind: ner, path: .").examples["test"]
+    assert [one.words for one in sentences] == [("A", "snark", "."), ("It", "saw", "Boojums", ".")]
+    assert [one.label for one in sentences] == [("O",) * 3, ("O", "O", "B-Beast", "O")]
+
+
 def test_a_text_before_the_mark_of_a_title_is_no_id(tmp_path: Path) -> None:
     (tmp_path / "train.pubtator").write_text("the frumious snark|t|x\n")
     message = error_of(tmp_path, "kind: ner, path: {train: train.pubtator}, dev: 20%, test: 20%")

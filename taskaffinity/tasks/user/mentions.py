@@ -8,6 +8,7 @@ A document is split into sentences, so that no sentence cuts a mention; each is 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ OTHER_TYPES = "mentions of types that are not under labels:, left out"
 Mention = tuple[str, Span]
 """Type, and offsets in the text; the end is exclusive."""
 _LONGEST_TYPE = 40
+_HEADED = re.compile(r"[^|\t]+\|[ta]\|")
+"""A line of PubTator with a text, whose blanks at the end count in offsets."""
 
 
 def pubtator_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
@@ -47,7 +50,7 @@ def pubtator_rows(path: Path, encoding: str, notes: Counter[str]) -> Located:
         As ``read_pubtator``.
     """
     numbered = enumerate(read_lines(path, encoding=encoding)[0], start=1)
-    lines = ((f"{path}: line {number}", line.rstrip("\r ")) for number, line in numbered)
+    lines = ((f"{path}: line {n}", line if _HEADED.match(line) else line.rstrip(" ")) for n, line in numbered)
     for document in read_pubtator(lines, notes=notes):
         sentences = document_sentences(document.title, document.abstract)
         where = f"{path}: document {document.name}"
