@@ -49,9 +49,10 @@ def centred_moments(counts: Counts) -> Counts:
     Correlations do not change, except for their rounding errors: below 1e-9 for means up to 1e6 SDs.
     """
     x, y = counts[..., 1], counts[..., 2]
-    if (gold_is_far := _is_far(x, _CONSTANT_GOLD)).any():  # predictions have the unit of the gold scores
-        mean = x.mean(axis=-1, keepdims=True)
-        x, y = np.where(gold_is_far, x - mean, x), np.where(gold_is_far, y - mean, y)
+    if (gold_is_far := _is_far(x, _CONSTANT_GOLD)).any():
+        mean, of_y = x.mean(axis=-1, keepdims=True), y.mean(axis=-1, keepdims=True)
+        has_unit = gold_is_far & (np.abs(of_y - mean) < np.abs(of_y))  # predictions have the unit of the gold scores
+        x, y = np.where(gold_is_far, x - mean, x), np.where(has_unit, y - mean, y)
     if (is_far := _is_far(y, _CONSTANT)).any():
         y = np.where(is_far, y - y.mean(axis=-1, keepdims=True), y)
     elif not gold_is_far.any():

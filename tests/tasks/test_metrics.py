@@ -165,6 +165,20 @@ def test_pearson_loses_no_digits_far_from_zero(offset: float, top: float) -> Non
         assert not any(predicts_nothing(run, metric) for run in runs)
 
 
+@pytest.mark.parametrize("offset", [0.0, 2e3, 1e6, -1.7e9])
+def test_pearson_needs_no_unit_of_the_predictions(offset: float) -> None:
+    """Gold scores such as seconds since 1970, and predictions with mean 0 and SD 1, as other programs give them."""
+    metric, rng = METRICS["pearson"], np.random.default_rng(1)
+    gold = np.round(rng.normal(size=200) * 8) + offset
+    for predicted in (
+        rng.normal(size=200),
+        (gold - gold.mean()) / 8 + rng.normal(size=200),
+        gold + rng.normal(size=200),
+    ):
+        counts = metric.tally(list(gold), list(predicted), ())
+        assert metric.score_examples(counts) == pytest.approx(exact_correlation(gold, predicted), abs=1e-9)
+
+
 def test_scores_near_zero_and_equal_predictions_are_summed_as_before() -> None:
     metric, rng = METRICS["pearson"], np.random.default_rng(0)
     gold = list(rng.uniform(0, 5, 50))
