@@ -16,6 +16,7 @@ from typing import Literal
 from taskaffinity.tasks.compared_text import sides, whole_input
 from taskaffinity.tasks.formats import read_task, task_folders
 from taskaffinity.tasks.kinds import TAG_KINDS, TRAITS
+from taskaffinity.tasks.numbers import without_decimal
 from taskaffinity.tasks.rows import count, names_in
 from taskaffinity.tasks.splits import Split, is_test
 from taskaffinity.tasks.task import SCORE_KINDS, Example, Task
@@ -192,7 +193,9 @@ def _overlap(
 
 
 def _document_overlaps(task: Task) -> Iterator[Overlap]:
-    documents = {split: [e.document for e in task.examples[split] if e.document] for split in task.splits}
+    documents = {  # 7.0 is 7 in a file whose column has no gap
+        split: [without_decimal(e.document) for e in task.examples[split] if e.document] for split in task.splits
+    }
     for before, after in _compared(task):
         known = set(documents[before])
         if n := sum(document in known for document in documents[after]):

@@ -356,6 +356,20 @@ def test_documents_in_two_splits_are_a_leak(tmp_path: Path) -> None:
     assert [leak.described() for leak in y] == ["leak: 2 rows of x test whose documents are also in x train"]
 
 
+def test_a_number_of_a_document_is_the_same_in_a_column_with_gaps(tmp_path: Path) -> None:
+    """pandas writes 7.0 in a file whose column has a gap, and 7 in another one."""
+    suite = suite_of(tmp_path, "text,label,document\n", ending="csv")
+    for split, documents in {
+        "train": ["7.0", "", "8.0", "8.0"],
+        "dev": ["9", "10"] * 2,
+        "test": ["7", "11"] * 2,
+    }.items():
+        rows = [f"{split} {n},{n % 2},{name}\n" for n, name in enumerate(documents)]
+        (tmp_path / f"x/{split}.csv").write_text("".join(["text,label,document\n", *rows]))
+    x = [leak.described() for leak in leaks(read_suite(suite).tasks) if leak.task == "x"]
+    assert x == ["leak: 2 rows of x test whose documents are also in x train"]
+
+
 CONTROLS = ["\x1b[2J", "\x07", "\r", "\x9b31m", "\u202e", "\u2028", "\udc80"]
 
 
