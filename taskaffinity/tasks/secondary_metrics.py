@@ -5,6 +5,7 @@ Their counts of the test split are stored beside the official ones, as ``"<task>
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from taskaffinity.tasks.metrics import METRICS, Counts
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, Kind, Label
 
+_SECOND = re.compile("#[0-9]+$")
+"""End of the id of a pair's second class, and of further ones."""
 SHOW_COLLAPSE = ("macro_f1", "answered")
 """Metrics whose counts show a run that predicts one class, or no answer, where the official counts may not."""
 
@@ -67,7 +70,7 @@ def documents_of(
     if metric == "document_f1":
         of_pairs: dict[str, str] = {}
         for name, document in zip(ids, documents, strict=True):
-            of_pairs.setdefault(name.partition("#")[0], document)
+            of_pairs.setdefault(_SECOND.sub("", name), document)
         named = [*of_pairs.values(), *[""] * missed]
     numbers: dict[object, int] = {}
     found = np.array([numbers.setdefault(name or place, len(numbers)) for place, name in enumerate(named)])
@@ -91,7 +94,7 @@ def by_pair(
     """
     sides: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
     for name, g, p in zip(ids, gold, predicted, strict=True):
-        gold_classes, predicted_classes = sides.setdefault(name.partition("#")[0], ({}, {}))
+        gold_classes, predicted_classes = sides.setdefault(_SECOND.sub("", name), ({}, {}))
         gold_classes[g] = predicted_classes[p] = None
     pairs = [(tuple(g), tuple(p)) for g, p in sides.values()] + [((labels[0],), ())] * missed
     return [g for g, _ in pairs], [p for _, p in pairs]

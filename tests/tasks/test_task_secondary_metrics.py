@@ -102,3 +102,14 @@ def test_without_second_classes_and_missed_relations_documents_are_micro_f1() ->
 
 def test_a_pair_of_one_class_keeps_its_place() -> None:
     assert by_pair(["a", "b"], ["x", "y"], ["y", "y"], CLASSES[:2]) == ([("x",), ("y",)], [("y",), ("y",)])
+
+
+def test_a_document_with_a_hash_in_its_name_keeps_its_pairs_apart() -> None:
+    """Only the end #2 of an id says that a pair has a second class; files may have such names too."""
+    ids = ["note#1.T1.T2", "note#1.T1.T2#2", "note#1.T1.T3", "note#2.T1.T2"]
+    gold, predicted = ["x", "y", "x", "y"], ["x", "x", "y", "x"]
+    sides = by_pair(ids, gold, predicted, ["x", "y"])
+    assert sides == ([("x", "y"), ("x",), ("y",)], [("x",), ("y",), ("x",)])
+    found = documents_of("document_f1", ids, ["note#1", "note#1", "note#1", "note#2"])
+    assert found is not None
+    assert found.tolist() == [0, 0, 1]
