@@ -26,6 +26,7 @@ from pathlib import Path
 
 from taskaffinity.corpora.original import premise_id
 from taskaffinity.errors import input_error, named, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.registry import ListedTask
@@ -101,7 +102,9 @@ def _sentences(path: Path, split: Split, task: ListedTask, notes: Counter[str]) 
         if line.strip():
             fields = line.split("\t")
             if len(fields) != 4:
-                raise input_error(where, f"{len(fields)} columns", f"{_NER_COLUMNS}; a blank line between sentences")
+                raise input_error(
+                    where, how_many(len(fields), "column"), f"{_NER_COLUMNS}; a blank line between sentences"
+                )
             sentence.append((where, fields))
         elif sentence:
             yield sentence[0][0], _sentence(sentence, split, task, notes)

@@ -18,6 +18,7 @@ from taskaffinity.corpora.choices import DEFAULTS, Choices, listed_dev_ids, lowe
 from taskaffinity.corpora.original import ConvertedTask, columns, locate
 from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.numbers import finite_number
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Example, Split
@@ -67,7 +68,8 @@ def _test_rows(pairs: Path, scores: Path) -> Iterator[Row]:
     sentences = list(columns(pairs, ("sentence1", "sentence2"), may_lack_end=True))
     gold = list(columns(scores, ("score",), may_lack_end=True))
     if len(sentences) != len(gold):
-        raise input_error(scores, f"{len(gold)} scores", f"one for each of the {len(sentences)} pairs of {pairs.name}")
+        expected = f"{len(sentences)}, one for each pair of {pairs.name}"
+        raise input_error(scores, how_many(len(gold), "score"), expected)
     for number, ((_, pair), (where, score)) in enumerate(zip(sentences, gold, strict=True), start=1):
         yield _row(f"test.{number}", where, [*pair, *score])
 

@@ -19,6 +19,7 @@ from taskaffinity.corpora.choices import MD5_RULE, md5_split
 from taskaffinity.corpora.original import ConvertedTask, complete_lines, locate
 from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import SPLITS, Example, Split
@@ -81,7 +82,9 @@ def _rows(text: Path, labels: Path) -> Iterator[Row]:
     sentences = [(where, line.strip()) for where, line in complete_lines(text, may_lack_end=True)]
     each = " ".join(line for _, line in complete_lines(labels, may_lack_end=True)).split("<")[1:]
     if len(each) != len(sentences):
-        raise input_error(labels, f"labels of {len(each)} sentences", f"{len(sentences)}, as {text} has lines")
+        raise input_error(
+            labels, f"labels of {how_many(len(each), 'sentence')}", f"{len(sentences)}, as {text} has lines"
+        )
     for number, ((where, sentence), label) in enumerate(zip(sentences, each, strict=True), start=1):
         if not sentence:
             raise input_error(where, "an empty line", "one sentence per line")

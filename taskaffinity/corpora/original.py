@@ -14,6 +14,7 @@ from pathlib import Path
 
 from taskaffinity.errors import input_error
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import Split
@@ -102,11 +103,13 @@ def columns(
         where, line = next(lines)
         header = line.split("\t")
         if header != list(names):
-            raise input_error(where, f"{len(header)} columns with other names", f"a header of {', '.join(names)}")
+            raise input_error(
+                where, f"{how_many(len(header), 'column')} with other names", f"a header of {', '.join(names)}"
+            )
     for where, line in lines:
         fields = line.split("\t")
         if len(fields) != len(names):
-            raise input_error(where, f"{len(fields)} columns", f"{len(names)}: {', '.join(names)}")
+            raise input_error(where, how_many(len(fields), "column"), f"{len(names)}: {', '.join(names)}")
         yield where, fields
 
 

@@ -28,6 +28,7 @@ from taskaffinity.corpora.original import ConvertedTask, locate
 from taskaffinity.corpora.tagging import tagged_rows
 from taskaffinity.errors import input_error, shown
 from taskaffinity.tasks.formats import TaskCard
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.standoff.offsets import (
     numbered_lines,
@@ -138,7 +139,7 @@ def _pipe(path: Path, text: str, counted: Counter[str]) -> Iterator[tuple[Span, 
         fields = line.split("||")
         if len(fields) < 5 or len(fields) % 2 == 0:
             raise input_error(
-                where, f"{len(fields)} fields", "note||type||CUI||start||end, and more starts and ends in pairs"
+                where, how_many(len(fields), "field"), "note||type||CUI||start||end, and more starts and ends in pairs"
             )
         _, kind, _, *rest = fields
         if kind != TYPE:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from taskaffinity.atomic import LOCK, atomic_folder, atomic_write, exclusive, remove_litter
 from taskaffinity.errors import InputError, input_error, shown
 from taskaffinity.private import file_mode, folder_mode, protect
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.lines import LARGEST_SETTINGS, parse_line, read_lines
 from taskaffinity.tasks.rows import Row, SplitCount, count, parse_rows
 from taskaffinity.tasks.task import DEFAULT_METRIC, METRICS_OF_KIND, SCORE_KINDS, SPLITS, Example, Kind, Split, Task
@@ -62,7 +63,7 @@ class TaskCard(BaseModel):
     @model_validator(mode="after")
     def _holds_together(self) -> TaskCard:
         if bool(self.labels) == (self.kind in SCORE_KINDS):
-            raise ValueError(f"{len(self.labels)} labels for kind {self.kind}")
+            raise ValueError(f"{how_many(len(self.labels), 'label')} for kind {self.kind}")
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("a label is listed twice")
         if self.negative is not None and self.negative not in self.labels:
@@ -226,7 +227,9 @@ def _read(folder: Path, card: TaskCard, split: Split) -> list[Example]:
     examples = read_split(path, card.kind, card.labels)
     expected = card.counts[split].rows if split in card.counts else len(examples)
     if len(examples) != expected:  # a file that was cut between two lines is still valid JSON
-        raise input_error(path, f"{len(examples)} rows", f"{expected}, as {folder / CARD} says; prepare the task again")
+        raise input_error(
+            path, how_many(len(examples), "row"), f"{expected}, as {folder / CARD} says; prepare the task again"
+        )
     return examples
 
 

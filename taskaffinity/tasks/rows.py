@@ -16,6 +16,7 @@ from typing import Any
 
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER, parse_place
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import PAIR_KINDS, TRAITS, Kind, option_names
 from taskaffinity.tasks.mentions import strict_mentions
 from taskaffinity.tasks.task import Example
@@ -160,7 +161,7 @@ def _document(where: str, row: Mapping[str, object]) -> str:
 
 def _value(where: str, row: Mapping[str, object], key: str) -> object:
     if key not in row:
-        raise input_error(where, f"no key {key!r} among its {len(row)} keys", f"the key {key!r}")
+        raise input_error(where, f"no key {key!r} among its {how_many(len(row), 'key')}", f"the key {key!r}")
     return row[key]
 
 
@@ -210,7 +211,7 @@ def _places(where: str, row: Mapping[str, object], text: str) -> tuple[str, ...]
 def _options(where: str, row: Mapping[str, object]) -> tuple[str, ...]:
     options = _value(where, row, "options")
     if not isinstance(options, list) or not 2 <= len(options) <= MOST_OPTIONS:
-        found = f"{len(options)} options" if isinstance(options, list) else f"{named(options, ())} as 'options'"
+        found = how_many(len(options), "option") if isinstance(options, list) else f"{named(options, ())} as 'options'"
         raise input_error(where, found, f"a list of 2 to {MOST_OPTIONS} texts")
     for number, option in enumerate(options, start=1):
         if not isinstance(option, str) or not option.strip():
@@ -231,8 +232,8 @@ def _words(where: str, row: Mapping[str, object]) -> tuple[str, ...]:
 def _tags(where: str, row: Mapping[str, object], n_words: int, labels: Sequence[str]) -> tuple[str, ...]:
     tags = _value(where, row, "tags")
     if not isinstance(tags, list) or len(tags) != n_words:
-        found = f"{len(tags)} tags" if isinstance(tags, list) else f"{named(tags, ())} as 'tags'"
-        raise input_error(where, f"{found} for {n_words} words", "one tag per word")
+        found = how_many(len(tags), "tag") if isinstance(tags, list) else f"{named(tags, ())} as 'tags'"
+        raise input_error(where, f"{found} for {how_many(n_words, 'word')}", "one tag per word")
     before = "O"
     for position, tag in enumerate(tags):
         mark, _, kind = tag.partition("-") if isinstance(tag, str) else ("", "", "")

@@ -35,13 +35,22 @@ def read_table(
         If the file does not exist, is not UTF-8 or is empty, or (while rows are read) if the number of columns of a row
         differs from the header.
     """
+    _, names, rows = tsv_table(path, header, encoding)
+    return names, rows
+
+
+def tsv_table(
+    path: Path, header: Sequence[str], encoding: str | None
+) -> tuple[str, list[str], Iterator[tuple[str, list[str]]]]:
+    """Return the place of the column names, and what ``read_table`` returns, with its errors."""
     lines, _ = read_lines(path, encoding=encoding)
-    if not any(lines):
+    first = next((number for number, line in enumerate(lines) if line.strip()), None)
+    if first is None:
         raise input_error(path, "an empty file", "a header and rows")
     if header:
-        return list(header), _rows(path, lines, len(header), 0)
-    names = [unquoted(name).strip() for name in lines[0].split("\t")]
-    return names, _rows(path, lines, len(names), 1)
+        return f"{path}: line 1", list(header), _rows(path, lines, len(header), 0)
+    names = [unquoted(name).strip() for name in lines[first].split("\t")]
+    return f"{path}: line {first + 1}", names, _rows(path, lines, len(names), first + 1)
 
 
 def unquoted(field: str) -> str:

@@ -11,19 +11,22 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from taskaffinity.errors import input_error, quoted, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import PAIR_KINDS, TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.lines import lone_return, lone_return_error, open_file, parse_line
 from taskaffinity.tasks.user.candidates import Numbered, joined_beside
+from taskaffinity.tasks.user.column_names import USUAL
 from taskaffinity.tasks.user.columns import Field, column_of
 from taskaffinity.tasks.user.inner_keys import with_inner_keys
 from taskaffinity.tasks.user.options import options_of
+from taskaffinity.tasks.user.other_names import like_field
 
 _LIKE_A_NAME = re.compile(r"[^\W\d][\w.-]{0,29}")
 _LISTED = 12
@@ -80,7 +83,7 @@ def read_unlabelled(path: Path, kind: Kind, columns: Mapping[str, str] | None = 
             raise input_error(path, f"a column of groups for kind {kind}", "a task of kind choice")
         rows = joined_beside(rows, has_ids=columns["group"] != columns.get("text"))
     for row in rows:
-        yield _row(*row, kind)
+        yield _row(*row, kind, has_header=path.suffix in _DELIMITERS)
 
 
 def _without_header(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Numbered]:
@@ -142,9 +145,12 @@ def _table(path: Path, kind: Kind, columns: Mapping[str, str]) -> Iterator[Numbe
                 continue
             if not names:
                 names = [name.strip() for name in row]
+                if twice := next((name for name in names if names.count(name) > 1), None):
+                    places = [place for place, name in enumerate(names, start=1) if name == twice]
+                    raise input_error(where, f"the same name on columns {places[0]} and {places[1]}", "each name once")
                 continue
             if len(row) != len(names):
-                raise input_error(where, f"{len(row)} columns", f"{len(names)}, as in the header")
+                raise input_error(where, how_many(len(row), "column"), f"{len(names)}, as in the header")
             renamed = _renamed(where, dict(zip(names, row, strict=True)), columns, kind)
             yield where, renamed, number, lines.end
 
@@ -169,7 +175,15 @@ def _renamed(where: str, row: object, columns: Mapping[str, str], kind: Kind) ->
     return kept | {name: row[column] for name, column in found.items() if column is not None}
 
 
-def _row(where: str, row: object, number: int, end: int, kind: Kind) -> Unlabelled:
+def _are_names(names: Iterable[str], *, has_header: bool) -> bool:
+    """Return whether a message may quote names of columns; those of a table without a header are text of the corpus."""
+    listed = list(names)
+    known = any(name in USUAL[field] for field in USUAL for name in listed)
+    is_header = not has_header or known or any(like_field(field, listed) for field in USUAL)
+    return is_header and all(_LIKE_A_NAME.fullmatch(name) for name in listed)
+
+
+def _row(where: str, row: object, number: int, end: int, kind: Kind, *, has_header: bool) -> Unlabelled:
     if not isinstance(row, dict):
         raise input_error(where, shown(row), "an object with text, or with words")
     name = row.get("id")
@@ -181,7 +195,7 @@ def _row(where: str, row: object, number: int, end: int, kind: Kind) -> Unlabell
         return Unlabelled(number, end, name, words=tuple(words))
     for key in ("text", "text_pair") if kind in PAIR_KINDS else ("text",):
         if not isinstance(row.get(key), str) or not row[key].strip():
-            if key == "text" and key not in row and all(_LIKE_A_NAME.fullmatch(name) for name in row):
+            if key == "text" and key not in row and _are_names(row, has_header=has_header):
                 keys = ", ".join(list(row)[:_LISTED])
                 raise input_error(
                     where,
@@ -195,5 +209,5 @@ def _row(where: str, row: object, number: int, end: int, kind: Kind) -> Unlabell
     has_options = "options" in TRAITS[kind].fields
     options = options_of(where, row.get("options"))[0] if has_options else ()
     if has_options and len(options) < 2:
-        raise input_error(where, f"{len(options)} options", "two or more")
+        raise input_error(where, how_many(len(options), "option"), "two or more")
     return Unlabelled(number, end, name, row["text"], pair, options=tuple(options))

@@ -28,7 +28,7 @@ def test_a_sentence_has_each_hallmark_once_in_their_order(hoc_raw: Path) -> None
 @pytest.mark.parametrize(
     ("file", "old", "new", "parts"),
     [
-        ("labels/103.txt", " < Resisting", "Resisting", ("labels of 1 sentences", "2, as ")),
+        ("labels/103.txt", " < Resisting", "Resisting", ("labels of 1 sentence;", "2, as ")),
         ("labels/103.txt", "ANDInducing", "ANDReducing", ("sentence 1", "a text of 21 characters", "one of Sust")),
         ("labels/103.txt", "ANDInducing angiogenesis", "AND vorpal", ("sentence 1", "a text of 6 characters")),
         ("text/103.txt", "It is mimsy .", " \n.", ("line 2", "an empty line")),

@@ -64,8 +64,8 @@ def test_a_tenth_of_the_pairs_is_dev(clinicalsts_raw: Path) -> None:
         ("clinicalSTS.train.txt", "\t0.0", "\tnan", ("line 1", "0 to 5")),
         ("clinicalSTS.train.txt", "\t0.0", "", ("line 1", "2 columns", "sentence1, sentence2, score")),
         ("clinicalSTS.train.txt", "Zorbifex 0 ", "  ", ("line 1", "an empty sentence 1")),
-        ("clinicalSTS.test.gs.sim.txt", "4.5\n", "", ("1 scores", "each of the 2 pairs")),
-        ("clinicalSTS.test.txt", "\tsnarkol", "", ("line 1", "1 columns")),
+        ("clinicalSTS.test.gs.sim.txt", "4.5\n", "", ("1 score;", "2, one for each pair of")),
+        ("clinicalSTS.test.txt", "\tsnarkol", "", ("line 1", "1 column;")),
     ],
 )
 def test_fault_in_clinicalsts_is_a_one_line_error(

@@ -13,6 +13,7 @@ import pytest
 from test_brat_pairs import OPTIONS, Document, Found, documents, read, write
 
 from taskaffinity.errors import InputError
+from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Task
 from taskaffinity.tasks.user.suitefile import read_suite
 
@@ -163,3 +164,29 @@ def test_pairs_need_documents(tmp_path: Path) -> None:
         suite(tmp_path, "path: b, pairs: {max_words: 3}")
     with pytest.raises(InputError, match="line 2: found pairs: for kind relation and format csv; expected kind: rel"):
         suite(tmp_path, "path: b, format: csv, pairs: {max_words: 3}")
+
+
+def test_documents_in_memory_are_the_task_of_a_file(tmp_path: Path) -> None:
+    """Relations without an example count as missed, and they are part of the fingerprint."""
+    passages = [{"text": ["w1 hit w2."], "offsets": [[0, 10]]}, {"text": ["w3 fell."], "offsets": [[11, 19]]}]
+    places = {"T1": (0, 2), "T2": (7, 9), "T3": (11, 13)}
+    entities = [
+        {"id": name, "type": "X", "text": [f"w{name[1]}"], "offsets": [list(place)]} for name, place in places.items()
+    ]
+    far = {"id": "R1", "type": "near", "arg1_id": "T1", "arg2_id": "T3"}
+    near = {"id": "R2", "type": "near", "arg1_id": "T1", "arg2_id": "T2"}
+    rows = {
+        split: [
+            {"document_id": f"{split}{n}", "passages": passages, "entities": entities, "relations": relations}
+            for n, relations in enumerate(([near, far], [near], [far], []))
+        ]
+        for split in SPLITS
+    }
+    for split in SPLITS:
+        write_rows(tmp_path / f"{split}.jsonl", rows[split])
+    of_file = suite(tmp_path, "path: ., negative: none")
+    other = {split: [{"text": f"{n}", "label": "ab"[n % 2]} for n in range(4)] for split in SPLITS}
+    data = {"mine": (rows, {}, {"kind": "relation", "negative": "none"}), "other": (other, {})}
+    in_memory = Suite.from_datasets(data)["mine"]
+    assert in_memory.missed == of_file.missed == dict.fromkeys(SPLITS, 2)
+    assert in_memory == of_file

@@ -130,7 +130,7 @@ TAGGED = {"id": "1", "words": SECRET.split(), "tags": ["B-Drug", "O"]}
         ("ner", TAGGED | {"words": []}, ("a list of 0 as 'words'",)),
         ("ner", TAGGED | {"words": SECRET}, ("a text of 21 characters as 'words'",)),
         ("ner", TAGGED | {"words": ["frumious", " "]}, ("word 2 of 2",)),
-        ("ner", TAGGED | {"tags": ["O"]}, ("1 tags for 2 words",)),
+        ("ner", TAGGED | {"tags": ["O"]}, ("1 tag for 2 words",)),
         ("ner", TAGGED | {"tags": ["O", "S"]}, ("tag 'S' on word 2", "B-Drug, I-Drug")),
         ("ner", TAGGED | {"tags": ["O", "E-Drugs"]}, ("tag 'E-Drugs' on word 2", "B-Drug, I-Drug")),
         ("ner", TAGGED | {"tags": ["O", "B-cell"]}, ("tag a text of 6 characters on word 2", "B-Drug, I-Drug")),

@@ -97,3 +97,32 @@ SPACED_FILES = {
 def test_white_space_in_the_text_of_a_mention_is_not_compared(form: str, tmp_path: Path) -> None:
     block = write(tmp_path, SPACED_FILES[form]) + (form and f", format: {form}")
     assert read(tmp_path, block).examples["train"][0].label[:2] == ("B-Drug", "I-Drug")  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "words", "noted"),
+    [
+        (8, 15, ["He", "took", "aspirin", "."], ()),
+        (
+            8,
+            14,
+            ["He", "took", "aspiri", "n", "."],
+            ("3 mentions that begin or end inside a word, which is cut there",),
+        ),
+        (
+            9,
+            15,
+            ["He", "took", "a", "spirin", "."],
+            ("3 mentions that begin or end inside a word, which is cut there",),
+        ),
+    ],
+)
+def test_mentions_that_cut_words_are_counted(
+    start: int, end: int, words: list[str], noted: tuple[str, ...], tmp_path: Path
+) -> None:
+    """As if the end were that of the last character, or the first character were 1; JSONL need not have their texts."""
+    for split in SPLITS:
+        row = {"text": "He took aspirin.", "entities": [{"start": start, "end": end, "label": "Drug"}]}
+        (tmp_path / f"{split}.jsonl").write_text(json.dumps(row))
+    task = read(tmp_path, "kind: ner, path: .")
+    assert (list(task.examples["dev"][0].words), task.notes) == (words, noted)

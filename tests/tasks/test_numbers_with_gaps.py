@@ -105,3 +105,11 @@ def test_a_text_of_an_option_is_not_taken_for_its_place() -> None:
     with pytest.raises(InputError, match="which could be 2 of the options; expected a letter, A to B"):
         right_option("line 1", "1.0", ["1.0", "2.0"])
     assert right_option("line 1", "1.0", ["1.0", "2.0"], ["1", "2"]) == "A"
+
+
+def test_a_start_of_a_table_with_questions_without_an_answer(tmp_path: Path) -> None:
+    for split in SPLITS:
+        rows = f"{split} a?,a snark a snark,a snark,8.0\n{split} b?,a snark,,\n"
+        (tmp_path / f"{split}.csv").write_text(f"question,context,answers,answer_start\n{rows}")
+    task = read(tmp_path, "kind: spans, path: .")
+    assert [example.label for example in task.examples["test"]] == [("8:15",), ()]

@@ -308,7 +308,11 @@ BIGBIO_FAULTS = {
         "entity 1: found an empty text as",
     ),
     "no offsets": ("entities", [{"type": "x", "text": ["frumious"], "offsets": []}], "found no text with offsets"),
-    "more texts": ("entities", [{"type": "x", "text": ["a", "b"], "offsets": [[0, 1]]}], "found 2 texts and 1 offsets"),
+    "more texts": (
+        "entities",
+        [{"type": "x", "text": ["a", "b"], "offsets": [[0, 1]]}],
+        "found 2 texts and 1 pair of offsets",
+    ),
     "a long passage": ("passages", [{"text": ["frumious"], "offsets": [[0, 9]]}], "passage 1: found a mention of 8"),
     "a text": ("passages", "frumious", "found a text of 8 characters as passages"),
     "no id": ("document_id", None, "as document_id; expected an id for each document"),

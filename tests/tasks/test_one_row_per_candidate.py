@@ -188,7 +188,7 @@ def test_predict_reads_the_options_that_training_reads(tmp_path: Path) -> None:
 UNLABELLED_FAULTS = {
     "again": ("q1,who,x\nq1,who,y\nq2,why,a\nq2,why,b\nq1,who,z", "line 6: found group 'q1' again; expected the rows"),
     "another text": (f"q1,who,x\nq1,{SECRET},y", "line 3: found another text than in the first row of its group"),
-    "one option": (f"q1,who,{SECRET}\nq2,why,a\nq2,why,b", "line 2: found 1 options; expected two or more"),
+    "one option": (f"q1,who,{SECRET}\nq2,why,a\nq2,why,b", "line 2: found 1 option; expected two or more"),
     "no option": ("q1,who,x\nq1,who,", "line 3: found no text as candidate"),
     "no group": (f"q1,who,x\nq1,who,y\n,{SECRET},y", "line 4: found an empty text as group"),
 }
@@ -210,9 +210,9 @@ def test_a_fault_of_unlabelled_candidates_is_one_line_with_its_place(fault: str,
 
 GOOD = ["q1,who,x y,0", "q1,who,y,1", "q2,why,a,1", "q2,why,b,0", "q2,why,c,0"]
 FAULTS = {
-    "two right": (3, "q2,why,b,1", "line 4: found group 'q2' of 3 rows, 2 of them right; 1 of 2 groups are such"),
-    "none right": (2, "q2,why,a,0", "line 4: found group 'q2' of 3 rows, 0 of them right; 1 of 2 groups are such"),
-    "one row": (4, "q3,why,c,1", "line 6: found group 'q3' of 1 row, 1 of them right; 1 of 3 groups are such"),
+    "two right": (3, "q2,why,b,1", "line 4: found group 'q2' of 3 rows, 2 of them right; 1 of 2 groups is such"),
+    "none right": (2, "q2,why,a,0", "line 4: found group 'q2' of 3 rows, 0 of them right; 1 of 2 groups is such"),
+    "one row": (4, "q3,why,c,1", "line 6: found group 'q3' of 1 row, 1 of them right; 1 of 3 groups is such"),
     "a long name": (4, f"{SECRET} x,why,c,1", "line 6: found group a text of 23 characters of 1 row"),
     "another text": (3, f"q2,{SECRET},b,0", "line 5: found another text than in the first row of its group (line 4)"),
     "no candidate": (3, "q2,why, ,0", "line 5: found no text as candidate"),

@@ -47,6 +47,24 @@ def test_a_first_line_names_the_separator(first: str, separator: str, is_given: 
     assert "train.csv: line 3: found 3 columns" in error_of(tmp_path, f"kind: classification, path: .{said}")
 
 
+@pytest.mark.parametrize(
+    ("ending", "before", "line"),
+    [("csv", "", 1), ("csv", "sep=,\n", 2), ("csv", "\n\n", 3), ("tsv", "", 1), ("tsv", "\n \n", 3)],
+)
+def test_a_fault_of_the_header_names_its_line(ending: str, before: str, line: int, tmp_path: Path) -> None:
+    between = {"csv": ",", "tsv": "\t"}[ending]
+    for split in SPLITS:
+        rows = "".join(f'"{split} {text}"{between}{label}\n' for text, label in ROWS)
+        (tmp_path / f"{split}.{ending}").write_text(f"{before}text{between}label\n{rows}")
+    task = read(tmp_path, "kind: classification, path: .")
+    assert [example.label for example in task.examples["dev"]] == [label for _, label in ROWS]
+    (tmp_path / f"train.{ending}").write_text(f"{before}text{between}mark\nx{between}y\n")
+    said = error_of(tmp_path, "kind: classification, path: .")
+    assert f"train.{ending}: line {line}: found no label among 2 columns" in said
+    (tmp_path / f"train.{ending}").write_text(f"{before}text{between}text\nx{between}y\n")
+    assert f"train.{ending}: line {line}: found the same name" in error_of(tmp_path, "kind: classification, path: .")
+
+
 def test_two_separators_are_refused(tmp_path: Path) -> None:
     (tmp_path / "train.csv").write_text("sep=;\ntext|label\n")
     block = 'kind: classification, path: {train: train.csv}, dev: 20%, test: 20%, separator: "|"'
@@ -112,7 +130,7 @@ def test_a_pubtator_document_that_occurs_twice_is_read_once(tmp_path: Path) -> N
     block = twice(tmp_path, "1|t|A snark.\n1|a|It ran.\n1\t2\t7\tsnark\tBeast\n")
     task = read(tmp_path, block)
     assert [example.document for example in task.examples["train"]] == ["1", "1", "4"]
-    assert task.notes == ("1 documents that occur twice, read once",)
+    assert task.notes == ("1 document that occurs twice, read once",)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_conll_of_two_documents_and_more_keeps_them_apart(tmp_path: Path) -> Non
 def test_a_share_that_finds_no_whole_document_says_so(tmp_path: Path) -> None:
     rows = [f"t{i},l{i % 2},one" for i in range(30)]
     files = {"d.csv": "\n".join(["text,label,document", *rows])}
-    with pytest.raises(InputError, match=r"of 30 examples \(in whole documents; there are 1\)"):
+    with pytest.raises(InputError, match=r"of 30 examples \(in whole documents, of 1\)"):
         mine(tmp_path, "kind: classification\npath: {train: d.csv}\ndev: 10%\ntest: 20%", files)
 
 

@@ -44,7 +44,7 @@ def test_rows_before_a_fault_are_given(tmp_path: Path) -> None:
     [
         ("a.doc", b"secret", "ner", r"found a file named \.doc"),
         ("a.csv", b'text\n"secret', "ner", "line 2: found a row that is no CSV"),
-        ("a.csv", b"text,id\nsecret", "ner", "line 2: found 1 columns; expected 2"),
+        ("a.csv", b"text,id\nsecret", "ner", "line 2: found 1 column; expected 2"),
         ("a.csv", b"note\nsecret", "ner", "line 2: found no 'text' among the keys note"),
         ("a.csv", b"text\nsecret", "similarity", "line 2: found nothing as 'text_pair'"),
         ("a.txt", b"secret", "inference", "this task compares two"),
@@ -106,3 +106,22 @@ def test_a_column_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no column 'finding' among 1; expected one of them as text=NAME"):
         list(read_unlabelled(tmp_path / "a.csv", "ner", {"text": "finding"}))
     assert [row.text for row in read_unlabelled(tmp_path / "a.csv", "ner", {"text": "note"})] == ["secret"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_a_first_row_of_words_is_not_quoted_and_names_are(ending: str, tmp_path: Path) -> None:
+    between = {"csv": ",", "tsv": "\t"}[ending]
+    path = tmp_path / f"a.{ending}"
+    path.write_text(f"Smith{between}frumious\nJones{between}vorpal\n")
+    with pytest.raises(InputError, match=r"line 2: found nothing as 'text'; expected some text$"):
+        list(read_unlabelled(path, "classification"))
+    path.write_text(f"review{between}stars\nJones{between}vorpal\n")
+    with pytest.raises(InputError, match="line 2: found no 'text' among the keys review, stars"):
+        list(read_unlabelled(path, "classification"))
+
+
+def test_one_name_on_two_columns_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,text\n1,a,b\n")
+    with pytest.raises(InputError, match=r"a.csv: line 1: found the same name on columns 2 and 3; expected each name"):
+        list(read_unlabelled(path, "classification"))

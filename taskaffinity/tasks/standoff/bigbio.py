@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from taskaffinity.errors import has_controls, input_error, named, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import Kind
 from taskaffinity.tasks.standoff.bioc import Passage
 from taskaffinity.tasks.standoff.brat import Document, Mention, Relation
@@ -135,7 +136,7 @@ def _passages(where: str, row: Mapping[str, object]) -> Iterator[tuple[int, str,
         n_placed += len(placed)
         yield start, text, placed
     if n_placed != len(entities):
-        found = f"{len(entities)} entities, of which passages hold {n_placed}"
+        found = f"{how_many(len(entities), '<entity|entities>')}, of which passages hold {n_placed}"
         raise input_error(where, found, "each entity in one passage")
 
 
@@ -179,5 +180,6 @@ def _parts(where: str, owner: Mapping[str, object]) -> tuple[list[Span], list[st
     if not is_whole or not isinstance(texts, list) or not isinstance(offsets, list) or not spans:
         raise input_error(where, "no text with offsets", "text: [TEXT] and offsets: [[START, END]]")
     if not len(spans) == len(offsets) == len(texts):
-        raise input_error(where, f"{len(texts)} texts and {len(spans)} offsets", "one pair of offsets per text")
+        found = f"{how_many(len(texts), 'text')} and {how_many(len(spans), '<pair|pairs> of offsets')}"
+        raise input_error(where, found, "one pair of offsets per text")
     return spans, texts

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, named, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.lines import read_bytes, read_lines, text_lines, utf8
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.standoff.sentences import Span
@@ -72,7 +73,9 @@ def xml_root(path: Path, encoding: str | None = None) -> ET.Element:
     except ET.ParseError as error:
         line, column = error.position
         found = f"XML that is not well-formed at column {column + 1}" if any(lines) else "an empty file"
-        fault = input_error(f"{path}: line {line}", found, f"a complete document; this one has {len(lines)} lines")
+        fault = input_error(
+            f"{path}: line {line}", found, f"a complete document; this one has {how_many(len(lines), 'line')}"
+        )
     raise fault
 
 

@@ -15,13 +15,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from taskaffinity.errors import input_error, named, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.standoff.offsets import mention_span
 from taskaffinity.tasks.standoff.sentences import Span
 
 _NAME = re.compile(r"[\w.:/-]{1,40}")
 """An id of a document, such as ``10491763`` or ``PMC1``."""
-REPEATED = "documents that occur twice, read once"
+REPEATED = "<document|documents> that <occurs|occur> twice, read once"
 _COLUMNS = "4 (pmid, CID, chemical, disease), or {} (pmid, start, end, text, type, id, parts)"
 
 
@@ -107,7 +108,7 @@ def _add_annotation(where: str, line: str, document: Document, types: Collection
     fields = line.split("\t")
     is_relation = len(fields) > 1 and (fields[1] == "CID" or (not types and whole_number(fields[1]) is None))
     if len(fields) not in (((4,) if types else (4, 5)) if is_relation else (6, 7) if types else (5, 6, 7)):
-        raise input_error(where, f"{len(fields)} columns", _COLUMNS.format("6 or 7" if types else "5 to 7"))
+        raise input_error(where, how_many(len(fields), "column"), _COLUMNS.format("6 or 7" if types else "5 to 7"))
     if fields[0] != document.name:
         raise input_error(
             where, f"pmid {shown(fields[0])} in document {document.name}", "the same pmid, or a blank line before"

@@ -12,11 +12,16 @@ from collections.abc import Mapping
 
 from taskaffinity.errors import input_error, named
 from taskaffinity.tasks.answers import place_of
-from taskaffinity.tasks.numbers import whole_number
+from taskaffinity.tasks.how_many import how_many
+from taskaffinity.tasks.numbers import whole_number, without_decimal
 from taskaffinity.tasks.user.cells import parsed_cell
 
-FIRST = "answers without a start that occur several times in their text; the first place is taken"
-MOVED = "answers that are not at their start, found at the only place where they occur"
+FIRST = (
+    "<answer|answers> without a start that <occurs|occur> several times in <its|their> text; the first place is taken"
+)
+MOVED = (
+    "<answer that is|answers that are> not at <its|their> start, found at the only place where <it occurs|they occur>"
+)
 _FORMS = "a text, a list of texts, or {text: [...], answer_start: [...]}"
 
 
@@ -74,16 +79,17 @@ def _answers(where: str, value: object) -> list[tuple[str, object]]:
         raise input_error(where, f"{named(texts, ())} as text of answers", _FORMS)
     starts = [None] * len(texts) if starts is None else starts
     if not isinstance(starts, list) or len(starts) != len(texts):
-        raise input_error(where, f"{named(starts, ())} as answer_start of {len(texts)} answers", "one start per answer")
+        raise input_error(
+            where, f"{named(starts, ())} as answer_start of {how_many(len(texts), 'answer')}", "one start per answer"
+        )
     return [(one, begin) for one, begin in zip(texts, starts, strict=True) if one.strip()]
 
 
 def _start(where: str, value: object) -> int | None:
     if value is None:
         return None
-    number = whole_number(value.strip()) if isinstance(value, str) else value
-    if isinstance(number, float) and number.is_integer():  # an integer column with missing values
-        number = int(number)
+    number = without_decimal(value)  # an integer column with missing values
+    number = whole_number(number.strip()) if isinstance(number, str) else number
     if isinstance(number, bool) or not isinstance(number, int) or number < 0:
         raise input_error(where, f"answer_start {named(value, ())}", "the number of a character, from 0")
     return number

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from taskaffinity.errors import input_error, named, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import Field
 
 Located = Iterator[tuple[str, dict[str, object]]]
 Numbered = tuple[str, object, int, int]
 """The place of a row, the row, its line, and the number of bytes up to its end."""
 
-JOINED = "rows with one candidate each, joined by their group"
-LEFT_OUT = "groups without exactly one right of two or more candidates, left out because groups: one-right"
+JOINED = "<row|rows> with one candidate each, joined by their group"
+LEFT_OUT = "<group|groups> without exactly one right of two or more candidates, left out because groups: one-right"
 _SHARED: tuple[Field, ...] = ("text", "text_pair", "document")
 """Fields that are equal in all rows of a group."""
 
@@ -74,8 +75,8 @@ def joined(rows: Located, counted: Counter[str], *, has_ids: bool, leave_out: bo
     wrong = [group for group in found if not group.is_example]
     if wrong and not leave_out:
         first, n = wrong[0], len(wrong[0].candidates)
-        what = f"group {shown(first.name)} of {n} row{'s' * (n != 1)}, {len(first.right)} of them right"
-        more = f"; {len(wrong):,} of {len(groups):,} groups are such"
+        what = f"group {shown(first.name)} of {how_many(n, 'row')}, {len(first.right)} of them right"
+        more = f"; {len(wrong):,} of {how_many(len(groups), 'group')} {'is' if len(wrong) == 1 else 'are'} such"
         expected = "two or more candidates, and exactly one of them with label 1; groups: one-right leaves others out"
         raise input_error(first.where, f"{what}{more}", expected)
     examples = [group for group in found if group.is_example]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from taskaffinity.errors import input_error, named, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.user.cells import parsed_names
 
 Rows = Sequence[tuple[str, dict[str, object]]]
@@ -122,7 +123,7 @@ def _are_vectors(filled: Sequence[tuple[str, dict[str, object], list[object]]], 
     if not again and n > length:  # a list of two of several classes
         return False
     if again:
-        of = f"{n} names under labels:" if n else "no labels:"
+        of = f"{how_many(n, 'name')} under labels:" if n else "no labels:"
         expected = f"labels: [NAME, ...] with a name for each number, {_A_COLUMN_EACH}"
         raise input_error(again, f"a list of {length} numbers, each 0 or 1, and {of}", expected)
     expected = f"names of classes in the lists, {_A_COLUMN_EACH}"

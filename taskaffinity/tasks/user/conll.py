@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from taskaffinity.errors import input_error, quoted
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.user.tag_schemes import TAG
@@ -120,7 +121,7 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
     n_begun, begins = 0, ""
     for sentence in _sentences(path, lines):
         if width and len(sentence.columns[0]) != width:
-            found = f"{len(sentence.columns[0])} columns"
+            found = how_many(len(sentence.columns[0]), "column")
             raise input_error(f"{path}: line {sentence.numbers[0]}", found, f"{width}, as named")
         if is_numbered and not named and len(sentence.columns[0]) == 2:
             place = f"{path}: line {sentence.numbers[0]}"

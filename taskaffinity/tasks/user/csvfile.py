@@ -36,13 +36,21 @@ def read_csv(
         If the file does not exist, is not UTF-8 or is empty, its first line names another separator, or (while rows are
         read) if a quote is never closed or the number of columns of a row differs from the header.
     """
+    _, names, rows = csv_table(path, header, separator, encoding)
+    return names, rows
+
+
+def csv_table(
+    path: Path, header: Sequence[str], separator: str, encoding: str | None
+) -> tuple[str, list[str], Iterator[tuple[str, list[str]]]]:
+    """Return the place of the column names, and what ``read_csv`` returns, with its errors."""
     rows = _rows(path, separator, encoding)
     if header:
-        return list(header), _even(rows, len(header))
-    _, names = next(rows, ("", []))
+        return f"{path}: line 1", list(header), _even(rows, len(header))
+    where, names = next(rows, ("", []))
     if not names:
         raise input_error(path, "an empty file", "a header and rows")
-    return [name.strip() for name in names], _even(rows, len(names))
+    return where, [name.strip() for name in names], _even(rows, len(names))
 
 
 def _rows(path: Path, separator: str, encoding: str | None) -> Iterator[tuple[str, list[str]]]:

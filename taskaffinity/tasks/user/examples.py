@@ -14,6 +14,7 @@ from pathlib import Path
 
 from taskaffinity.errors import input_error, meant, named, quoted
 from taskaffinity.tasks.compared_text import whole_input
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import CLASS_KINDS, TAG_KINDS, Kind
 from taskaffinity.tasks.rows import parse_rows
 from taskaffinity.tasks.splits import SPLITS, Split, is_test
@@ -69,9 +70,7 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     from_hub = parts_from_hub(block, at, shares, columns) if block.hub else None
     parts = from_hub or parts_from_files(block, root, at, shares, columns)
     task = make_task(name, block, parts, at, columns.notes)
-    if columns.missed:
-        missed = _missed_by_split(columns, parts, shares, task)
-        task = replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
+    task = with_missed(task, columns, parts, shares)
     if letters := encoding_note(chain.from_iterable(task.examples[split] for split in task.splits), block.encoding):
         task = replace(task, notes=(*task.notes, letters))
     if block.hub or not (shares.dev or shares.test):
@@ -81,7 +80,7 @@ def read_user_task(name: str, block: UserTask, root: Path, at: At, *, needs_test
     )
     if not shares.train and (n := _drawn_apart(task, shares)):
         rest = f"train: {round(100 * (1 - shares.dev - shares.test))}%"
-        notes.append(f"{n:,} text{'s' * (n != 1)} drawn into several splits; with {rest}, equal texts stay together")
+        notes.append(f"{how_many(n, 'text')} drawn into several splits; with {rest}, equal texts stay together")
     return replace(task, notes=(*task.notes, *notes))
 
 
@@ -97,6 +96,14 @@ def columns_of(block: UserTask) -> Columns:
     classes = block.labels if block.kind == "multilabel" else ()
     relations = PairRule(block.pairs, block.negative, block.labels)
     return Columns(block.kind, block.columns, options=block.options, classes=classes, relations=relations)
+
+
+def with_missed(task: Task, columns: Columns, parts: Parts, shares: SplitShares) -> Task:
+    """Return a task with the numbers of gold relations without an example, if its reader counted them."""
+    if not columns.missed:
+        return task
+    missed = _missed_by_split(columns, parts, shares, task)
+    return replace(task, missed=missed if task.has_test else {**missed, "test": missed["dev"]})
 
 
 def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares, task: Task) -> dict[Split, int]:
@@ -117,7 +124,7 @@ def _missed_by_split(columns: Columns, parts: Parts, shares: SplitShares, task: 
     return found
 
 
-def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter[str] | None = None) -> Task:
+def make_task(name: str, block: UserTask, parts: Parts, at: At, changes: Counter[str] | None = None) -> Task:
     """Make a task from the rows of its splits.
 
     Parameters
@@ -125,7 +132,7 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     parts
         The place and the rows of each split. A split that is a share of the training split is absent, and so is the
         test split of a task without one.
-    counted
+    changes
         The reader's changes and their numbers, for the notes of the task.
 
     Raises
@@ -136,15 +143,15 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
     places = {split: where for split, (where, _) in parts.items()}
     reading = reading_of(block, at)
     marks: set[str] = set()
-    counted = Counter() if counted is None else counted
+    changes = Counter() if changes is None else changes
     if block.kind == "multilabel":
         listed = {split: list(located) for split, (_, located) in parts.items()}
         split_labels(listed, block.labels, block.label_separator)
         parts = {split: (places[split], iter(located)) for split, located in listed.items()}
-    rows = {split: list(_normalised(block, split, located, marks, counted)) for split, (_, located) in parts.items()}
+    rows = {split: list(_normalised(block, split, located, marks, changes)) for split, (_, located) in parts.items()}
     for split, where in places.items():
         if not rows[split]:
-            lost = [f"{n:,} {what}" for what, n in counted.items() if what == REJECTED and n]
+            lost = [how_many(n, what) for what, n in changes.items() if what == REJECTED and n]
             raise input_error(where, ", and ".join(["no row", *lost]), "at least one example")
     given = types_of(block.labels) if block.kind in TAG_KINDS else block.labels
     labels = (block.kind != "choice" and given) or labels_of(block.kind, rows, places["train"])
@@ -168,11 +175,11 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, counted: Counter
         test_sets=tuple(block.tests),
     )
     scheme = described_scheme(marks)
-    changes = (f"{n:,} {what}" for what, n in counted.items() if n)
+    changed = (how_many(n, what) for what, n in changes.items() if n)
     has_names = block.kind in CLASS_KINDS or block.kind in TAG_KINDS
     alike = alike_notes(labels, [class_name(label) for label in labels]) if has_names else ()
     lacks = () if has_test else ("no test part: `pairwise` refuses this task, and `train` reports dev scores",)
-    return replace(task, notes=(*((scheme,) if scheme else ()), *changes, *alike, *lacks), reading=reading)
+    return replace(task, notes=(*((scheme,) if scheme else ()), *changed, *alike, *lacks), reading=reading)
 
 
 def _parsed(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error, named, quoted
 from taskaffinity.tasks.kinds import TAG_KINDS
-from taskaffinity.tasks.tsv import read_table, unquoted
+from taskaffinity.tasks.tsv import tsv_table, unquoted
 from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Columns, Field, Located
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
-from taskaffinity.tasks.user.csvfile import read_csv
+from taskaffinity.tasks.user.csvfile import csv_table
 from taskaffinity.tasks.user.fasttext import HINT, PREFIX, fasttext_rows, looks_like_fasttext
 from taskaffinity.tasks.user.inner_keys import with_inner_keys
 from taskaffinity.tasks.user.jsonfile import read_json
@@ -21,7 +21,7 @@ from taskaffinity.tasks.user.mentions import MENTION_READERS, bigbio_rows
 from taskaffinity.tasks.user.pairs import bigbio_pairs, pair_rows
 from taskaffinity.tasks.user.parquet import parquet_rows
 
-REJECTED = "rows that annotators rejected or ignored (answer:), left out"
+REJECTED = "<row|rows> that annotators rejected or ignored (answer:), left out"
 DECISION = "answer"
 """Key under which Prodigy says whether the annotation of a row was accepted."""
 
@@ -128,19 +128,16 @@ def _check_plain(where: str, row: Mapping[str, object], at: Mapping[Field, str])
 
 
 def _csv(path: Path, layout: Layout, columns: Columns) -> Located:
-    header, rows = read_csv(path, layout.header, layout.separator, layout.encoding)
-    return _table(path, header, rows, layout, columns)
+    return _table(csv_table(path, layout.header, layout.separator, layout.encoding), layout, columns)
 
 
 def _tsv(path: Path, layout: Layout, columns: Columns) -> Located:
-    header, rows = read_table(path, layout.header, layout.encoding)
-    return _table(path, header, rows, layout, columns)
+    return _table(tsv_table(path, layout.header, layout.encoding), layout, columns)
 
 
-def _table(
-    path: Path, header: list[str], rows: Iterable[tuple[str, list[str]]], layout: Layout, columns: Columns
-) -> Located:
-    where, is_given, columns = f"{path}: line 1", bool(layout.header), replace(columns, of="header")
+def _table(table: tuple[str, list[str], Iterable[tuple[str, list[str]]]], layout: Layout, columns: Columns) -> Located:
+    where, header, rows = table
+    is_given, columns = bool(layout.header), replace(columns, of="header")
     twice = next((number for number, name in enumerate(header) if name in header[:number]), None)
     if twice is not None:
         raise input_error(

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from taskaffinity.errors import input_error, quoted, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.task import A_NAME, Kind, Split, Task, is_name
 from taskaffinity.tasks.user.columns import Columns, Located, column_of
-from taskaffinity.tasks.user.examples import columns_of, make_task
+from taskaffinity.tasks.user.examples import columns_of, make_task, with_missed
 from taskaffinity.tasks.user.files import object_rows
 from taskaffinity.tasks.user.hub import hub_parts, hub_rows
 from taskaffinity.tasks.user.other_names import meant_key
@@ -43,7 +44,7 @@ def read_datasets(datasets: Mapping[str, tuple[Any, ...]], suite: str, *, needs_
         raise input_error(f"suite {suite}", shown(datasets), f"a mapping of task name to {_A_TASK}")
     if len(datasets) < 2:
         n = len(datasets)
-        raise input_error(f"suite {suite}", f"{n} task{'s' * (n != 1)}", "two or more, which are trained together")
+        raise input_error(f"suite {suite}", how_many(n, "task"), "two or more, which are trained together")
     return tuple(_read_task(name, given, suite, needs_test=needs_test) for name, given in datasets.items())
 
 
@@ -52,7 +53,8 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
         raise input_error(f"suite {suite}", f"task {quoted(name)}", A_NAME)
     where = f"task {name}"
     if not isinstance(given, tuple | list) or not 2 <= len(given) <= 3:
-        raise input_error(where, shown(given) if not isinstance(given, tuple) else f"{len(given)} entries", _A_TASK)
+        found = how_many(len(given), "<entry|entries>") if isinstance(given, tuple) else shown(given)
+        raise input_error(where, found, _A_TASK)
     data, columns, options = (*given, {}) if len(given) == 2 else given
     for what, value in (("columns", columns), ("options", options)):
         if not isinstance(value, Mapping):
@@ -74,14 +76,15 @@ def _read_task(name: str, given: object, suite: str, *, needs_test: bool) -> Tas
     kind = options.get("kind") or _kind_of(next(iter(parts.values())), columns, options)
     task = _task_block(kind, columns, options, where)
     check(task, at)
-    names = hub_parts(task, list(parts), shares_of(task, at, needs_test=needs_test), where, at)
+    shares = shares_of(task, at, needs_test=needs_test)
+    names = hub_parts(task, list(parts), shares, where, at)
     how = columns_of(task)
     located: dict[Split, tuple[str, Located]] = {}
     for split, part in names.items():
         place = f"{where}: {part}"
         rows = parts[part]
         located[split] = (place, _located(rows, place, how) if isinstance(rows, list) else hub_rows(rows, place, how))
-    return make_task(name, task, located, at, how.notes)
+    return with_missed(make_task(name, task, located, at, how.notes), how, located, shares)
 
 
 def _task_block(kind: object, columns: Mapping[str, str], options: Mapping[str, object], where: str) -> UserTask:

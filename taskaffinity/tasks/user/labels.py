@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from taskaffinity.errors import has_controls, input_error, meant, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import TRAITS, Kind, option_names
 from taskaffinity.tasks.numbers import finite_number, whole_number, without_decimal
 from taskaffinity.tasks.task import Example, Split
@@ -89,7 +90,7 @@ def _option(where: str, row: dict[str, object], block: UserTask, counted: Counte
     row["options"], labels = found = options_of(where, row["options"])
     n = len(found[0])
     if block.labels and n > len(block.labels):
-        raise input_error(where, f"{n} options", f"at most {len(block.labels)}, as many as names under labels:")
+        raise input_error(where, how_many(n, "option"), f"at most {len(block.labels)}, as many as names under labels:")
     value = row["label"] if labels else named_class(row["label"], block.labels)
     return right_option(where, value, found[0], labels or block.labels[:n], block.options)
 
@@ -168,7 +169,7 @@ def labels_of(
     found = {name for _, row in rows for name in _names(row["label"])}
     if not 1 < len(found) <= _MOST_CLASSES:
         expected = f"2 to {_MOST_CLASSES}; is this the label column? If so, list all labels under labels:"
-        raise input_error(place, f"{len(found)} class{'es' * (len(found) != 1)} in {len(rows)} rows", expected)
+        raise input_error(place, f"{how_many(len(found), '<class|classes>')} in {how_many(len(rows), 'row')}", expected)
     return tuple(sorted(found))
 
 
@@ -222,7 +223,7 @@ def check_enough(
         for split, part in examples.items():
             _check_no_missing_scores(part, lines, places[split] if split in places else places["train"])
             if len({example.label for example in part}) < 2:
-                found = f"{split} scores that are all equal ({len(part)} rows)"
+                found = f"{split} scores that are all equal ({how_many(len(part), 'row')})"
                 raise input_error(
                     places.get(split, places["train"]), found, "two different scores, because a correlation needs them"
                 )

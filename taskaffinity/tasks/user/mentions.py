@@ -30,9 +30,10 @@ from taskaffinity.tasks.standoff.sentences import (
 from taskaffinity.tasks.standoff.tokens import drop_overlaps, iob2, word_spans
 from taskaffinity.tasks.user.columns import Located
 
-IN_PARTS = "mentions in several parts, tagged from the first character to the last"
-DROPPED = "overlapping mentions left out, because overlaps: longest"
-OTHER_TYPES = "mentions of types that are not under labels:, left out"
+IN_PARTS = "<mention|mentions> in several parts, tagged from the first character to the last"
+DROPPED = "overlapping <mention|mentions> left out, because overlaps: longest"
+OTHER_TYPES = "<mention of a type that is|mentions of types that are> not under labels:, left out"
+WITHIN_A_WORD = "<mention that begins or ends|mentions that begin or end> inside a word, which is cut there"
 
 Mention = tuple[str, Span]
 """Type, and offsets in the text; the end is exclusive."""
@@ -154,6 +155,7 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
         found = f"mentions at {first[0]}-{first[1]} and {second[0]}-{second[1]}, which overlap"
         raise input_error(where, found, "one tag per word; overlaps: longest keeps the longest mention")
     notes[DROPPED] += n_dropped
+    notes[WITHIN_A_WORD] += sum(any(_is_in_a_word(text, place) for place in span) for span in kept)
     kinds: dict[Span, str] = {}
     for kind, span in known:
         kinds.setdefault(span, kind)
@@ -167,6 +169,11 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
     assert isinstance(row, dict)
     row |= {"words": [text[start:end] for start, end in words], "tags": tags}
     del row["text"], row["entities"]
+
+
+def _is_in_a_word(text: str, place: int) -> bool:
+    """Return whether a place is between two characters of a word."""
+    return re.fullmatch(r"\w\w", text[max(0, place - 1) : place + 1]) is not None
 
 
 def _overlapping(mentions: Sequence[Span]) -> tuple[Span, Span]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from taskaffinity.errors import input_error, named, shown
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import option_names
 from taskaffinity.tasks.numbers import whole_number, without_decimal
 from taskaffinity.tasks.user.cells import parsed_cell
@@ -61,7 +62,8 @@ def options_of(where: str, value: object) -> tuple[list[str], list[str]]:
         number = next(place for place, text in enumerate(texts, start=1) if not text)
         raise input_error(where, f"no text as option {number} of {len(texts)}", "options that are not empty")
     if labels and len(labels) != len(texts):
-        raise input_error(where, f"{len(labels)} labels of {len(texts)} options", "one label per option")
+        found = f"{how_many(len(labels), 'label')} of {how_many(len(texts), 'option')}"
+        raise input_error(where, found, "one label per option")
     named_by = [_text(without_decimal(label)) or "" for label in labels]
     return [text for text in texts if text], named_by if any(named_by) else []
 
@@ -113,8 +115,8 @@ def right_option(
     if found:
         raise input_error(where, f"{what}, which could be {len(found)} of the options", f"a letter, {_letters(names)}")
     hint = _FROM_ONE if said == str(len(options)) else ""
-    expected = f"one of the labels of its {len(labels)} options" if labels else f"{_A_LABEL} ({_letters(names)}){hint}"
-    raise input_error(where, f"{what}, which is none of {len(options)} options", expected)
+    expected = "one of the labels of its options" if labels else f"{_A_LABEL} ({_letters(names)}){hint}"
+    raise input_error(where, f"{what}, which is none of {how_many(len(options), 'option')}", expected)
 
 
 def _places(names: Sequence[str], said: str) -> set[int]:

@@ -16,10 +16,11 @@ from taskaffinity.tasks.standoff.sentences import Span, line_sentences, merge_cu
 from taskaffinity.tasks.user.columns import Located
 from taskaffinity.tasks.user.pair_rule import PairRule
 
-TWICE = "pairs of mentions with several relations, one example each"
-WITHOUT_EXAMPLE = "relations without an example, because their mentions are too far apart or of other types"
-
-OTHER_TYPES = "relations of types that are not under labels:, read as no relation"
+TWICE = "<pair|pairs> of mentions with several relations, one example each"
+WITHOUT_EXAMPLE = (
+    "<relation|relations> without an example, because <its|their> mentions are too far apart or of other types"
+)
+OTHER_TYPES = "<relation of a type that is|relations of types that are> not under labels:, read as no relation"
 
 
 def pair_rows(folder: Path, rule: PairRule, notes: Counter[str], lost: Counter[str], encoding: str = "") -> Located:

@@ -51,7 +51,7 @@ def parts_from_files(block: UserTask, root: Path, at: At, shares: SplitShares, c
         path, found = lists
         _check_splits(found.names, (*found.names.values(), *found.others), str(path), path.name, block, shares, at)
         for name, n in found.others.items():
-            columns.notes[f"records under {shown(name)}, which names no split, left out"] = n
+            columns.notes[f"<record|records> under {shown(name)}, which names no split, left out"] = n
         keyed = replace(columns, of="keys")
         rows_of = {
             split: (where := f"{path}: {shown(name)}", object_rows(found.records[split], keyed, "a JSON object", where))

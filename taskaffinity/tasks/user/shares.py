@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from taskaffinity.errors import input_error, quoted
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import Kind
 from taskaffinity.tasks.numbers import whole_number
 from taskaffinity.tasks.splits import MainSplit, Split
@@ -98,8 +99,9 @@ def split_off_shares(block: UserTask, shares: SplitShares, examples: dict[Split,
         examples["train"] = tuple(example for example in examples["train"] if example.id not in taken)
         if not examples[part] or not examples["train"]:
             documents = {example.document for example in whole} - {""}
-            of = f" (in whole documents; there are {len(documents)})" if documents else ""
-            said = f"{part}: {part_of(block, part)}, which takes {len(examples[part])} of {len(whole)} examples{of}"
+            of = f" (in whole documents, of {len(documents):,})" if documents else ""
+            n = f"{len(examples[part]):,} of {how_many(len(whole), 'example')}"
+            said = f"{part}: {part_of(block, part)}, which takes {n}{of}"
             hint = "" if shares.train else "; with train: 80% or another rest, shares are exact"
             raise input_error(at(part), said, f"a share that leaves examples in both splits, or a {part} file{hint}")
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from taskaffinity.errors import InputError, has_controls, input_error, meant, quoted
+from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import CLASS_KINDS, DEFAULT_METRIC, METRICS_OF_KIND, ONE_CLASS, TAG_KINDS, TRAITS, Kind
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.numbers import whole_number
@@ -228,7 +229,9 @@ def _check_each_column_once(block: UserTask, at: At) -> None:
     if block.options and block.kind != "choice":
         raise input_error(at("options"), f"options: for kind {block.kind}", "kind: choice")
     if block.options and (len(block.options) < 2 or len(set(block.options)) < len(block.options)):
-        raise input_error(at("options"), f"{len(block.options)} columns of options", "two or more, each once")
+        raise input_error(
+            at("options"), f"{how_many(len(block.options), 'column')} of options", "two or more, each once"
+        )
     if block.options and "options" in block.columns:
         raise input_error(at("options"), "options: and columns: {options: ...}", "one of them")
     if "group" in block.columns and (key := "options" if block.options else "labels" if block.labels else ""):
