@@ -56,8 +56,9 @@ def caption(matrix: AffinityMatrix) -> str:
         }[matrix.rule.estimand]
         sentences += [
             f"{_intervals(matrix)} and verdicts hold for {holds}.",
-            f"They use {TESTS[matrix.rule.test]} tests, with the variance between seeds pooled over all arrows, "
-            f"and correct for {plural(tested + matrix.beside.tested, 'arrow')}"
+            f"They use {TESTS[matrix.rule.test]} tests"
+            f"{', with the variance between seeds pooled over all arrows,' * matrix.pools_seeds}"
+            f" and correct for {plural(tested + matrix.beside.tested, 'arrow')}"
             f"{' on all test sets' * bool(matrix.beside.tested)} ({CORRECTIONS[matrix.rule.correction]}) at "
             f"{matrix.rule.alpha:g}"
             f"{', spent over the interim analyses' if matrix.sequential else ''}.",

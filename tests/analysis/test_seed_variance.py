@@ -3,11 +3,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, special, stats
 
+from taskaffinity.analysis.captions import caption
+from taskaffinity.analysis.results import PairwiseResults
+from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.seed_variance import MOST_FREEDOM, RAW, Prior, fit_prior, fit_study_prior
 
 DEGREES = {"equal": [3], "unequal": [2, 2, 4, 9]}
@@ -273,3 +277,15 @@ def test_the_scale_and_the_order_of_arms_do_not_matter() -> None:
         assert scaled.of(*key).ratio == pytest.approx(7 * plain.of(*key).ratio)
         assert back.of(*key).ratio == pytest.approx(plain.of(*key).ratio)
         assert scaled.of(*key).d0 == pytest.approx(plain.of(*key).d0) == pytest.approx(back.of(*key).d0)
+
+
+@pytest.mark.parametrize(("sources", "is_fitted"), [(("mnli",), False), (("mnli", "qqp"), True)])
+def test_a_caption_says_that_variances_are_pooled_exactly_where_a_prior_is_fitted(
+    sources: tuple[str, ...], is_fitted: bool
+) -> None:
+    rows = [("rte", source, seed, 60 + seed % 3) for source in ("", *sources) for seed in range(5)]
+    result = PairwiseResults.from_scores(pd.DataFrame(rows, columns=["target", "source", "seed", "score"]))
+    assert (read_arms(result.study, result.store).prior.common != RAW) == is_fitted
+    words = caption(result.matrix)
+    assert ("pooled over all arrows" in words) == is_fitted
+    assert ("They use Behrens–Fisher tests and correct for 1 arrow (" in words) == (not is_fitted)

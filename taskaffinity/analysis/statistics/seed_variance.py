@@ -26,7 +26,8 @@ MOST_FREEDOM = 8.0
 equal ones, and real arms differ (over 441 transfers of 22 NLP tasks the estimate was between 1.4 and 9)."""
 
 _LEAST_FREEDOM = 0.1
-_FEWEST_ARMS = 3
+FEWEST_ARMS = 3
+"""Arms of two runs or more that a prior needs."""
 _ROUNDS = 4
 _STANDS_OUT = 1.5
 """A target is not shrunk if its mean log variance lies above that of the others by more standard errors than this."""
@@ -73,7 +74,7 @@ def fit_prior(ratios: npt.ArrayLike, degrees: npt.ArrayLike) -> Prior:
         ``RAW`` with fewer than three arms.
     """
     d, ratios = np.asarray(degrees, dtype=np.float64), np.asarray(ratios, dtype=np.float64)
-    if ratios.size < _FEWEST_ARMS:
+    if ratios.size < FEWEST_ARMS:
         return RAW
     e = _log_variances(ratios, d)
     return _prior_at(float(e.mean()), float(e.var(ddof=1) - polygamma(1, d / 2).mean()))  # beyond sampling error
@@ -121,7 +122,7 @@ def fit_study_prior(
         ``RAW`` for all with fewer than three arms.
     """
     d, ratios = np.asarray(degrees, dtype=np.float64), np.asarray(ratios, dtype=np.float64)
-    if ratios.size < _FEWEST_ARMS:
+    if ratios.size < FEWEST_ARMS:
         return StudyPrior({}, RAW)
     names, target = np.unique(np.asarray(targets), return_inverse=True)
     is_pair = ~np.asarray(baselines, dtype=bool)
