@@ -88,7 +88,7 @@ class Undertrained:
         """``hardly learned in single-task training (training loss fell by 5%)``."""
         return {
             "zero": "scored 0 in single-task training",
-            "hardly": f"hardly learned in single-task training (training loss fell by {self.value:.0f}%)",
+            "hardly": f"hardly learned in single-task training (training loss fell by {self.value:z.0f}%)",
             "climbing": f"still improved when single-task training ended (+{self.value:.1f} dev points)",
         }[self.fault]
 

@@ -60,6 +60,7 @@ def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
 def test_a_loss_that_rises_by_less_than_half_a_percent_has_no_fall_of_minus_zero(tmp_path: Path) -> None:
     [line] = cautions_of(tmp_path, make_study(["a", "b"]), {"a": ([1.0, 1.0, 1.004], [0.3, 0.3, 0.3]), "b": LEARNED})
     assert "A (0%)" in line
+    assert "fell by 0%" in Undertrained("a", "hardly", -0.4).words
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
