@@ -127,7 +127,7 @@ def test_a_table_and_rows_in_memory_are_the_same_task(tmp_path: Path) -> None:
     [
         ("w9", "", "an answer of 2 characters that is not in its text"),
         ({"text": ["w1"], "answer_start": [1]}, "", "an answer of 2 characters that is not at its start"),
-        ({"text": ["w1"], "answer_start": []}, "", "a list of 0 as answer_start of 1 answers"),
+        ({"text": ["w1"], "answer_start": []}, "", "a list of 0 as answer_start of 1 answer"),
         ({"text": ["w1"], "answer_start": [-1]}, "", "answer_start -1; expected the number of a character"),
         (5, "", "5 as answers; expected a text, a list of texts"),
         ("w1", ", labels: [w1, w2]", "labels for kind spans"),
