@@ -201,6 +201,20 @@ def test_features_that_say_nothing_leave_the_evidence_of_a_normal_density(scale:
         assert beta == pytest.approx(1 / variance, rel=1e-4)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6, 1e9])
+@pytest.mark.parametrize("width", [1, 5, 20])
+def test_features_that_are_orthogonal_to_the_targets_to_the_last_bit_say_nothing(width: int, scale: float) -> None:
+    targets = np.repeat([1.0, -1.0], 40)
+    features = np.zeros((80, width))
+    for column in range(width):  # two examples of one class, so that every product with the targets is exactly 0
+        features[[2 * column, 2 * column + 1], column] = scale, -scale
+    found, alpha, beta = log_evidence(features, targets)
+    variance = 80 / 79
+    assert found == pytest.approx(norm.logpdf(0, scale=variance**0.5) - 0.5, abs=1e-9)
+    assert beta == pytest.approx(1 / variance)
+    assert np.isfinite(alpha)
+
+
 def test_the_log_evidence_is_the_largest_density_of_the_targets() -> None:
     """By the density of the targets themselves: normal, with the errors and the weights integrated out."""
     rng = np.random.default_rng(0)

@@ -18,7 +18,8 @@ _LEAST_ERROR = 1e-6
 """Least share of the targets' squares that is error; more features than examples would leave none."""
 _LEAST_USED = 1e-6
 """Share of every direction of the features that is used, below which the features say nothing."""
-_TINY = float(np.finfo(np.float64).tiny)
+_LEAST_WEIGHTS = 1e-200
+"""Least sum of squares of the weights; below it, their precision has no bound."""
 
 
 def log_evidence(features: Array, targets: Array) -> tuple[float, float, float]:
@@ -54,7 +55,8 @@ def log_evidence(features: Array, targets: Array) -> tuple[float, float, float]:
         errors = rest + float(np.sum(((1 - shrunk) * along) ** 2))
         used, most = float(shrunk.sum()), float(shrunk.max(initial=0.0))
         beta = max(n - used, _LEAST_ERROR * n) / max(errors, least)
-        return (used / max(weights, _TINY) if used else ratio * beta), beta, most
+        alpha = used / weights if weights > _LEAST_WEIGHTS else max(used / _LEAST_WEIGHTS, ratio * beta)
+        return alpha, beta, most
 
     alpha = beta = 1.0
     for step in range(_MOST_STEPS):
