@@ -126,13 +126,25 @@ def _run(given: Sequence[str]) -> int:
     except KeyboardInterrupt:
         code = 130
     if code == 130:
-        starts_again = sys.argv[1:2] in (["export"], ["predict"])
-        what = "nothing was stored; this starts again" if starts_again else "this continues"
+        what = _after_interruption(sys.argv[1:])
         how = "interrupted"
         if signals.came():
             how, code = "terminated", signals.EXIT_CODE
         print(f"{how}; {what}: taskaffinity {shlex.join(sys.argv[1:])}", file=sys.stderr)
     return code
+
+
+_TRAINING = ("pairwise", "full", "estimate", "tune", "train", "pretrain")
+"""Commands that continue what they have stored."""
+
+
+def _after_interruption(arguments: Sequence[str]) -> str:
+    """Return what the same command does after an interruption."""
+    name = next(iter(arguments), "")
+    if name in ("export", "predict"):
+        return "nothing was stored; this starts again"
+    trains = name in _TRAINING or (name == "group" and any(word.startswith("--retrain") for word in arguments))
+    return "this continues" if trains or name == "data" else "this starts again"
 
 
 @cache

@@ -86,6 +86,39 @@ def test_an_interrupt_during_imports_is_one_line() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (130, "", line)
 
 
+WHILE_RUNNING = """
+import sys
+import taskaffinity.cli
+
+def interrupted():
+    def command(*_, **__):
+        raise KeyboardInterrupt
+    return command
+
+taskaffinity.cli._commands = interrupted
+sys.argv = ["taskaffinity", *{arguments!r}]
+taskaffinity.cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["status", "results"], "this starts again"),
+        (["group", "results", "--groups", "3"], "this starts again"),
+        (["group", "results", "--groups", "3", "--retrain", "2"], "this continues"),
+        (["group", "results", "--groups", "3", "--retrain=2"], "this continues"),
+        (["estimate", "--domain", "clinical"], "this continues"),
+        (["data", "fetch", "chemprot"], "this continues"),
+        (["export", "results"], "nothing was stored; this starts again"),
+    ],
+)
+def test_an_interrupted_command_says_whether_it_continues(arguments: list[str], said: str) -> None:
+    done = run(WHILE_RUNNING.format(arguments=arguments))
+    line = f"interrupted; {said}: taskaffinity {' '.join(arguments)}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", line)
+
+
 def test_the_installed_command_is_the_module() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"taskaffinity": "taskaffinity.__main__:main"}
