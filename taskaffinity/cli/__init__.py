@@ -125,6 +125,10 @@ def _run(given: Sequence[str]) -> int:
         code = _refuse(f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}")
     except KeyboardInterrupt:
         code = 130
+    except Exception:
+        if not signals.interrupted():
+            raise
+        code = 130  # compiled code, such as pydantic's, wraps the exception of a signal in one of its own
     if code == 130:
         what = _after_interruption(sys.argv[1:])
         how = "interrupted"

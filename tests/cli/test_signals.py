@@ -119,6 +119,46 @@ def test_an_interrupted_command_says_whether_it_continues(arguments: list[str], 
     assert (done.returncode, done.stdout, done.stderr) == (130, "", line)
 
 
+WRAPPED = """
+import os
+import signal
+import sys
+import time
+import taskaffinity.cli
+
+def wrapping():
+    def command(*_, **__):
+        try:
+            if {number}:
+                os.kill(os.getpid(), {number})
+                time.sleep(5)
+        except KeyboardInterrupt:
+            pass
+        raise RuntimeError("wrapped")
+    return command
+
+taskaffinity.cli._commands = wrapping
+sys.argv = ["taskaffinity", "pairwise"]
+taskaffinity.cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"), [(signal.SIGTERM, 143, "terminated"), (signal.SIGINT, 130, "interrupted")]
+)
+def test_a_signal_that_other_code_turns_into_an_error_is_no_traceback(
+    number: signal.Signals, code: int, said: str
+) -> None:
+    done = run(WRAPPED.format(number=int(number)))
+    assert (done.returncode, done.stderr) == (code, f"{said}; this continues: taskaffinity pairwise\n")
+
+
+def test_an_error_without_a_signal_has_its_traceback() -> None:
+    done = run(WRAPPED.format(number=0))
+    assert done.returncode == 1
+    assert done.stderr.endswith("RuntimeError: wrapped\n")
+
+
 def test_the_installed_command_is_the_module() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     assert project["scripts"] == {"taskaffinity": "taskaffinity.__main__:main"}

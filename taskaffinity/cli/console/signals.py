@@ -30,6 +30,7 @@ A later one ends the process at once.
 _AGAIN_SECONDS = 0.05
 
 _came = threading.Event()
+_is_interrupted = threading.Event()
 _came_at = 0.0
 _is_dropped = False
 
@@ -38,12 +39,14 @@ _is_dropped = False
 def answered() -> Iterator[None]:
     """Raise ``Terminated``, a KeyboardInterrupt, on SIGTERM in the block.
 
-    ``came`` returns whether the signal was received.
+    ``came`` returns whether the signal was received, and ``interrupted`` whether it or SIGINT was.
     """
     global _is_dropped
     _came.clear()
+    _is_interrupted.clear()
     _is_dropped = False
     before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
+    by_key = signal.getsignal(signal.SIGINT)
 
     def send_again(dropped: sys.UnraisableHookArgs) -> None:
         if isinstance(dropped.exc_value, KeyboardInterrupt):
@@ -53,18 +56,32 @@ def answered() -> Iterator[None]:
 
     if _is_main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
+        if by_key is signal.default_int_handler:  # a job in the background ignores it
+            signal.signal(signal.SIGINT, _interrupt_by_key)
         sys.unraisablehook = send_again
     try:
         yield
     finally:
         if _is_main_thread():
             signal.signal(signal.SIGTERM, before)
+            if by_key is signal.default_int_handler:
+                signal.signal(signal.SIGINT, by_key)
             sys.unraisablehook = hook
 
 
 def came() -> bool:
     """Return whether SIGTERM was received."""
     return _came.is_set()
+
+
+def interrupted() -> bool:
+    """Return whether SIGTERM or SIGINT was received."""
+    return _came.is_set() or _is_interrupted.is_set()
+
+
+def _interrupt_by_key(number: int, frame: FrameType | None) -> None:
+    _is_interrupted.set()
+    signal.default_int_handler(number, frame)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
