@@ -138,6 +138,7 @@ def wrapping():
     return command
 
 taskaffinity.cli._commands = wrapping
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 sys.argv = ["taskaffinity", "pairwise"]
 taskaffinity.cli.main()
 """
