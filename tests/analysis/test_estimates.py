@@ -121,6 +121,15 @@ def test_probes_with_the_same_predictions_have_no_interval_and_no_sign() -> None
     assert all(map(math.isnan, row.interval))
 
 
+def test_equal_probes_have_no_interval_beside_an_arrow_whose_seeds_disagree(pair: list[Probed]) -> None:
+    same = [replace(one, source="other", with_source=one.target_only) for one in pair]
+    known, equal = estimates([*pair, *same])
+    assert known.se > 0
+    assert (equal.source, equal.probe, equal.sign, equal.repeats) == ("other", 0.0, "unclear", 2)
+    assert math.isnan(equal.se)
+    assert all(map(math.isnan, equal.interval))
+
+
 def test_the_table_has_arrows_without_an_estimate_and_why(pair: list[Probed]) -> None:
     frame = estimates_frame(estimates(pair, {("t", "s"): "a probe is missing"}), ["s", "t"])
     assert list(zip(frame.source, frame.target, frame.reason, strict=True)) == [

@@ -105,6 +105,8 @@ def estimates(probed: Sequence[Probed], missing: Mapping[tuple[str, str], str] =
         mean = np.mean(influence, axis=0)
         of_examples = float(mean.var(ddof=1)) / len(mean) if len(mean) > 1 else math.nan
         variance = of_examples + of_seeds[target] / len(several)
+        if not np.any(influence):  # equal probes: how far other seeds or examples would move them is unknown
+            variance = math.nan
         rows.append(
             Estimate(
                 source=source,
