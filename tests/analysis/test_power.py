@@ -18,10 +18,12 @@ from taskaffinity.analysis.statistics.power import (
     PowerAnalysis,
     describe_power,
     drop_last_axis,
+    minimum_detectable,
     per_comparison_alpha,
     power_analysis,
     with_more_seeds,
 )
+from taskaffinity.analysis.statistics.powered_test import PoweredTest
 from taskaffinity.analysis.statistics.seed_variance import Prior
 from taskaffinity.analysis.statistics.standard_errors import (
     VarianceComponents,
@@ -116,6 +118,20 @@ def test_the_detectable_gain_of_a_t_test_is_that_of_the_noncentral_t(alpha: floa
     detectable = float(needs(evidence, alpha, test="satterthwaite").mde)
     size, bound = detectable / error.se, stats.t.isf(alpha / 2, error.df)
     assert stats.nct.sf(bound, error.df, size) == pytest.approx(0.8, abs=1e-3)
+
+
+@pytest.mark.parametrize("test", ["behrens-fisher", "satterthwaite"])
+@pytest.mark.parametrize(("df", "alpha"), [(1.0, 0.05), (2.0, 0.01), (2.0, 0.001), (4.0, 0.001)])
+def test_powers_hold_with_few_degrees_of_freedom(df: float, alpha: float, test: str) -> None:
+    """Two runs of either arm and no prior: the noncentral t, and a mean over equally likely standard errors."""
+    evidence = replace(one_arrow(), d_pair=df, d_single=df)
+    error = standard_error(evidence, "test-set", test)
+    found = minimum_detectable(evidence, alpha, Rule(estimand="test-set", test=test)) / error.se
+    assert stats.nct.sf(stats.t.isf(alpha / 2, df), df, found) == pytest.approx(0.8, abs=0.005)
+    room = float(PoweredTest(2 * alpha, 0.95, two_sided=True).least(error)) / error.se
+    estimated = np.sqrt(stats.chi2.ppf((np.arange(50_000) + 0.5) / 50_000, df) / df)
+    inside = 2 * stats.norm.cdf(room - stats.t.isf(alpha, df) * estimated) - 1
+    assert np.maximum(inside, 0.0).mean() == pytest.approx(0.9, abs=0.008)
 
 
 @pytest.mark.parametrize("seed_sd", [0.003, 0.02])

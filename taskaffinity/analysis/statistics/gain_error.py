@@ -29,6 +29,10 @@ and 95% intervals to 0.03%."""
 
 _TAIL = 1e-10
 """Probability beyond the outermost points, on each side."""
+_REPEATED_TAIL = 1e-4
+"""The same of what a repetition estimates from fewer than ``_FEW_DF`` degrees of freedom. A power jumps between two
+points, and the small probabilities would move most of them away from the jump."""
+_FEW_DF = 3.0
 _MAX_DF = 1e8
 _TINY = 1e-300
 
@@ -84,7 +88,7 @@ class GainError:
 
         The points of the distribution are along a new last axis.
         """
-        ratio, weight = chi2_points(self.df)
+        ratio, weight = chi2_points(self.df, _REPEATED_TAIL)
         return np.sqrt(ratio), weight
 
 
@@ -139,7 +143,7 @@ class BehrensFisherError(GainError):
         return variance, df, weight
 
     def repeated(self) -> tuple[FloatArray, FloatArray]:
-        ratio, weight = chi2_points(self.d_seeds)
+        ratio, weight = chi2_points(self.d_seeds, _REPEATED_TAIL)
         v_seeds, v_examples, v_shared = (
             np.asarray(value, dtype=np.float64)[..., None] for value in (self.v_seeds, self.v_examples, self.v_shared)
         )
@@ -147,22 +151,29 @@ class BehrensFisherError(GainError):
         return np.sqrt(variance / np.asarray(self.variance)[..., None]), weight
 
 
-def chi2_points(d: Any) -> tuple[FloatArray, FloatArray]:
+def chi2_points(d: Any, tail_of_few: float = _TAIL) -> tuple[FloatArray, FloatArray]:
     """Return points of ``chi2(d) / d`` and their weights, along a new last axis.
 
     The points are equally spaced in the logarithm, where the trapezoid rule converges exponentially.
+
+    Parameters
+    ----------
+    d : array
+    tail_of_few : float
+        Probability beyond the outermost points, on each side, with fewer than three degrees of freedom.
     """
     distinct, place = np.unique(np.asarray(d, dtype=np.float64), return_inverse=True)  # arms share their priors
-    points, weight = _chi2_points(distinct)
+    points, weight = _chi2_points(distinct, tail_of_few)
     place = place.reshape(np.shape(d))
     return points[place], weight[place]
 
 
-def _chi2_points(d: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _chi2_points(d: FloatArray, tail_of_few: float) -> tuple[FloatArray, FloatArray]:
     d = d[..., None]
+    tail = np.where(d < _FEW_DF, tail_of_few, _TAIL)
     d = np.where(d > 0, np.minimum(d, _MAX_DF), np.nan)
-    low = np.log(np.maximum(chdtri(d, 1 - _TAIL), _TINY))
-    high = np.log(chdtri(d, _TAIL))
+    low = np.log(np.maximum(chdtri(d, 1 - tail), _TINY))
+    high = np.log(chdtri(d, tail))
     log_chi2 = low + (high - low) * np.linspace(0, 1, NODES)
     density = d / 2 * log_chi2 - np.exp(log_chi2) / 2
     weight = np.exp(density - density.max(axis=-1, keepdims=True))
