@@ -146,6 +146,7 @@ def test_the_numbers_of_the_tables_are_those_of_edges_csv_cell_by_cell(
     assert "p adj of the difference" in page.words
     assert not re.search(r"\bq\b", page.words)
     controls = rows_of(as_csv(controls_frame(matrix)))
+    assert {row["alpha"] for row in controls} == {"0.05"}
     assert exact(page, "controls") == [{name: control[name] for name in controls[0]} for control in controls]
 
 

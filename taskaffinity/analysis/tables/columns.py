@@ -147,6 +147,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "seeds": "Finished runs of the control, one per seed.",
         "seeds_against": _SEEDS_SINGLE,
         "untested_reason": _UNTESTED,
+        "alpha": _ALPHA,
     },
     "other_metrics.csv": {
         "source": _SOURCE,

@@ -137,7 +137,7 @@ def controls_frame(matrix: AffinityMatrix) -> pd.DataFrame:
         (
             *(c.kind, c.target),
             *(POINTS * value for value in (c.gain, c.low, c.high)),
-            *(c.p, c.seeds, c.seeds_against, c.untested_reason),
+            *(c.p, c.seeds, c.seeds_against, c.untested_reason, matrix.rule.alpha),
         )
         for c in matrix.controls
     ]
