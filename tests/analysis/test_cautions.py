@@ -33,6 +33,7 @@ from taskaffinity.analysis.report import write_report
 from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.analysis.tables.frames import scores_frame
 from taskaffinity.analysis.tables.printed import edge_table
+from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.result import Predictions
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
@@ -42,6 +43,7 @@ from taskaffinity.tasks.metrics import METRICS
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 GAINS = {("c", "b"): 1.0}
+STAGES = {"design": "full", "finetune": dict.fromkeys("ab", FINETUNE)}
 
 
 def collapsing(*runs: tuple[str, str, int], n: int = 400) -> CountsOf:
@@ -111,6 +113,29 @@ def test_a_run_of_one_class_has_that_reason(tmp_path: Path) -> None:
     study = make_study(["a", "b"], metrics={"a": "micro_f1", "b": "micro_f1"})
     [run] = find_collapsed_runs(study, fill(study, tmp_path, counts_of))
     assert (run.target, run.arm, run.seed, run.reason) == ("a", "single", 0, "one class")
+
+
+@pytest.mark.parametrize(
+    ("metric", "predicted", "options"),
+    [("multilabel_f1", (), {}), ("macro_f1", ("x", "y"), {}), ("multilabel_f1", ("x",), STAGES)],
+)
+def test_a_run_of_one_set_of_classes_has_that_reason(
+    tmp_path: Path, metric: str, predicted: tuple[str, ...], options: dict[str, object]
+) -> None:
+    gold = [("x",), ("y",), (), ("x", "y", "z")] * 15
+
+    def counts_of(which: str) -> CountsOf:
+        def counts(target: str, partners: str, seed: int) -> np.ndarray:
+            said = [predicted] * 60 if (target, partners, seed) == ("a", "", 0) else gold
+            return METRICS[which].tally(gold, said, ["x", "y", "z"])
+
+        return counts
+
+    study = make_study(["a", "b"], metrics={"a": metric, "b": metric}, **options)
+    study = replace(study, tasks=tuple(replace(card, kind="multilabel") for card in study.tasks))
+    further = {name: counts_of(name) for name in {"macro_f1"} - {metric}}
+    [run] = find_collapsed_runs(study, fill(study, tmp_path, counts_of(metric), further=further))
+    assert (run.target, run.arm, run.seed, run.reason) == ("a", "single", 0, "one set of classes")
 
 
 def test_scores_csv_and_edges_csv_count_the_same_runs(tmp_path: Path) -> None:

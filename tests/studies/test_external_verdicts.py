@@ -139,6 +139,28 @@ def test_collapsed_runs_are_named_in_every_form(tmp_path: Path, caplog: pytest.L
     assert any(said in line for line in json.loads(command(*given, "--json", cwd=tmp_path).stdout)["advice"])
 
 
+@pytest.mark.parametrize("also_other", [False, True])
+def test_a_task_that_was_never_learned_gets_no_advice_to_learn_more_slowly(also_other: bool) -> None:
+    """Every run of a predicts one value, so its scores are 0. One run of b does, too, if ``also_other``."""
+    rng = np.random.default_rng(0)
+    gold = {name: rng.normal(size=40) for name in "ab"}
+    rows = []
+    for target, source in ("a", ""), ("a", "b"), ("b", ""), ("b", "a"):
+        for seed, place in np.ndindex(3, 40):
+            is_equal = target == "a" or (also_other and (source, seed) == ("a", 1))
+            predicted = 1.5 if is_equal else gold[target][place] + rng.normal()
+            rows.append((target, source, seed, place, gold[target][place], predicted))
+    frame = pd.DataFrame(rows, columns=["target", "source", "seed", "id", "gold", "predicted"])
+    advice = ta.PairwiseResults.from_scores(predictions=frame, metric="pearson").advice
+    assert any("a; more epochs, a higher learning rate" in line for line in advice)
+    slower = [line for line in advice if "lower learning rate" in line]
+    assert (
+        slower
+        == ["A lower learning rate or a longer warm-up helps against collapsed runs of b; more seeds do not."]
+        * also_other
+    )
+
+
 def test_the_command_does_what_the_function_does_and_others_read_its_folder(tmp_path: Path) -> None:
     path = written(tmp_path / "glue.csv", made_up())
     done = command("verdicts", str(path), "--results=one", cwd=tmp_path)

@@ -26,9 +26,9 @@ from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.splits import split_of
 
 RULE = (
-    "A run is collapsed if it predicts one class, no mention, no answer or one value for all test examples, or if its "
-    f"score lies more than {FAR_POINTS:g} points and {FAR_SDS:g} robust standard deviations below the median of its"
-    " arm."
+    "A run is collapsed if it predicts one class or set of classes, no mention, no answer or one value for all test "
+    f"examples, or if its score lies more than {FAR_POINTS:g} points and {FAR_SDS:g} robust standard deviations below "
+    "the median of its arm."
 )
 COLUMNS = ("target", "arm", "source", "seed", "score", "reason")
 _FAR = "far below its arm"
@@ -56,8 +56,8 @@ class CollapsedRun:
     score: float
     """Test score in points."""
     reason: str
-    """What it predicts for every example (``one class``, ``no mention``, ``no answer`` or ``one value``), or
-    ``far below its arm``."""
+    """What it predicts for every example (``one class``, ``one set of classes``, ``no mention``, ``no answer`` or ``one
+    value``), or ``far below its arm``."""
     test_set: str = ""
     """Name of the further test set of the score; empty for the split ``test``."""
 
@@ -103,13 +103,13 @@ def find_collapsed_runs(
 
 def _in_arms(study: Study, arms: Arms, test_set: str) -> dict[_Name, CollapsedRun]:
     """Return the collapsed runs of the arms that gains are made of."""
-    metrics = {card.name: card.metric for card in study.tasks}
+    cards = {card.name: card for card in study.tasks}
     stage = "finetune" if study.evaluate_after == "finetune" else ""
     found: dict[_Name, CollapsedRun] = {}
     for (target, arm, source), flags in arms.collapsed.items():
         of_arm = arms.by_key[target, arm, source]
         for place in flags.nonzero()[0]:
-            reason = _reason(metrics[target]) if of_arm.constant[place] else _FAR
+            reason = _reason(cards[target].kind, cards[target].metric) if of_arm.constant[place] else _FAR
             name = (target, stage or arm, source, arms.seeds[target, arm, source][place])
             found[name] = CollapsedRun(*name, 100 * float(of_arm.scores[place]), reason, test_set)
     return found
@@ -118,6 +118,7 @@ def _in_arms(study: Study, arms: Arms, test_set: str) -> dict[_Name, CollapsedRu
 def _beside_arms(study: Study, store: RunStore, test_set: str) -> Iterator[CollapsedRun]:
     """Yield the collapsed runs of a study in stages; of pairs, those of the whole set or of another stage."""
     order = {card.name: place for place, card in enumerate(study.tasks)}
+    kinds = {card.name: card.kind for card in study.tasks}
     in_stages = study.design == "full"
     pools: dict[tuple[str | bool, ...], dict[tuple[str, str], list[CollapsedRun]]] = {}
     for spec in study.plan:
@@ -130,7 +131,8 @@ def _beside_arms(study: Study, store: RunStore, test_set: str) -> Iterator[Colla
             if score is None:
                 continue
             source = "+".join(trained_with(spec, target, order))
-            reason = _reason(outcome.metric) if is_constant(run, target, outcome.metric, test_set) else ""
+            is_equal = is_constant(run, target, outcome.metric, test_set)
+            reason = _reason(kinds[target], outcome.metric) if is_equal else ""
             pool = pools.setdefault((target, *(() if in_stages else (spec.stage == "finetune", is_full))), {})
             of_arm = pool.setdefault((spec.arm, source), [])
             of_arm.append(CollapsedRun(target, spec.arm, source, spec.seed, 100 * score, reason, test_set))
@@ -166,16 +168,15 @@ def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun], untraine
         settings.append(f"warmup_ratio={_WARMUP}")
     options = ", ".join(f"--set {setting}" for setting in settings)
     lines = [f"{plural(len(runs), 'run')} collapsed: {named}{more}. {RULE}"]
-    if study.is_external:
-        lines.append("A lower learning rate or a longer warm-up helps against collapsed runs; more seeds do not.")
-        return lines
-    targets, few = {run.target for run in runs}, few_updates(study)
+    targets, few = {run.target for run in runs}, {} if study.is_external else few_updates(study)
     if trained := [card.title for card in study.tasks if card.name in targets - {*untrained, *few}]:
         whose = "" if len(trained) == len(targets) else f" of {', '.join(trained)}"
-        lines.append(
-            f"A lower learning_rate or a longer warm-up ({options}) helps against collapsed runs{whose}; more seeds do "
-            "not."
+        how = (
+            "learning rate or a longer warm-up"
+            if study.is_external
+            else f"learning_rate or a longer warm-up ({options})"
         )
+        lines.append(f"A lower {how} helps against collapsed runs{whose}; more seeds do not.")
     elif not targets & {*untrained}:  # else the line on these tasks has the advice
         lines.append(f"These tasks have few updates, so {ADVICE}.")
     return lines
@@ -188,13 +189,13 @@ def _name(study: Study, run: CollapsedRun) -> str:
     return f"{titles[run.target]} ({where}, seed {run.seed}): {run.score:z.1f} points, {run.reason}"
 
 
-def _reason(metric: str) -> str:
+def _reason(kind: str, metric: str) -> str:
     """Return what a run predicts for every example if its predictions are all equal."""
-    return _CONSTANT.get(metric, "one class")
+    return _CONSTANT.get(metric, "one set of classes" if kind == "multilabel" else "one class")
 
 
 def is_constant(run: RunResult | None, target: str, metric: str, test_set: str = "") -> bool:
-    """Return whether a run predicts one class, no mention, no answer or one value for every example of a test set."""
+    """Return whether all predictions of a run for a test set are equal."""
     key = f"{target}/{split_of(test_set)}"
     if run is None or key not in run.counts:
         return False
