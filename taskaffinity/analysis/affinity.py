@@ -59,7 +59,7 @@ class AffinityMatrix:
     seeds_single: npt.NDArray[np.int64]
     """Finished runs of the baseline."""
     seeds_pair: npt.NDArray[np.int64]
-    """Finished runs of the pair; symmetric, as one run of a pair serves both of its arrows."""
+    """Finished runs of the pair that score the target; symmetric, except for runs that were trained elsewhere."""
     n_test: npt.NDArray[np.int64]
     """(n_tasks,), test examples; 0 without a run."""
     n_documents: npt.NDArray[np.int64]
