@@ -17,10 +17,10 @@ from taskaffinity.grouping.choose import MOST_EXACT, all_in_one, choose_groups, 
 from taskaffinity.grouping.choose import pairs as by_partner
 from taskaffinity.grouping.draws import shares_of
 from taskaffinity.grouping.exact import best_grouping
-from taskaffinity.grouping.gains import FloatArray, GroupGains, MeasuredGains, Worth, group_values
+from taskaffinity.grouping.gains import BoolArray, FloatArray, GroupGains, MeasuredGains, Worth, group_values
 from taskaffinity.grouping.grouping import Grouping, NoGrouping
 from taskaffinity.grouping.helpers import select_helpers
-from taskaffinity.grouping.swap import good_grouping
+from taskaffinity.grouping.swap import good_grouping, improved
 
 NOTHING: Mapping[tuple[int, ...], FloatArray] = MappingProxyType({})
 
@@ -244,6 +244,74 @@ def test_a_clear_choice_is_chosen_in_every_draw_and_a_toss_up_in_about_half() ->
     assert tossed.groups[1] == pytest.approx(0.5, abs=0.1)
     assert tossed.regret == pytest.approx(0.5 * stats.t(10).expect(lambda x: x, lb=0), abs=0.06)
     assert shares_of(single_task(gain), gains_of(gain, np.nan), budget) is None
+
+
+@pytest.mark.parametrize(("df", "law"), [(1.0, stats.t(1)), (np.inf, stats.norm()), (10.0, stats.t(10))])
+def test_a_draw_has_an_error_of_its_standard_error_and_degrees_of_freedom(df: float, law: object) -> None:
+    """Two tasks and two models: task 0 helps task 1 in the draws above 0, and never is helped itself."""
+    gain = np.array([[np.nan, 1.4], [-9.0, np.nan]])
+    errors = np.array([[np.nan, 2.0], [1e-3, np.nan]])
+    gains = replace(gains_of(gain, 1.0), bound=gain - 0.1, se=errors, df=np.full((2, 2), df))
+    budget = Budget.of_models(2, 2)
+    drawn = shares_of(choose_groups(gains.worth, budget), gains, budget, draws=900)
+    assert drawn is not None
+    assert drawn.draws == 900
+    assert drawn.groups == (1.0, pytest.approx(law.sf(-0.7), abs=0.05))  # three standard errors
+    if df > 1:  # the other draws, in which task 1 were better off by itself, over two tasks
+        lost = 2 * law.expect(lambda error: -0.7 - error, ub=-0.7) / 2
+        assert drawn.regret == pytest.approx(lost, abs=0.05)
+
+
+@pytest.mark.parametrize("se", [np.nan, 1.0])
+def test_draws_do_not_use_a_gain_without_a_bound(se: float) -> None:
+    """A gain of one seed, from task 2 to task 0, would make a better group; its error is not needed."""
+    gain = np.array([[np.nan, -5.0, -0.5], [-5.0, np.nan, -1.0], [50.0, -1.0, np.nan]])
+    bound, errors = gain.copy(), np.full((3, 3), 0.01)
+    bound[2, 0], errors[2, 0] = np.nan, se
+    gains, budget = replace(gains_of(gain, 1.0), bound=bound, se=errors), Budget.of_models(2, 3)
+    chosen = choose_groups(gains.worth, budget)
+    assert chosen.groups == ((0,), (1, 2))
+    drawn = shares_of(chosen, gains, budget, draws=20)
+    assert drawn is not None
+    assert (drawn.groups, drawn.regret) == ((1.0, 1.0), 0.0)
+
+
+def test_one_draw_is_a_draw_and_none_is_not() -> None:
+    gain, budget = random_gains(3, 1), Budget.of_models(2, 3)
+    one = shares_of(choose_groups(gain, budget), gains_of(gain, 1.0), budget, draws=1)
+    assert one is not None
+    assert one.draws == 1
+    assert set(one.groups) <= {0.0, 1.0}
+    assert shares_of(choose_groups(gain, budget), gains_of(gain, 1.0), budget, draws=0) is None
+
+
+@pytest.mark.parametrize("models", [1, 2, 4])
+def test_a_search_starts_from_the_best_of_the_chosen_and_the_earlier_groupings(
+    models: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every start has a row for each model of the budget, and its sum is the largest of all that are known."""
+    searches: list[tuple[BoolArray, Worth, BoolArray]] = []
+
+    def recorded(first: BoolArray, worth: Worth, budget: Budget) -> BoolArray:
+        searches.append((first, worth, improved(first, worth, budget)))
+        return searches[-1][2]
+
+    def sum_of(members: BoolArray, worth: Worth) -> float:
+        rows = [tuple(np.flatnonzero(row)) for row in members]
+        return sum(max(value_by_hand(worth.pairs, row, task) for row in rows) for task in range(4))
+
+    monkeypatch.setattr("taskaffinity.grouping.draws.improved", recorded)
+    gain = random_gains(4, 5) / 5
+    chosen = all_in_one(gain)
+    assert shares_of(chosen, gains_of(gain, 2.0), Budget.of_models(models, 4), draws=40) is not None
+    known = [searches[0][0]]
+    assert known[0].sum(axis=1).tolist() == [4] + [0] * (models - 1)
+    for first, worth, best in searches:
+        assert first.shape == (models, 4)
+        assert any(np.array_equal(first, one) for one in known)
+        assert sum_of(first, worth) == pytest.approx(max(sum_of(one, worth) for one in known))
+        known.append(best)
+    assert len({first.tobytes() for first, _, _ in searches}) > 1 or models == 1  # else the test shows nothing
 
 
 def test_helpers_come_in_order_and_only_trained_sets_choose_two() -> None:
