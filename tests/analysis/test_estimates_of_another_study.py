@@ -123,7 +123,7 @@ def test_a_file_of_an_older_version_is_not_used_and_says_what_would_help(tmp_pat
         "used; run `taskaffinity estimate` again, or move it away."
     )
     (tmp_path / "estimate.json").write_text('{"steps": 30, "repeats": 2, "share": 0.2, "study": {"suite": 1}}')
-    with pytest.raises(InputError, match=r"estimate.json: .*run `taskaffinity estimate` again, or move it away"):
+    with pytest.raises(InputError, match=r"estimate.json: .*move it away, and run `taskaffinity estimate` again$"):
         _ = PairwiseResults.load(tmp_path).matrix
 
 
@@ -144,3 +144,35 @@ def test_a_new_estimate_removes_the_files_of_the_replaced_study_and_keeps_its_ow
     (tmp_path / "estimates.csv").write_text("of this study")
     write_design(tmp_path, DESIGN, study)
     assert (tmp_path / "estimates.csv").read_text() == "of this study"
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("study.json", "{", "study.json: not a study of this version of taskaffinity: line 1: not JSON; move it away"),
+        ("estimate.json", "{", "estimate.json: line 1: not JSON; move it away, and run `taskaffinity estimate` again"),
+        ("estimate.json", None, "estimate.json: found a folder; expected a regular file; move it away, and "),
+    ],
+)
+def test_a_damaged_file_of_estimates_is_named_once(name: str, damage: str | None, said: str, tmp_path: Path) -> None:
+    study = make_study(NAMES)
+    study.write(tmp_path)
+    fill(study, tmp_path, latent_counts({}))
+    write_estimates(tmp_path, ROWS, study)
+    path = tmp_path / name
+    path.unlink()
+    if damage is None:
+        path.mkdir()
+    else:
+        path.write_text(damage)
+    with pytest.raises(InputError) as of_validate:
+        EstimateResults.load(tmp_path)
+    assert str(of_validate.value).startswith(f"{tmp_path}/{said}")
+    with pytest.raises(InputError) as of_matrix:
+        _ = PairwiseResults.load(tmp_path).matrix
+    assert str(of_matrix.value) == str(of_validate.value)
+    assert str(of_matrix.value).count(str(tmp_path)) == 1
+    path.rename(tmp_path / "away")
+    if name == "estimate.json":
+        write_design(tmp_path, DESIGN, study)  # as `estimate` does
+        assert EstimateResults.load(tmp_path).design == DESIGN

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from taskaffinity.errors import InputError
-from taskaffinity.regular_file import read_regular
+from taskaffinity.regular_file import IrregularFile, read_regular
 from taskaffinity.runs.files import write_json
 from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.stored.json_files import parse_model
@@ -21,6 +21,8 @@ from taskaffinity.runs.study_changes import describe_differences
 
 DESIGN, ESTIMATES, SCORES = "estimate.json", "estimates.csv", "estimators.csv"
 AGAIN = "run `taskaffinity estimate` again, or move it away"
+_WAY_OUT = "move it away, and run `taskaffinity estimate` again"
+"""For a damaged ``estimate.json``, which ``estimate`` does not replace."""
 _STUDY = "study"
 
 
@@ -45,15 +47,22 @@ def read_design(root: Path) -> tuple[ProbeDesign, Study | None]:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
-        If it is damaged: one line.
+    InputError
+        If it is damaged: one line with the file and the way out.
     """
-    content = parse_model(read_regular(root / DESIGN), dict[str, Any])
-    stored = content.pop(_STUDY, None)
-    design: ProbeDesign = parse_model(json.dumps(content), ProbeDesign)
-    if stored is None:
-        return design, None
-    return design, parse_study(parse_model(json.dumps(stored), dict[str, Any]), "pairwise", Study)
+    path = root / DESIGN
+    try:
+        content = parse_model(read_regular(path), dict[str, Any])
+        stored = content.pop(_STUDY, None)
+        design: ProbeDesign = parse_model(json.dumps(content), ProbeDesign)
+        if stored is None:
+            return design, None
+        return design, parse_study(parse_model(json.dumps(stored), dict[str, Any]), "pairwise", Study)
+    except IrregularFile as error:  # its message names the file
+        raise InputError(f"{error}; {_WAY_OUT}") from error
+    except (ValueError, RecursionError) as error:
+        why = str(error) if isinstance(error, ValueError) else type(error).__name__
+        raise InputError(f"{path}: {why}; {_WAY_OUT}") from error
 
 
 def check_probed_study(root: Path, study: Study) -> None:
@@ -76,8 +85,6 @@ def describe_other_study(root: Path, study: Study) -> str:
         _, probed = read_design(root)
     except FileNotFoundError:
         probed = None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{root / DESIGN}: {error}; {AGAIN}") from error
     if probed is None:
         return f"{ESTIMATES} is of an older version, and {DESIGN} does not say which study it is of"
     other = describe_differences(probed, study, "the study has")

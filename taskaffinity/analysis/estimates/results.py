@@ -60,8 +60,10 @@ class EstimateResults:
             design, _ = read_design(root)
         except FileNotFoundError:
             raise InputError(f"{root}: no estimates here; `taskaffinity estimate` makes them") from None
-        except ValueError as error:
-            raise InputError(f"{root}: {error}") from error
+        except InputError:
+            raise
+        except ValueError as error:  # names the file
+            raise InputError(str(error)) from error
         check_probed_study(root, study)
         return cls.of(study, root, design)
 
