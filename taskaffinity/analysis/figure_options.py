@@ -26,6 +26,9 @@ FILES = {
 }
 """File name of every figure, without suffix; ``taskaffinity full`` draws ``stages``, ``pairwise`` the others."""
 
+ORDERED = ("heatmap", "forest")
+"""Figures that ``order`` changes."""
+
 
 @dataclass(frozen=True)
 class FigureOptions:

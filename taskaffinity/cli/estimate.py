@@ -38,8 +38,12 @@ from taskaffinity.studies.estimates.options import DEFAULT_BUDGET
 from taskaffinity.studies.options import PairwiseOptions
 from taskaffinity.studies.steps import plan_estimate, train_estimates
 
+_OF_VALIDATE = ("results", "validate", "json", "quiet")
+"""Parameters that ``--validate`` uses or that it may ignore."""
+
 
 def command(
+    context: typer.Context,
     domain: Domain = None,
     suite_file: SuiteFile = None,
     data: Data = None,
@@ -71,10 +75,7 @@ def command(
     The same command again trains only what is missing.
     """
     if validate:
-        if baselines:
-            raise InputError(
-                "--baselines: not with --validate, which computes nothing; give it without --validate first"
-            )
+        _check_options_of_validate(context)
         _validate(results, as_json=json)
         return
     options = PairwiseOptions(
@@ -109,6 +110,20 @@ def command(
         print_estimates(result)
     if result.failed:
         raise typer.Exit(1)
+
+
+def _check_options_of_validate(context: typer.Context) -> None:
+    """Raise ``InputError`` for an option that ``--validate`` would ignore."""
+    for parameter in context.command.params:
+        source = context.get_parameter_source(str(parameter.name))
+        if parameter.name in _OF_VALIDATE or source is None or source.name != "COMMANDLINE":
+            continue
+        option = parameter.opts[0]
+        if option == "--baselines":
+            raise InputError(
+                "--baselines: not with --validate, which computes nothing; give it without --validate first"
+            )
+        raise InputError(f"{option}: not with --validate, which trains nothing and reads only the folder of --results")
 
 
 def _validate(results: Path | None, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from taskaffinity.analysis.figure_options import FigureOptions
+from taskaffinity.analysis.figure_options import ORDERED, FigureOptions
 from taskaffinity.analysis.outdated import describe_outdated
 from taskaffinity.cli.console.results import (
     describe_other_rule,
@@ -42,6 +42,8 @@ def command(
     study in the folder are named, and the others are drawn.
     """
     figure_options = figure_options_of(figures, formats, palette, order)
+    if order != "suite" and not {*ORDERED} & {*figure_options.figures}:
+        raise InputError(f"--order {order}: is for {' and '.join(ORDERED)}; give one of them in --figures too")
     studies, missing = _studies(results, figure_options)
     asked = (alpha, margin, correction, estimand, test)
     if "pairwise" not in studies and any(asked):

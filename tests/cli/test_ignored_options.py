@@ -34,12 +34,21 @@ def home(tmp_path: Path) -> Path:
         ([*SEARCH, "--results=a", "--out=b/recipe.yaml"], "--results a: not with --out, whose folder also keeps the"),
         (["predict", "model", "new.txt", "--share-with-group"], "--share-with-group: is for the file of --out"),
         (["estimate", "--results=a", "--validate", "--baselines"], "--baselines: not with --validate"),
+        (["estimate", "--results=a", "--validate", "--domain=clinical"], "--domain: not with --validate, which trains"),
+        (["estimate", "--results=a", "--validate", "--seeds=3"], "--seeds: not with --validate, which trains nothing"),
+        (["estimate", "--results=a", "--validate", "--dry-run", "--json"], "--dry-run: not with --validate, which"),
+        (["graph", EXAMPLE, "--order=clustered", "--figures=graph"], "--order clustered: is for heatmap and forest;"),
+        (["graph", EXAMPLE, "--order=clustered", "--figures=stages"], "--order clustered: is for heatmap and forest;"),
         *(
             ([name, "--domain=clinical", *LOCAL, "--address=auto"], "--address auto: not with --executor local, which")
             for name in ("pairwise", "full", "train", "estimate", "tune")
         ),
     ],
-    ids=["two formats", "two folders", "no file", "nothing computed", *(f"local {n}" for n in range(5))],
+    ids=[
+        *("two formats", "two folders", "no file", "nothing computed"),
+        *("nothing trained", "default given", "nothing planned", "no such axis", "stages have no order"),
+        *(f"local {n}" for n in range(5)),
+    ],
 )
 def test_options_that_do_not_go_together(arguments: list[str], said: str, home: Path) -> None:
     before = sorted(home.rglob("*"))
