@@ -14,6 +14,7 @@ from taskaffinity.runs.probe_result import write_probe
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import AlreadyRunning, RunStore
 from taskaffinity.runs.stored.checkpoint_files import DEFAULT_MINUTES, CheckpointFolder
+from taskaffinity.schedule.interruption import raise_if_interrupted
 
 POLL_SECONDS = 0.25
 FOUND_DONE = "found done"
@@ -96,7 +97,11 @@ def _claim_and_train(spec: RunSpec, store: RunStore, settings: Mapping[str, Any]
 
 
 def _failed(error: Exception, spec: RunSpec, store: RunStore) -> str:
-    """Store why a run failed, so that the other runs continue; return the reason."""
+    """Store why a run failed, so that the other runs continue; return the reason.
+
+    If a signal interrupts this process, its exception is raised: the run did not fail.
+    """
+    raise_if_interrupted(error)
     reason = reason_for(error)
     store.fail(spec, reason, trace_of(error))
     return reason

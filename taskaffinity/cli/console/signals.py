@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from taskaffinity.schedule.interruption import note_interruption
 from taskaffinity.training.sigterm import Terminated
 
 EXIT_CODE = 128 + signal.SIGTERM
@@ -45,6 +46,7 @@ def answered() -> Iterator[None]:
     _came.clear()
     _is_interrupted.clear()
     _is_dropped = False
+    note_interruption(None)
     before, hook = signal.getsignal(signal.SIGTERM), sys.unraisablehook
     by_key = signal.getsignal(signal.SIGINT)
 
@@ -67,6 +69,7 @@ def answered() -> Iterator[None]:
             if by_key is signal.default_int_handler:
                 signal.signal(signal.SIGINT, by_key)
             sys.unraisablehook = hook
+        note_interruption(None)
 
 
 def came() -> bool:
@@ -81,6 +84,7 @@ def interrupted() -> bool:
 
 def _interrupt_by_key(number: int, frame: FrameType | None) -> None:
     _is_interrupted.set()
+    note_interruption(KeyboardInterrupt)
     signal.default_int_handler(number, frame)
 
 
@@ -89,6 +93,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     if not _came.is_set() or _is_dropped:
         _came_at, _is_dropped = time.monotonic(), False
         _came.set()
+        note_interruption(Terminated)
         raise Terminated
     if time.monotonic() - _came_at > IN_ORDER:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
