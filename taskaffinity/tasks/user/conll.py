@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TypedDict
 
@@ -27,7 +28,13 @@ _COMMENT = re.compile(r"#\s*(newdoc|newpar|[\w.:-]+\s*=|id\s)")
 """CoNLL-U's comments, and MultiCoNER's ``# id NAME<tab>domain=en``."""
 _NOT_A_WORD = re.compile(r"[0-9]+[-.][0-9]+")
 """Row numbers in CoNLL-U that mark no word: a token of several words (``1-2``), or an omitted word (``1.1``)."""
-
+_OTHER_FORMATS = {
+    r"[^|\t]+\|[ta]\|": ("what looks like PubTator", "format: pubtator"),
+    r"#FORMAT=WebAnno TSV": ("WebAnno TSV", "a word and its tag; export the annotations as CoNLL 2002"),
+}
+"""What begins files of other formats -> what was found, and what would do."""
+_FEWEST_PAIRS = 3
+"""Fewest pairs of neighbours in a column of words that say whether its values repeat."""
 _GLOBAL = re.compile(r"# *global\.columns *= *(.+)")
 _CONLLU = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 
@@ -100,6 +107,44 @@ def _tag(columns: Sequence[str], at: int, key: str, *, is_named: bool) -> str:
     return next((part[len(key) + 1 :] for part in columns[at].split("|") if part.startswith(f"{key}=")), "O")
 
 
+@dataclass
+class _WordColumn:
+    """What the column of the words has, in a file that names no columns; it may be one of ids."""
+
+    at: int
+    first: int = 0
+    """Line of the first word."""
+    width: int = 0
+    n_letters: int = 0
+    """Words with a letter."""
+    n_beside: int = 0
+    """Values with a letter in the next column, unless it is the one of the tags."""
+    n_pairs: int = 0
+    n_equal: int = 0
+    """Words that are equal to the word before them in their sentence."""
+
+    def add(self, rows: Sequence[tuple[int, Sequence[str]]]) -> None:
+        """Count the rows of a sentence, each with its line."""
+        self.first, self.width = self.first or rows[0][0], len(rows[0][1])
+        words = [columns[self.at] for _, columns in rows]
+        self.n_letters += sum(map(_has_letter, words))
+        if self.at + 2 < self.width:
+            self.n_beside += sum(_has_letter(columns[self.at + 1]) for _, columns in rows)
+        self.n_pairs += len(words) - 1
+        self.n_equal += sum(one == other for one, other in pairwise(words))
+
+    def fault(self) -> str:
+        """Return what the column has instead of words; empty if it may have words."""
+        if self.n_beside and not self.n_letters:
+            return "no letter"
+        has_ids = self.n_pairs >= _FEWEST_PAIRS and 2 * self.n_equal > self.n_pairs
+        return "the same value on most lines of a sentence" if has_ids and self.at + 2 < self.width else ""
+
+
+def _has_letter(value: str) -> bool:
+    return any(map(str.isalpha, value))
+
+
 def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) -> Iterator[tuple[str, Sentence]]:
     """Yield ``(where, row)`` for each sentence; ``where`` is the line of its first word.
 
@@ -111,14 +156,19 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
     Raises
     ------
     InputError
-        If the file does not exist or is not UTF-8, or the number of columns of a line differs from the first line.
+        If the file does not exist or is not UTF-8, the number of columns of a line differs from the first line, or the
+        column of the words has no words.
     """
     lines = read_lines(path, encoding=encoding)[0]
+    for line in lines[:1]:
+        if other := next((hint for form, hint in _OTHER_FORMATS.items() if re.match(form, line)), None):
+            raise input_error(f"{path}: line 1", *other)
     is_numbered = _has_row_numbers(_sentences(path, lines))  # reads only one sentence if it is not
     word, tag, key, width = named.places(path, lines) if named else (1 if is_numbered else 0, -1, "", 0)
     others = [(name, named.names(lines).index(column)) for name, column in named.others] if named else []
     has_documents = sum(line.startswith(_DOCUMENT) and _columns(line)[0] == _DOCUMENT for line in lines) > 1
     n_begun, begins = 0, ""
+    seen = _WordColumn(word)
     for sentence in _sentences(path, lines):
         if width and len(sentence.columns[0]) != width:
             found = how_many(len(sentence.columns[0]), "column")
@@ -133,6 +183,7 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
             kept = [(number, columns) for number, columns in kept if not _NOT_A_WORD.fullmatch(columns[0])]
         if not kept:
             continue
+        seen.add(kept)
         places = tuple(f"{path}: line {number}" for number, _ in kept)
         words = [columns[word] for _, columns in kept]
         tags = [_tag(columns, tag, key, is_named=named is not None) for _, columns in kept]
@@ -144,6 +195,9 @@ def read_conll(path: Path, encoding: str = "", named: TagColumns | None = None) 
         fields = {name: _one_value(name, places, [columns[at] for _, columns in kept]) for name, at in others}
         found_fields = {name: value for name, value in fields.items() if value}
         yield places[0], {"words": words, "tags": tags, "places": places, "document": document, "fields": found_fields}
+    if not named and (found := seen.fault()):
+        expected = "a word there, or header: [NAME, ...] and columns: {words: NAME, tags: NAME}"
+        raise input_error(f"{path}: line {seen.first}", f"{found} in column {word + 1} of {seen.width}", expected)
 
 
 def _one_value(name: str, places: Sequence[str], values: Sequence[str]) -> str:
