@@ -83,6 +83,8 @@ def _names(where: str, value: object, separator: str) -> list[object] | tuple[ob
         return []
     if isinstance(value, str):
         value = _listed(where, value, separator)
+    if isinstance(value, dict) and list(value) == ["choices"] and isinstance(value["choices"], list):
+        return value["choices"]  # as Label Studio exports several classes
     if isinstance(value, dict):
         return tuple(name for name, mark in value.items() if _is_marked(where, name, mark))
     return value if isinstance(value, list | tuple) else [value]

@@ -152,8 +152,10 @@ def _table(table: tuple[str, list[str], Iterable[tuple[str, list[str]]]], layout
         columns.check_header(where, header, rows)
     at = columns.place(where, header)
     for place, fields in rows:
-        if is_given and [field.strip() for field in fields] == header:
-            raise input_error(place, "the names of header: as a row", "no header: for a file that has one")
+        if [field.strip() for field in fields] == header:
+            if is_given:
+                raise input_error(place, "the names of header: as a row", "no header: for a file that has one")
+            raise input_error(place, "the header again", "one header; were several files joined?")
         row = dict(zip(header, fields, strict=True))
         if is_rejected(row, columns):
             columns.notes[REJECTED] += 1

@@ -18,7 +18,8 @@ from taskaffinity.tasks.user.options import options_of, right_option
 from taskaffinity.tasks.user.task_block import At, UserTask
 
 _MOST_CLASSES = 100
-_UNLABELLED = "-1"
+_UNLABELLED = ("-1", "-")
+"""Labels that mean "no label": in data sets of the hub, and in SNLI and MultiNLI, where annotators disagreed."""
 _LONGEST_LABEL = 40
 _MOST_WORDS = 3
 _LISTED = 10
@@ -43,9 +44,9 @@ def _class(where: str, value: object, block: UserTask) -> str:
     if not isinstance(label, str) or not label:
         more = "" if block.kind == "multilabel" else "; for several classes per row, or none, kind: multilabel"
         raise input_error(where, f"label {shown(label)}", f"a class: a text or a whole number{more}")
-    if without_decimal(label) == _UNLABELLED and label not in labels:
-        expected = "rows with labels; if -1 is a class here, list every class under labels:"
-        raise input_error(where, "label -1, which means no label", expected)
+    if (said := str(without_decimal(label))) in _UNLABELLED and label not in (*labels, block.negative):
+        expected = f"rows with labels; if {said} is a class here, list every class under labels:"
+        raise input_error(where, f"label {said}, which means no label", expected)
     if has_controls(label):
         raise input_error(where, f"a label of {len(label)} characters with a control character", "printable characters")
     return label
@@ -184,10 +185,12 @@ def check_known_labels(rows: Mapping[Split, Sequence[tuple[str, dict[str, object
         for where, row in rows[split]:
             if unknown := [name for name in _names(row["label"]) if name not in labels]:
                 found = f"label {class_name(unknown[0])}, which no training example has"
-                some = f"{', '.join(labels[:_LISTED])}{', ...' * (len(labels) > _LISTED)}"
+                listed = [class_name(label) for label in labels[:_LISTED]]
+                some = f"{', '.join(listed)}{', ...' * (len(labels) > _LISTED)}"
                 expected = f"one of the {len(labels)} classes of the training split ({some})"
                 mend = "list it under labels, move an example of it to train, or drop this example"
-                raise input_error(where, found, f"{expected}; {mend}{meant(unknown[0], labels)}")
+                names = [label for label in labels if _may_be_quoted(label)]
+                raise input_error(where, found, f"{expected}; {mend}{meant(unknown[0], names)}")
 
 
 def _check_no_missing_scores(examples: Sequence[Example], lines: Mapping[str, str], place: str) -> None:
@@ -200,7 +203,12 @@ def _check_no_missing_scores(examples: Sequence[Example], lines: Mapping[str, st
 
 def class_name(label: str) -> str:
     """Return the name of a class for a message, or its size if it is too long."""
-    return repr(label) if len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS else shown(label)
+    return repr(label) if _may_be_quoted(label) else shown(label)
+
+
+def _may_be_quoted(label: str) -> bool:
+    """Return whether a label is as short as a name; a longer one may be a text, in the column of another field."""
+    return len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS
 
 
 def check_enough(

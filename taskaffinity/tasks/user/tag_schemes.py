@@ -10,6 +10,8 @@ from taskaffinity.errors import has_controls, input_error, shown
 TAG = re.compile(r"O|([BIESLUM])-(\S{1,40})")
 _LIKE_A_TAG = re.compile(r"\w|[A-Z][-_./:][A-Za-z][\w-]*")
 """Tags that a message may quote. Other values may be text of the corpus."""
+_JOINED = re.compile(r"[|,/;+&](O$|[BI]-)")
+"""Where a second tag begins in the type of a tag, as files of nested mentions have it."""
 _BARE = frozenset("BIESLUM")
 _SINGLE, _LAST = frozenset("SU"), frozenset("EL")
 """Marks for a mention of one word, and for the last word of a mention."""
@@ -82,6 +84,8 @@ def _parts(where: str, fault: str, tag: object) -> tuple[str, str]:
     if not found:
         hint = " (for B and I without a type, give one name under labels:)" if tag in _BARE else ""
         raise input_error(where, fault, f"O, B-TYPE or I-TYPE{hint}")
+    if found[2] and _JOINED.search(found[2]):
+        raise input_error(where, f"{fault}, which is several tags", "one tag per word; of nested mentions, one level")
     if found[2] and has_controls(found[2]):
         raise input_error(where, f"{fault.replace(shown(tag), 'with a control character')}", "printable characters")
     return found[1] or "", found[2] or ""
