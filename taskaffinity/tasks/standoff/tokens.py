@@ -1,7 +1,8 @@
 """Split sentences into words with IOB2 tags; every mention is exactly one ``B``.
 
-A word is a run of letters, digits and underscores, or one other character that is not white space; no character is
-lost. A word is cut where a mention starts or ends inside it, which a tokenizer cannot know.
+A word is a run of letters, digits and underscores, one Chinese character or kana, or one other character that is not
+white space; no character is lost. Combining marks, such as vowel signs of Thai and Hindi, and joiners belong to the
+character before them. A word is cut where a mention starts or ends inside it, which a tokenizer cannot know.
 
 Among overlapping mentions the longest is tagged; among equally long ones, the first. The others are counted.
 """
@@ -10,11 +11,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
+from unicodedata import category
 
 from taskaffinity.tasks.standoff.sentences import Span
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+"""A word of ASCII text."""
+_HAN_OR_KANA = (
+    "\u3005\u3007\u3041-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
+)
+"""Characters of texts without blanks. A longer word would show the tagger where a mention ends, which cuts it."""
+_JOINERS = "\u200c\u200d"
+_LAST_MARK = 0xE01EF
+"""The last combining mark of Unicode."""
+
+
+@cache
+def _any_word() -> re.Pattern[str]:
+    """Return the pattern of a word of any text."""
+    marks = [c for c in map(chr, range(0x300, _LAST_MARK + 1)) if c in _JOINERS or category(c)[0] == "M"]
+    runs: list[list[str]] = []
+    for mark in marks:
+        if runs and ord(mark) == ord(runs[-1][-1]) + 1:
+            runs[-1][-1] = mark
+        else:
+            runs.append([mark, mark])
+    after = f"[{''.join(f'{first}-{last}' for first, last in runs)}]*"
+    letter = rf"[^\W{_HAN_OR_KANA}]"
+    return re.compile(rf"[{_HAN_OR_KANA}]{after}|(?:{letter}{after})+|[^\w\s]{after}")
 
 
 def word_spans(text: str, sentence: Span, mentions: Iterable[Span] = ()) -> tuple[list[Span], int]:
@@ -24,11 +50,14 @@ def word_spans(text: str, sentence: Span, mentions: Iterable[Span] = ()) -> tupl
     --------
     >>> word_spans("It is CCNU-resistant.", (0, 21), mentions=[(6, 8)])
     ([(0, 2), (3, 5), (6, 8), (8, 10), (10, 11), (11, 20), (20, 21)], 1)
+    >>> word_spans("38度", (0, 3))
+    ([(0, 2), (2, 3)], 0)
     """
+    pattern = _WORD if text.isascii() else _any_word()
     ends = sorted({end for mention in mentions for end in mention})
     words: list[Span] = []
     n_cut = 0
-    for found in _WORD.finditer(text, *sentence):
+    for found in pattern.finditer(text, *sentence):
         start, end = found.span()
         inside = [cut for cut in ends if start < cut < end]
         n_cut += len(inside)

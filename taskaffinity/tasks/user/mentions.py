@@ -155,7 +155,9 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
         found = f"mentions at {first[0]}-{first[1]} and {second[0]}-{second[1]}, which overlap"
         raise input_error(where, found, "one tag per word; overlaps: longest keeps the longest mention")
     notes[DROPPED] += n_dropped
-    notes[WITHIN_A_WORD] += sum(any(_is_in_a_word(text, place) for place in span) for span in kept)
+    whole, _ = word_spans(text, (0, len(text)))
+    inside = {place for start, end in whole for place in range(start + 1, end)}
+    notes[WITHIN_A_WORD] += sum(not inside.isdisjoint(span) for span in kept)
     kinds: dict[Span, str] = {}
     for kind, span in known:
         kinds.setdefault(span, kind)
@@ -169,11 +171,6 @@ def tagged(where: str, row: Mapping[str, object], labels: Sequence[str], overlap
     assert isinstance(row, dict)
     row |= {"words": [text[start:end] for start, end in words], "tags": tags}
     del row["text"], row["entities"]
-
-
-def _is_in_a_word(text: str, place: int) -> bool:
-    """Return whether a place is between two characters of a word."""
-    return re.fullmatch(r"\w\w", text[max(0, place - 1) : place + 1]) is not None
 
 
 def _overlapping(mentions: Sequence[Span]) -> tuple[Span, Span]:

@@ -1,13 +1,14 @@
 """Predict labels of unlabelled texts with an exported model.
 
 Texts are tokenized as in training. For a tagger, running text is split into words as ``taskaffinity data`` splits it:
-a word is a run of letters, digits and underscores, or one other character. Long sentences are split after punctuation,
-as in dev and test. An ``I`` tag that follows no mention begins one, as in a stock pipeline. A text of more than
-``max_length`` tokens is read in windows if the task has some; otherwise its end is cut, and its words have no mention.
+a word is a run of letters, digits and underscores, one Chinese character or kana, or one other character. Long
+sentences are split after punctuation, as in dev and test. An ``I`` tag that follows no mention begins one, as in a
+stock pipeline. A text of more than ``max_length`` tokens is read in windows if the task has some; otherwise its end is
+cut, and its words have no mention.
 
 ``pipeline("token-classification", aggregation_strategy="first")`` gives the same mentions on sentences of up to
 ``max_words`` words if the tokenizer is WordPiece (BERT, DistilBERT). Two exceptions: WordPiece tokenizers split at
-underscores, and take each Chinese character as a word.
+underscores, and take a run of kana as a word.
 """
 
 # B sequences, L the longest, W words of the batch, C classes
