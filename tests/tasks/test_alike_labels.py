@@ -1,4 +1,4 @@
-"""Classes that differ only in case, Unicode form or white space are named in a note."""
+"""Classes that differ only in case, Unicode form, white space or invisible characters are named in a note."""
 
 from __future__ import annotations
 
@@ -43,8 +43,22 @@ def test_white_space_within_a_label(tmp_path: Path) -> None:
     assert note.endswith(f"differ only in {SPACE}")
 
 
+@pytest.mark.parametrize(
+    ("pair", "how"),
+    [
+        (("fever", "fever\u200b"), "invisible characters"),
+        (("\ufefffever", "fever"), "invisible characters"),
+        (("Fever", "fe\u00adver"), "case, white space or invisible characters"),
+    ],
+)
+def test_labels_that_look_the_same_are_named(pair: tuple[str, str], how: str, tmp_path: Path) -> None:
+    first, second = sorted(pair)
+    expected = f"{first!r} and {second!r} are two classes, which differ only in {how}"
+    assert notes(tmp_path, [*pair, "other"]) == (expected,)
+
+
 def test_other_labels_have_no_note(tmp_path: Path) -> None:
-    assert notes(tmp_path, ["absent", "abscent", "present", "0", "O"]) == ()
+    assert notes(tmp_path, ["absent", "abscent", "present", "0", "O", "\U0001f44d", "\U0001f44e\U0001f3fd"]) == ()
 
 
 def test_a_long_label_is_not_quoted_and_many_pairs_are_counted(tmp_path: Path) -> None:

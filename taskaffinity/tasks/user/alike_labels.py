@@ -1,16 +1,16 @@
-"""Find labels that differ only in case, Unicode form or white space: classes of their own, mostly by mistake."""
+"""Find labels that differ only in case, Unicode form, white space or invisible characters: mostly by mistake."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 _LISTED = 3
 
 
 def alike_notes(labels: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
-    """Return a line for each two labels that differ only in case, Unicode form or white space.
+    """Return a line for each two labels that differ only in case, Unicode form, white space or invisible characters.
 
     Parameters
     ----------
@@ -35,10 +35,19 @@ def alike_notes(labels: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _key(label: str) -> str:
-    return normalize("NFC", " ".join(normalize("NFC", label).casefold().split()))
+    return normalize("NFC", " ".join(normalize("NFC", _visible(label)).casefold().split()))
+
+
+def _visible(label: str) -> str:
+    """Return the label without characters that only format a text, such as a zero-width space (U+200B)."""
+    return "".join(character for character in label if category(character) != "Cf")
 
 
 def _difference(one: str, other: str) -> str:
+    if one != _visible(one) or other != _visible(other):
+        return (
+            "invisible characters" if _visible(one) == _visible(other) else "case, white space or invisible characters"
+        )
     if normalize("NFC", one) == normalize("NFC", other):
         return "Unicode form (NFC or NFD)"
     return "case" if normalize("NFC", one).casefold() == normalize("NFC", other).casefold() else "case or white space"
