@@ -18,6 +18,7 @@ from pathlib import Path
 
 from taskaffinity.errors import InputError, input_error
 from taskaffinity.regular_file import LARGEST, IrregularFile, check_regular, open_regular
+from taskaffinity.tasks.content import other_content
 from taskaffinity.tasks.east_asian import EAST_ASIAN
 from taskaffinity.tasks.encodings import is_misread, is_wide, marked_encoding, probable_encoding
 
@@ -186,9 +187,11 @@ def utf8(path: Path, largest: int = LARGEST_DATA, encoding: str | None = None) -
     Raises
     ------
     InputError
-        As ``read_bytes``, or if the file is UTF-16 or not in the given encoding.
+        As ``read_bytes``, or if the file is no text, UTF-16 or not in the given encoding.
     """
     content = read_bytes(path, largest)
+    if other := other_content(content):
+        raise input_error(path, *other)
     if encoding:
         return _converted(path, content, encoding)
     if marked := marked_encoding(content):

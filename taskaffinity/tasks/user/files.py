@@ -14,6 +14,7 @@ from taskaffinity.tasks.user.columns import MENTION_FIELDS, NEEDED, Columns, Fie
 from taskaffinity.tasks.user.conll import TagColumns, read_conll
 from taskaffinity.tasks.user.csvfile import csv_table
 from taskaffinity.tasks.user.fasttext import HINT, PREFIX, fasttext_rows, looks_like_fasttext
+from taskaffinity.tasks.user.find import OF_FOLDERS
 from taskaffinity.tasks.user.inner_keys import with_inner_keys
 from taskaffinity.tasks.user.jsonfile import read_json
 from taskaffinity.tasks.user.layout import CONVERTED, FORMATS, Format, Layout, check_fields, ending, formats_of, guessed
@@ -35,6 +36,8 @@ def read_rows(path: Path, layout: Layout, columns: Columns) -> Located:
         If the file does not exist, its format is unknown or does not fit the kind, or the file has a fault.
     """
     form = layout.form or guessed(path, columns.kind) or ("csv" if layout.separator else None)
+    if form is None and path.is_dir():
+        raise input_error(path, "a folder", OF_FOLDERS)
     if form is None and looks_like_fasttext(path):
         raise input_error(path, "what looks like fastText", HINT)
     if form is None:

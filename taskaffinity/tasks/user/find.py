@@ -31,6 +31,8 @@ STEMS: dict[MainSplit, tuple[str, ...]] = {
 }
 """Split -> accepted names, of files and in data sets of the hub."""
 _BRAT = "the folders train, dev and test; or NAME.txt with NAME.ann, and dev: 10% and test: 20%"
+OF_FOLDERS = "one file per split, with a text and its label in each row; one folder per class is not read"
+"""What a message expects instead of a folder."""
 _LISTED = 6
 _SAVED = ("dataset_dict.json", "state.json")
 """Files in a folder that the package ``datasets`` wrote with ``save_to_disk``."""
@@ -133,6 +135,8 @@ def _no_file(folder: Path, lack: Sequence[MainSplit], form: Format | None, kind:
         return input_error(folder, f"{_as_name(other)}, which looks like fastText", f"{HINT}{more}")
     if other and not form:
         more += f"; or format: csv, tsv or another, if {_as_name(other)} is of this format"
+    if not _data_files(folder) and names:
+        more += f"; of folders: {OF_FOLDERS}"
     end = common_ending(names, read)
     endings = f" ({', '.join(read)} are read)" * all(ending(Path(name)) not in read for name in names)
     usual = f"{joined([f'{split}{end}' for split in lack])}{endings}"

@@ -51,6 +51,7 @@ CONVERTED = {
     ".xz": "unpack it",
     ".pkl": "write it as CSV, JSON Lines or parquet",
     ".arrow": "write it as parquet",
+    ".feather": "write it as parquet",
 }
 """Ending of a file that is not read -> what to do with it."""
 _OF_DOCUMENTS = "its documents have texts, ids and mentions of their own"

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 from taskaffinity.errors import input_error
+from taskaffinity.tasks.content import other_content
 from taskaffinity.tasks.lines import read_bytes
 
 
@@ -27,6 +28,7 @@ def parquet_rows(path: Path) -> Iterator[tuple[str, object]]:
     except (pa.ArrowException, OSError, ValueError):  # a message may quote the file
         found = "no parquet, or a damaged file"
     if found:
-        raise input_error(path, found, "a whole parquet file")
+        other = None if content.startswith(b"PAR1") else other_content(content)
+        raise input_error(path, *(other or (found, "a whole parquet file")))
     for number, row in enumerate(rows, start=1):
         yield f"{path}: row {number}", row
