@@ -70,3 +70,14 @@ def test_several_choices_of_label_studio_are_classes(tmp_path: Path) -> None:
     task = read(tmp_path, "kind: multilabel, path: ., columns: {label: symptoms}")
     expected = [("cough", "fever"), ("cough",), ("fever",), ("cough", "rash"), ("rash",)]
     assert [example.label for example in task.examples["test"]] == expected
+
+
+@pytest.mark.parametrize("tag", [["B-Drug"], {"type": "Drug"}, [0, 0, "Drug"], 1.5, None, True])
+@pytest.mark.parametrize("labels", ["", ", labels: [Drug]", ", labels: [O, B-Drug, I-Drug]"])
+def test_a_tag_that_is_no_text_is_one_line(tag: object, labels: str, tmp_path: Path) -> None:
+    for split in SPLITS:
+        row = {"tokens": ["Zinc", split], "ner_tags": ["O", tag]}
+        (tmp_path / f"{split}.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(InputError, match=r"train.jsonl: line 1: found tag") as error:
+        read(tmp_path, f"kind: ner, path: .{labels}")
+    assert "\n" not in str(error.value)

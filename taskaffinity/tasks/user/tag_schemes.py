@@ -57,7 +57,8 @@ def iob2(
     are_tags = good > 0 and 2 * good >= len(tags) - 1  # otherwise this may be a column of words
     for position, value in enumerate(tags, start=1):
         tag = value.strip() if isinstance(value, str) else value
-        if tag in _BARE and len(types) == 1:
+        is_bare = isinstance(tag, str) and tag in _BARE
+        if is_bare and len(types) == 1:
             tag = f"{tag}-{types[0]}"
         may_quote = not isinstance(tag, str) or are_tags or _LIKE_A_TAG.fullmatch(tag)
         where = places[position - 1] if places else where
@@ -82,7 +83,11 @@ def _parts(where: str, fault: str, tag: object) -> tuple[str, str]:
         raise input_error(where, f"{fault}, a number", "names: O, B-TYPE or I-TYPE")
     found = TAG.fullmatch(tag) if isinstance(tag, str) else None
     if not found:
-        hint = " (for B and I without a type, give one name under labels:)" if tag in _BARE else ""
+        hint = (
+            " (for B and I without a type, give one name under labels:)"
+            if isinstance(tag, str) and tag in _BARE
+            else ""
+        )
         raise input_error(where, fault, f"O, B-TYPE or I-TYPE{hint}")
     if found[2] and _JOINED.search(found[2]):
         raise input_error(where, f"{fault}, which is several tags", "one tag per word; of nested mentions, one level")
