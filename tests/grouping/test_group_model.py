@@ -12,8 +12,6 @@ from scipy import stats
 from taskaffinity.grouping.gains import FloatArray
 from taskaffinity.grouping.group_model import GroupModel, SeedVariances, fitted_model
 
-UNKNOWN = GroupModel()
-
 
 def sum_of_squares(exponent: float, mean: FloatArray, gain: FloatArray) -> float:
     """In plain Python."""

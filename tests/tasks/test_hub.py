@@ -55,7 +55,6 @@ class Part:
 
 REVIEWS: Rows = [{"sentence": f"{SECRET} {n}", "label": n % 2, "picture": "large"} for n in range(6)]
 CLASSES = {"label": Numbered(["neg", "pos"])}
-Load = Callable[..., Mapping[str, Part]]
 
 
 def suite_of(folder: Path, block: str) -> Suite:

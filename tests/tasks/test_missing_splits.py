@@ -13,7 +13,6 @@ from taskaffinity.errors import InputError
 
 NAMES = ("training", "eval", "final")
 SIZES = (12, 6, 8)
-RIGHT = {"training": "train", "eval": "dev", "final": "test"}
 SECRET = "frumious bandersnatch"
 
 

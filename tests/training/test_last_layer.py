@@ -14,14 +14,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoModel
 
 from taskaffinity.training import model as models
 from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.packing import attention, dropout, last_layer
-from taskaffinity.training.packing.last_layer import LAYERS, narrow_last_layer
+from taskaffinity.training.packing.last_layer import narrow_last_layer
 from taskaffinity.training.packing.layout import layout_of
 from taskaffinity.training.packing.packed import agree_on_gpu, packed_attention, packs_exactly
 
@@ -31,12 +31,6 @@ KINDS = ("inference", "ner")
 MakeMeta = Callable[..., TaskMeta]
 MakeSplit = Callable[..., EncodedSplit]
 MakeEncoder = Callable[..., Path]
-
-
-def last_of(encoder: PreTrainedModel) -> nn.Module:
-    layers: Any = encoder.get_submodule(LAYERS[encoder.config.model_type][0])
-    layer: nn.Module = layers[-1]
-    return layer
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -53,9 +53,6 @@ def words_of_rows(split: EncodedSplit) -> list[list[int]]:
     return [split.word_numbers[a:b].tolist() for a, b in bounds]
 
 
-TAGGED = st.lists(st.sampled_from("OOBI"), min_size=1, max_size=40)
-
-
 @given(st.lists(st.booleans(), min_size=1, max_size=60), st.integers(1, 10))
 def test_a_sentence_is_split_at_the_last_allowed_place(may_cut: list[bool], most: int) -> None:
     ranges = cut_sentence(may_cut, most)
