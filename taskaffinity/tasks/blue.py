@@ -6,11 +6,7 @@ the order of the class ids in the paper's code.
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from taskaffinity.errors import input_error
-from taskaffinity.tasks.registry import ListedTask, load_listed
-from taskaffinity.tasks.suite import Suite
+from taskaffinity.tasks.registry import ListedTask
 
 _I2B2 = ("PIP", "TeCP", "TeRP", "TrAP", "TrCP", "TrIP", "TrNAP", "TrWP", "false")
 _NLI = ("contradiction", "neutral", "entailment")
@@ -36,16 +32,3 @@ BIOMEDICAL: tuple[str, ...] = tuple(name for name, task in BLUE_TASKS.items() if
 BLUE: tuple[str, ...] = (*CLINICAL, *BIOMEDICAL)
 
 BLUE_SUITES: dict[str, tuple[str, ...]] = {"clinical": CLINICAL, "biomedical": BIOMEDICAL, "blue": BLUE}
-
-
-def load_suite(name: str, data: Path) -> Suite:
-    """Read the suite ``clinical``, ``biomedical`` or ``blue`` from task folders in ``data``.
-
-    Raises
-    ------
-    InputError
-        If no suite has that name, or as ``load_listed``.
-    """
-    if name not in BLUE_SUITES:
-        raise input_error("suite", repr(name), f"one of {', '.join(BLUE_SUITES)}")
-    return load_listed(name, [BLUE_TASKS[task] for task in BLUE_SUITES[name]], data)

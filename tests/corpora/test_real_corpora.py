@@ -16,7 +16,8 @@ import pytest
 from taskaffinity.corpora import chemprot
 from taskaffinity.corpora.check import check, class_differences
 from taskaffinity.runs.departures import DEPARTURES
-from taskaffinity.tasks.blue import BIOMEDICAL, load_suite
+from taskaffinity.tasks.blue import BIOMEDICAL
+from taskaffinity.tasks.catalog import load_suite
 from taskaffinity.tasks.formats import read_card, read_task
 from taskaffinity.tasks.lines import read_lines
 from taskaffinity.tasks.mentions import strict_mentions

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from taskaffinity.errors import InputError
-from taskaffinity.tasks.blue import BIOMEDICAL, BLUE, BLUE_TASKS, CLINICAL, load_suite
+from taskaffinity.tasks.blue import BIOMEDICAL, BLUE, BLUE_TASKS, CLINICAL
+from taskaffinity.tasks.catalog import load_suite
 from taskaffinity.tasks.formats import TaskCard, read_card, write_task
 from taskaffinity.tasks.rows import Row
 from taskaffinity.tasks.task import DEFAULT_METRIC, SPLITS, Example
@@ -98,11 +99,6 @@ def test_other_labels_than_the_papers(changes: dict[str, Any], said: str, tmp_pa
     (tmp_path / "chemprot/task.json").write_text(card.model_dump_json())
     with pytest.raises(InputError, match=f"chemprot/task.json: {said}"):
         load_suite("biomedical", tmp_path)
-
-
-def test_no_such_suite(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'klinical'.*clinical, biomedical, blue"):
-        load_suite("klinical", tmp_path)
 
 
 def test_the_converters_that_messages_name_are_those_there_are() -> None:
