@@ -70,9 +70,9 @@ def read_regular(path: Path | str, largest: int = LARGEST) -> bytes:
         os.close(descriptor)
 
 
-def read_regular_text(path: Path | str, largest: int = LARGEST) -> str:
+def read_regular_text(path: Path | str) -> str:
     """Return the UTF-8 text of a regular file, line ends unchanged; raises as ``read_regular``."""
-    return read_regular(path, largest).decode("utf-8")
+    return read_regular(path).decode("utf-8")
 
 
 def check_regular(path: Path | str) -> None:

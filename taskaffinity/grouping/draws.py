@@ -23,7 +23,7 @@ class Shares:
     """Mean advantage of the best grouping of a draw over the chosen one, in points per task."""
 
 
-def shares_of(chosen: Grouping, gains: GroupGains, budget: Budget, *, draws: int = 200, seed: int = 0) -> Shares | None:
+def shares_of(chosen: Grouping, gains: GroupGains, budget: Budget, *, draws: int = 200) -> Shares | None:
     """Return how often each chosen group is best.
 
     Each draw adds t-distributed errors to the gains, independently of each other. Its best grouping is searched by
@@ -37,7 +37,7 @@ def shares_of(chosen: Grouping, gains: GroupGains, budget: Budget, *, draws: int
     known = ~np.isnan(gains.bound)
     if draws < 1 or np.isnan(gains.se[known]).any():
         return None
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     starts = [_padded(chosen, budget)]
     counts, regret = np.zeros(len(chosen.groups)), 0.0
     for _ in range(draws):

@@ -19,27 +19,25 @@ from taskaffinity.grouping.grouping import Grouping, NoGrouping, tidied
 _FAULT = 1e7
 """Penalty, in points, for an unserved task and for an exceeded budget."""
 _BETTER = 1e-9
+_RANDOM_STARTS = 20
 _MOST_MOVES = 400
 """The largest number of pairs of groups that one step moves tasks between."""
 
 
-def good_grouping(worth: AnyWorth, budget: Budget, *, restarts: int = 20, seed: int = 0) -> Grouping:
+def good_grouping(worth: AnyWorth, budget: Budget) -> Grouping:
     """Return the best grouping of local searches from a greedy start and from random ones.
 
     Parameters
     ----------
     worth : (n_tasks, n_tasks), or Worth
         As in ``group_values``.
-    restarts : int
-        Number of random starts.
 
     Raises
     ------
     NoGrouping
         If no grouping within the budget was found that serves every task.
     """
-    rng = np.random.default_rng(seed)
-    found = [improved(start, worth, budget) for start in _starts(worth, budget, restarts, rng)]
+    found = [improved(start, worth, budget) for start in _starts(worth, budget)]
     best = max(found, key=lambda members: total(members, worth, budget))
     if total(best, worth, budget) < -_FAULT / 2:
         raise NoGrouping
@@ -70,10 +68,11 @@ def improved(members: BoolArray, worth: AnyWorth, budget: Budget) -> BoolArray:
         value, members = step
 
 
-def _starts(worth: AnyWorth, budget: Budget, restarts: int, rng: np.random.Generator) -> Iterator[BoolArray]:
+def _starts(worth: AnyWorth, budget: Budget) -> Iterator[BoolArray]:
+    rng = np.random.default_rng(0)
     size, most = len(worth), budget.most_groups
     yield _merged(worth, budget)
-    for _ in range(restarts):
+    for _ in range(_RANDOM_STARTS):
         start = np.zeros((most, size), dtype=np.bool_)
         start[rng.integers(0, most, size), np.arange(size)] = True
         yield start

@@ -60,17 +60,17 @@ def usable_cpus() -> int:
     They are those of its affinity, within the quota of its container. Ray knows of the quota only.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = _cpu_quota(CGROUPS)
+    quota = _cpu_quota()
     return cores if quota is None else max(1, min(cores, math.floor(quota)))
 
 
-def _cpu_quota(folder: Path) -> float | None:
+def _cpu_quota() -> float | None:
     """Return the cores that the control groups of a container allow (version 2 or 1), or None."""
     try:
-        if (folder / "cpu.max").exists():
-            quota, period = (folder / "cpu.max").read_text().split()
+        if (CGROUPS / "cpu.max").exists():
+            quota, period = (CGROUPS / "cpu.max").read_text().split()
         else:
-            quota, period = ((folder / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+            quota, period = ((CGROUPS / "cpu" / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
         return float(quota) / float(period) if float(quota) > 0 else None
     except (OSError, ValueError, ZeroDivisionError):  # no control groups, or "max"
         return None
