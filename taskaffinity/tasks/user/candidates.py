@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from taskaffinity.errors import input_error, named, shown
 from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import Field
+from taskaffinity.tasks.user.columns import Located
 
-Located = Iterator[tuple[str, dict[str, object]]]
 Numbered = tuple[str, object, int, int]
 """The place of a row, the row, its line, and the number of bytes up to its end."""
 
