@@ -29,7 +29,7 @@ LARGEST_SETTINGS = 1 << 20
 _LONE_RETURN = re.compile(rb"\r(?!\n)")
 
 
-def open_file(path: Path, expected: str = "a UTF-8 text file") -> BufferedReader:
+def open_file(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes; a pipe does not block.
 
     Raises
@@ -42,10 +42,10 @@ def open_file(path: Path, expected: str = "a UTF-8 text file") -> BufferedReader
         return open_regular(path)
     except IrregularFile as error:
         copied = "" if error.found == "a folder" else "; save its content in a file"
-        raise input_error(path, error.found, f"{expected}{copied}") from None
+        raise input_error(path, error.found, f"a UTF-8 text file{copied}") from None
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         why = error.strerror if isinstance(error, OSError) else "no legal name"
-        raise input_error(path, f"no file that can be read ({why})", expected) from None
+        raise input_error(path, f"no file that can be read ({why})", "a UTF-8 text file") from None
 
 
 def read_bytes(path: Path, largest: int = LARGEST_DATA) -> bytes:

@@ -18,12 +18,13 @@ _MOST_LEAKS = 3
 _MOST_TASKS = 8
 
 
-def describe_leaks(study: Study, at_most: int = _MOST_LEAKS) -> list[str]:
-    """Return a line for each leak; those after the first ``at_most`` are counted."""
+def describe_leaks(study: Study) -> list[str]:
+    """Return a line for each of the first leaks; the others are counted."""
     lines = [
-        f"{leak.line}{', which can look like transfer' * (leak.task != leak.other)}" for leak in study.leaks[:at_most]
+        f"{leak.line}{', which can look like transfer' * (leak.task != leak.other)}"
+        for leak in study.leaks[:_MOST_LEAKS]
     ]
-    n_more = len(study.leaks) - at_most
+    n_more = len(study.leaks) - _MOST_LEAKS
     return lines + ([f"and {n_more} more {'leak' if n_more == 1 else 'leaks'}"] if n_more > 0 else [])
 
 

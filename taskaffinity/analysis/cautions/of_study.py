@@ -57,14 +57,14 @@ def describe_collapse(matrix: AffinityMatrix, arrow: Arrow) -> str:
     return f"{' and '.join(parts)} collapsed; {others}"
 
 
-def describe_collapsed_arrows(matrix: AffinityMatrix, at_most: int = _MOST_ARROWS) -> list[str]:
-    """A line for each arrow with a collapsed run; those after the first ``at_most`` are counted."""
+def describe_collapsed_arrows(matrix: AffinityMatrix) -> list[str]:
+    """A line for each of the first arrows with a collapsed run; the others are counted."""
     found = collapsed_arrows(matrix)
     lines = [
-        f"{matrix.titles[s]} → {matrix.titles[t]}: {describe_collapse(matrix, (s, t))}" for s, t in found[:at_most]
+        f"{matrix.titles[s]} → {matrix.titles[t]}: {describe_collapse(matrix, (s, t))}" for s, t in found[:_MOST_ARROWS]
     ]
-    if len(found) > at_most:
-        more = plural(len(found) - at_most, "more arrow")
+    if len(found) > _MOST_ARROWS:
+        more = plural(len(found) - _MOST_ARROWS, "more arrow")
         lines.append(f"and {more} with collapsed runs: collapsed_pair and collapsed_single in {matrix.table}")
     return lines
 

@@ -208,7 +208,7 @@ def _others() -> float:
     not used on Linux, because it stays high for a minute after the work ended.
     """
     try:
-        return statistics.median(_running(pause=_PAUSE) for _ in range(_LOOKS)) - 1  # without this thread
+        return statistics.median(_running() for _ in range(_LOOKS)) - 1  # without this thread
     except (OSError, ValueError, IndexError):
         pass
     try:
@@ -217,9 +217,9 @@ def _others() -> float:
         return 0.0
 
 
-def _running(pause: float) -> int:
+def _running() -> int:
     """Return the threads that run or wait on the machine, from Linux's ``/proc/loadavg``."""
-    time.sleep(pause)
+    time.sleep(_PAUSE)
     return int(_LOADAVG.read_text(encoding="ascii").split()[3].split("/")[0])
 
 
