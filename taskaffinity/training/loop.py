@@ -69,10 +69,19 @@ class Position:
 
 
 class TrainingLoop:
-    """Trains a model in place, epoch by epoch (Algorithm 1); parameters as in ``fit``.
+    """Trains a model in place, epoch by epoch (Algorithm 1).
 
     Between two mini-batches, the rest of the training depends only on the model, the ``stepper``, the ``position`` and
     the states of torch's generators.
+
+    Parameters
+    ----------
+    splits : dict of task name to training split
+    seed : int
+        Determines mini-batches and dropout. The same seed gives the same weights, bit for bit, on one kind of machine.
+    batches : int, optional
+        Mini-batches per epoch, for a single task; passes over its rows continue across epochs. Default: every row of
+        every task once.
     """
 
     def __init__(
@@ -100,12 +109,19 @@ class TrainingLoop:
     def epochs(
         self, heartbeat: HeartbeatWriter | None = None, after_batch: Callable[[], None] | None = None
     ) -> Iterator[Epoch]:
-        """Train from the current position; yield after each epoch.
+        """Train from the current position; yield after each epoch for evaluation.
 
         Parameters
         ----------
+        heartbeat : HeartbeatWriter, optional
+            Receives the progress after each mini-batch.
         after_batch : callable, optional
             Called after each mini-batch. If it raises, training ends.
+
+        Raises
+        ------
+        Diverged
+            If a loss is infinite or not a number.
         """
         self.prepare()
         try:
@@ -171,36 +187,6 @@ class TrainingLoop:
         """Mini-batches of each task in an epoch."""
         sizes = {name: split.n_units for name, split in splits.items()}
         return draws(sizes, self._recipe.batch_size, self._recipe.sampling)
-
-
-def fit(
-    model: MultiTaskModel,
-    splits: Mapping[str, EncodedSplit],
-    recipe: Recipe,
-    *,
-    seed: int,
-    batches: int | None = None,
-    heartbeat: HeartbeatWriter | None = None,
-) -> Iterator[Epoch]:
-    """Train in place (Algorithm 1); yield after each epoch for evaluation.
-
-    Parameters
-    ----------
-    splits : dict of task name to training split
-    seed : int
-        Determines mini-batches and dropout. The same seed gives the same weights, bit for bit, on one kind of machine.
-    batches : int, optional
-        Mini-batches per epoch, for a single task; passes over its rows continue across epochs. Default: every row of
-        every task once.
-    heartbeat : HeartbeatWriter, optional
-        Receives the progress after each mini-batch.
-
-    Raises
-    ------
-    Diverged
-        If a loss is infinite or not a number.
-    """
-    yield from TrainingLoop(model, splits, recipe, seed=seed, batches=batches).epochs(heartbeat)
 
 
 def stepper_of(model: MultiTaskModel, recipe: Recipe, n_steps: int) -> AnyStepper:

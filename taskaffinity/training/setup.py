@@ -41,7 +41,7 @@ class EncodingOptions(TypedDict):
 
 @dataclass(frozen=True)
 class RunSetup:
-    """The inputs of ``fit`` and of evaluation."""
+    """The inputs of training and of evaluation."""
 
     model: MultiTaskModel
     training: TrainingSet

@@ -30,7 +30,7 @@ from taskaffinity.training.inputs.batches import make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, task_meta
 from taskaffinity.training.inputs.tokenize import encode_examples
 from taskaffinity.training.inputs.vocabulary import renumbered
-from taskaffinity.training.loop import fit
+from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.prediction import batches_by_tokens, predict
 from taskaffinity.training.setup import setup_run
@@ -69,7 +69,7 @@ def measure(data: Path, encoder_folder: str, n_train: int, n_test: int | None, s
         prepare(list(tasks.values()), encoder, recipe, Path(cache))
         spec = RunSpec(tuple(sorted(task.ref for task in tasks.values())), encoder.ref, seed, recipe)
         setup = setup_run(spec, encoder_folder=encoder.folder, cache=Path(cache))
-    for epoch in fit(setup.model, setup.training.splits, recipe, seed=seed):
+    for epoch in TrainingLoop(setup.model, setup.training.splits, recipe, seed=seed).epochs():
         print(epoch.number, dict(epoch.losses), f"{epoch.seconds:.0f} s", flush=True)
     rows: list[dict[str, object]] = []
     for name, task in tasks.items():

@@ -29,7 +29,7 @@ from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.task import SPLITS, Task
 from taskaffinity.training.encoders.load import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
-from taskaffinity.training.loop import fit
+from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.setup import setup_run
 
 RESULTS = Path(__file__).parent / "results/long_texts.csv"
@@ -131,7 +131,7 @@ def _times(
         for key, spec in specs.items():
             setup = setup_run(spec, encoder_folder=encoder.folder, cache=cache, scored=())
             began = time.process_time()
-            list(fit(setup.model, setup.training.splits, replace(recipe, num_train_epochs=1), seed=0))
+            list(TrainingLoop(setup.model, setup.training.splits, replace(recipe, num_train_epochs=1), seed=0).epochs())
             found[key].append(time.process_time() - began)
     return found
 

@@ -31,7 +31,7 @@ class Step(NamedTuple):
 
 
 class Ours:
-    """The loop of ``training.loop.fit``, over given mini-batches.
+    """The loop of ``training.loop.TrainingLoop``, over given mini-batches.
 
     Parameters
     ----------

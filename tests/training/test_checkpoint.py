@@ -23,7 +23,7 @@ from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
-from taskaffinity.training.loop import fit
+from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 
 MakeMeta = Callable[..., TaskMeta]
@@ -50,7 +50,11 @@ def test_the_next_model_has_the_trained_encoder_and_a_new_head(
     if tokens is not None:
         assert prune_embeddings(first.encoder, tokens)
         split = renumbered(split, tokens)
-    list(fit(first, {"nli": split}, Recipe(learning_rate=1e-3, num_train_epochs=2, batch_size=4), seed=0))
+    list(
+        TrainingLoop(
+            first, {"nli": split}, Recipe(learning_rate=1e-3, num_train_epochs=2, batch_size=4), seed=0
+        ).epochs()
+    )
     save_file(shared_weights(first, first.state_dict(), tokens), tmp_path / "weights")
 
     following = MultiTaskModel(folder, meta, seed=1)

@@ -27,7 +27,7 @@ from taskaffinity.training.encoders.load import Encoder, tiny_encoder
 from taskaffinity.training.execute import execute, prepare, reason_of
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.encoded_cache import cache_folder, read_encoded
-from taskaffinity.training.loop import Diverged, fit
+from taskaffinity.training.loop import Diverged, TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.selection import copied, evaluate
 from taskaffinity.training.setup import setup_run
@@ -89,7 +89,7 @@ def test_with_bf16_dev_is_evaluated_in_bf16_and_test_in_fp32(run: Callable[..., 
     meta, splits = read_encoded(folder)
     model = MultiTaskModel(encoder.folder, {"sts": meta}, seed=0)
     model.precision = "bf16"
-    for epoch in fit(model, {"sts": splits["train"]}, result.spec.recipe, seed=0):
+    for epoch in TrainingLoop(model, {"sts": splits["train"]}, result.spec.recipe, seed=0).epochs():
         if epoch.number == result.outcomes["sts"].epoch:
             found = {}
             for model.precision in ("bf16", None):
@@ -155,7 +155,9 @@ def test_test_is_scored_once_with_the_weights_of_each_targets_epoch(
     }
     read_again = {name: read_encoded(folder) for name, folder in folders.items()}
     model = MultiTaskModel(encoder.folder, {name: meta for name, (meta, _) in read_again.items()}, seed=0)
-    for epoch in fit(model, {name: splits["train"] for name, (_, splits) in read_again.items()}, RECIPE, seed=0):
+    for epoch in TrainingLoop(
+        model, {name: splits["train"] for name, (_, splits) in read_again.items()}, RECIPE, seed=0
+    ).epochs():
         for name, outcome in result.outcomes.items():
             meta, splits = read_again[name]
             if outcome.epoch == epoch.number:

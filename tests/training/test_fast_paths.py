@@ -19,7 +19,7 @@ from taskaffinity.training import loop
 from taskaffinity.training import model as models
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
-from taskaffinity.training.loop import fit
+from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.optim.optimizer import decayed_parameters, learning_rate
 from taskaffinity.training.packing import layout, packed
@@ -116,7 +116,7 @@ def test_losses_are_equal_with_and_without_each_optimization(
             model, splits, _ = build(off, patched, NO_DROP)
             assert model.is_packed == ("packing" not in off)
             assert model.is_narrow == (not {"packing", "narrow last layer"} & set(off))
-            epochs = list(fit(model, splits, recipe, seed=5))
+            epochs = list(TrainingLoop(model, splits, recipe, seed=5).epochs())
         losses.append([epoch.losses[kind] for epoch in epochs for kind in KINDS])
         steps = sum(epoch.steps for epoch in epochs)
     assert steps >= 50
@@ -138,7 +138,7 @@ def test_with_dropout_dev_scores_are_equal_within_noise(
         with monkeypatch.context() as patched:
             model, train, dev = build(TECHNIQUES if way == "off" else (), patched, 0.1, seed, n=120, step=5)
             model.precision = precision if way == "on" else None
-            for _ in fit(model, train, recipe, seed=seed):
+            for _ in TrainingLoop(model, train, recipe, seed=seed).epochs():
                 pass
         for kind in KINDS:
             meta, split = make_meta(kind, kind), dev[kind]
@@ -170,7 +170,9 @@ def test_bf16_trains_and_predicts_like_fp32(
         for dropout in model.modules():
             if isinstance(dropout, nn.Dropout):
                 dropout.p = 0.0
-        losses[precision] = [loss for epoch in fit(model, splits, recipe, seed=5) for loss in epoch.losses.values()]
+        losses[precision] = [
+            loss for epoch in TrainingLoop(model, splits, recipe, seed=5).epochs() for loss in epoch.losses.values()
+        ]
         assert {weight.dtype for weight in model.parameters()} == {torch.float32}
     assert losses["bf16"] != losses[None]
     np.testing.assert_allclose(losses["bf16"], losses[None], rtol=0.05, atol=0.02)

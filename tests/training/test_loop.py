@@ -14,7 +14,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training import prediction
 from taskaffinity.training.inputs.batches import Batch, make_batch
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.loop import Diverged, Epoch, fit
+from taskaffinity.training.loop import Diverged, Epoch, TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.prediction import predict
 
@@ -56,7 +56,7 @@ def test_weights_are_reproducible_bit_for_bit_and_depend_on_the_seed(
     for seed in (3, 3, 4):
         model = make_model(*splits, seed=seed)
         torch.manual_seed(len(found))  # what was drawn before does not matter
-        losses.append([dict(epoch.losses) for epoch in fit(model, splits, RECIPE, seed=seed)])
+        losses.append([dict(epoch.losses) for epoch in TrainingLoop(model, splits, RECIPE, seed=seed).epochs()])
         found.append(weights(model))
     assert same(found[0], found[1])
     assert losses[0] == losses[1]
@@ -68,7 +68,7 @@ def test_dropout_depends_on_the_seed(make_model: MakeModel, make_split: MakeSpli
     found: list[dict[str, torch.Tensor]] = []
     for seed in (0, 0, 1):
         model = make_model("a")
-        list(fit(model, one_row, RECIPE, seed=seed))
+        list(TrainingLoop(model, one_row, RECIPE, seed=seed).epochs())
         found.append(weights(model))
     assert same(found[0], found[1])
     assert not same(found[0], found[2])
@@ -80,7 +80,7 @@ def test_evaluation_between_epochs_does_not_change_training(
     found: list[dict[str, torch.Tensor]] = []
     for evaluates in (False, True):
         model = make_model(*splits)
-        for _ in fit(model, splits, RECIPE, seed=0):
+        for _ in TrainingLoop(model, splits, RECIPE, seed=0).epochs():
             if evaluates:
                 predict(model, make_meta("b", "ner"), splits["b"])
         found.append(weights(model))
@@ -91,7 +91,7 @@ def test_evaluation_between_epochs_does_not_change_training(
 def test_an_idle_head_does_not_change(trained: str, make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
     model = make_model(*splits)
     before = weights(model)
-    list(fit(model, {trained: splits[trained]}, RECIPE, seed=0))
+    list(TrainingLoop(model, {trained: splits[trained]}, RECIPE, seed=0).epochs())
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     heads = list(model.heads)
     assert {heads[int(name.split(".")[1])] for name in changed if name.startswith("parts")} == {trained}
@@ -111,7 +111,7 @@ def test_an_epoch_reports_steps_tokens_and_the_mean_loss_of_each_task(
         return value
 
     monkeypatch.setattr(model, "loss", listening)
-    epochs = list(fit(model, splits, RECIPE, seed=0))
+    epochs = list(TrainingLoop(model, splits, RECIPE, seed=0).epochs())
     assert [epoch.number for epoch in epochs] == [1, 2]
     for epoch, steps in zip(epochs, (seen[:9], seen[9:]), strict=True):
         assert epoch.steps == len(steps) == 9
@@ -126,7 +126,7 @@ def test_the_loss_falls_and_the_score_rises_on_learnable_tasks(
     split = make_split("inference", n=120, lengths=[3] * 120)
     model = make_model("a", head_dropout=0.0)
     epochs: list[Epoch] = list(
-        fit(model, {"a": split}, replace(RECIPE, learning_rate=1e-2, num_train_epochs=20), seed=0)
+        TrainingLoop(model, {"a": split}, replace(RECIPE, learning_rate=1e-2, num_train_epochs=20), seed=0).epochs()
     )
     assert epochs[-1].losses["a"] < 0.3 * epochs[0].losses["a"]
     predicted = predict(model, make_meta("a", "inference"), split)
@@ -136,7 +136,7 @@ def test_the_loss_falls_and_the_score_rises_on_learnable_tasks(
 def test_a_nan_loss_ends_the_run_with_a_reason(make_model: MakeModel, splits: dict[str, EncodedSplit]) -> None:
     model = make_model("c")
     with pytest.raises(Diverged, match=r"training loss of c is not a number after epoch 1.*smaller") as caught:
-        list(fit(model, {"c": splits["c"]}, replace(RECIPE, learning_rate=1e25), seed=0))
+        list(TrainingLoop(model, {"c": splits["c"]}, replace(RECIPE, learning_rate=1e25), seed=0).epochs())
     assert "\n" not in str(caught.value)
 
 

@@ -28,7 +28,7 @@ from taskaffinity.training.encoders.load import Encoder, find_encoder
 from taskaffinity.training.execute import execute, prepare
 from taskaffinity.training.inputs.batches import batches_of, epoch_cuts
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
-from taskaffinity.training.loop import fit
+from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.setup import setup_run
 
@@ -164,7 +164,7 @@ def test_twenty_refinement_steps_equal_a_plain_loop(
             per_epoch[-1][batch.task].append(float(loss.detach()))
             schedule.append((batch.task, batch.rows))
     assert len(schedule) >= 20
-    for ours, theirs in zip(fit(model, splits, recipe, seed=SEED), per_epoch, strict=True):
+    for ours, theirs in zip(TrainingLoop(model, splits, recipe, seed=SEED).epochs(), per_epoch, strict=True):
         for kind, losses in theirs.items():
             assert ours.losses[kind] == pytest.approx(sum(losses) / len(losses), rel=1e-5, abs=1e-5)
     own = {name.removeprefix("encoder."): p for name, p in model.named_parameters() if name.startswith("encoder.")}

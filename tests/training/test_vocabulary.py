@@ -13,7 +13,7 @@ import torch
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta
 from taskaffinity.training.inputs.vocabulary import prune_embeddings, renumbered, used_token_ids
-from taskaffinity.training.loop import fit
+from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.prediction import predict
 
@@ -59,7 +59,11 @@ def test_pruning_does_not_change_losses_weights_or_predictions(
     before = whole.encoder.get_input_embeddings().weight.detach().clone()
     assert prune_embeddings(cut.encoder, tokens)
     own = {name: renumbered(split, tokens) for name, split in splits.items()}
-    for one, other in zip(fit(whole, splits, recipe, seed=5), fit(cut, own, recipe, seed=5), strict=True):
+    for one, other in zip(
+        TrainingLoop(whole, splits, recipe, seed=5).epochs(),
+        TrainingLoop(cut, own, recipe, seed=5).epochs(),
+        strict=True,
+    ):
         assert one.losses == pytest.approx(other.losses, abs=1e-4)
     for kind in KINDS:
         if kind == "similarity":

@@ -23,7 +23,7 @@ from taskaffinity.training.inputs.encoded import EncodedSplit, TaskMeta, task_me
 from taskaffinity.training.inputs.feed import Feed, row_of
 from taskaffinity.training.inputs.tokenize import encode_examples
 from taskaffinity.training.inputs.windows import sentence_windows, tagging_windows, window_starts
-from taskaffinity.training.loop import TrainingLoop, fit
+from taskaffinity.training.loop import TrainingLoop
 from taskaffinity.training.model import MultiTaskModel
 from taskaffinity.training.prediction import predict
 
@@ -286,7 +286,7 @@ def test_training_without_a_long_text_has_the_same_bits(
     for reading in (Reading(), Reading(long="windows")):
         meta = replace(make_meta("a", "inference"), reading=reading)
         model = MultiTaskModel(folder, {"a": meta}, seed=0)
-        losses = [epoch.losses["a"] for epoch in fit(model, {"a": split}, recipe, seed=0)]
+        losses = [epoch.losses["a"] for epoch in TrainingLoop(model, {"a": split}, recipe, seed=0).epochs()]
         found.append((losses, model.encoder.state_dict(), predict(model, meta, split)))
     assert found[0][0] == found[1][0]
     assert all(torch.equal(weight, found[1][1][name]) for name, weight in found[0][1].items())
