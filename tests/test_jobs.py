@@ -246,7 +246,7 @@ def test_the_kubernetes_job_mounts_what_it_names() -> None:
 
 
 @pytest.mark.parametrize("name", ["slurm.sbatch", "slurm_array.sbatch", "kuberay-rayjob.yaml", "ray-cluster.yaml"])
-def test_the_options_of_a_cluster_file_are_the_commands_own(name: str, tmp_path: Path) -> None:
+def test_the_options_of_a_cluster_file_are_the_commands_own(name: str) -> None:
     text = (FOLDER / name).read_text()
     commands = re.findall(r"taskaffinity pairwise[^'\n]*(?:\n[# ]+--.*)*", text)
     used = set(re.findall(r"(?<= )--[a-z-]+", " ".join(commands)))
