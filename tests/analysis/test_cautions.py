@@ -188,7 +188,7 @@ def test_without_a_collapsed_run_no_text_speaks_of_one(usual: tuple[Study, RunSt
     assert 'id="collapsed"' not in (tmp_path / "out" / "report.html").read_text()
 
 
-def test_advice_says_what_helps(collapsed: tuple[Study, RunStore], tmp_path: Path) -> None:
+def test_advice_says_what_helps(collapsed: tuple[Study, RunStore]) -> None:
     study, store = collapsed
     advice = advice_of(study, store)
     assert "2 runs collapsed: A (pair with B, seed 1)" in advice[0]

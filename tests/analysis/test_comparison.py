@@ -199,7 +199,7 @@ def test_other_tasks_data_or_metrics_are_refused(change: dict[str, str], said: s
         check_same_tasks(study, other)
 
 
-def test_of_scores_alone_nobody_knows_whether_the_test_examples_are_the_same(tmp_path: Path) -> None:
+def test_of_scores_alone_nobody_knows_whether_the_test_examples_are_the_same() -> None:
     rng = np.random.default_rng(3)
 
     def study(shift: float) -> AffinityMatrix:

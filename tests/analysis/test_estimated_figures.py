@@ -188,7 +188,7 @@ def test_figures_of_a_study_without_estimates_do_not_speak_of_them(four: Affinit
         assert not any(word in text.get_text() for ax in axes for text in ax.texts for word in ("stimate", "≈"))
 
 
-def test_tables_and_verdicts_have_no_estimate_and_the_words_name_them(four: AffinityMatrix, tmp_path: Path) -> None:
+def test_tables_and_verdicts_have_no_estimate_and_the_words_name_them(four: AffinityMatrix) -> None:
     words = describe(four)
     assert "Not measured, estimated as positive, 2 arrows: " in words
     assert f"A → D (≈{MINUS}2.5)" in words or f"A → C (≈{MINUS}2.5)" in words

@@ -55,7 +55,7 @@ def test_a_row_for_every_arrow_number_of_seeds_and_size_of_test_set(tmp_path: Pa
         projection_frame(measure(study, store), store, seeds=(1, 3))
 
 
-def test_seeds_leave_the_test_sets_part_and_examples_leave_the_seeds(tmp_path: Path) -> None:
+def test_seeds_leave_the_test_sets_part_and_examples_leave_the_seeds() -> None:
     arrow = replace(one_arrow(seed_sd=0.02, v_examples=1e-4), i_pair=0.0, i_single=0.0, v_examples=1e-4)
     four = standard_error(with_more_examples(arrow, 4.0))
     assert four.se_examples == pytest.approx(0.01 / 2)
