@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# A study of real text for two CPU cores: the four open clinical tasks with a six-layer encoder, 800 training examples
-# per task and whole test splits. Placebos and positive controls are on. The results are in notebooks/real_open_clinical.
+# Two studies of real text for two CPU cores, with a six-layer encoder and whole test splits. The first has the four open
+# clinical tasks, 800 training examples per task, 5 epochs and 3 seeds per pair. The second has the two tasks of Leaf
+# Clinical Trials (LCT), 1,600 examples, 10 epochs and 4 other seeds. Placebos and positive controls are on. The results
+# are in notebooks/real_open_clinical and notebooks/real_lct.
 #
-# Makes  results/open-clinical
+# Makes  results/open-clinical and results/lct
 # Needs  the original distributions below $1 (ehr-rel, lct, rqe), and the encoder's folder $2
 # Usage  jobs/real_open_clinical.sh RAW ENCODER [--dry-run]
 set -euo pipefail
@@ -15,6 +17,9 @@ shift 2
 for corpus in ehr-rel lct rqe; do
   taskaffinity data prepare "$corpus" --raw "$raw/$corpus" --out "$data"
 done
-taskaffinity pairwise --domain open-clinical --data "$data" --encoder "$encoder" --seeds 3 --controls \
-  --set optimizer=adamw --set learning_rate=1e-4 --set batch_size=8 --set precision=bf16 --set num_train_epochs=5 \
-  --set negatives_per_positive=2 --set max_train_examples=800 --set max_dev_examples=1000 "$@"
+settings=(--domain open-clinical --data "$data" --encoder "$encoder" --controls --set optimizer=adamw
+  --set precision=bf16 --set negatives_per_positive=2 --set max_dev_examples=1000)
+taskaffinity pairwise "${settings[@]}" --seeds 3 --set learning_rate=1e-4 --set batch_size=8 \
+  --set num_train_epochs=5 --set max_train_examples=800 "$@"
+taskaffinity pairwise "${settings[@]}" --seeds 4 --tasks lct-condition,lct-relation --base-seed 200 --results results/lct \
+  --set learning_rate=2e-4 --set batch_size=16 --set num_train_epochs=10 --set max_train_examples=1600 "$@"
