@@ -49,7 +49,7 @@ from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.csv_files import read_csv_rows
 from taskaffinity.runs.stored.json_files import Finite, Words
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import FILES, Study, has_study
 
 TABLES = (
     *("scores.csv", "edges.csv", "test_sets.csv", "other_metrics.csv", "controls.csv", "group_arrows.csv"),
@@ -91,7 +91,7 @@ def check_has_runs(study: Study, store: RunStore, root: Path) -> None:
 
 def _check_is_current(study: Study, root: Path) -> None:
     """Raise if the folder now belongs to another study."""
-    if (root / FILES[study.design]).is_file() and Study.load(root, study.design) != study:
+    if has_study(root, study.design) and Study.load(root, study.design) != study:
         raise InputError(
             f"{root}: {FILES[study.design]} now belongs to another study, so the tables of this one are not written; "
             "its runs are stored: run its command again to write the tables"

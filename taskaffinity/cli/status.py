@@ -18,7 +18,7 @@ from taskaffinity.runs.admission import admission_content
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import FILES, Study, has_study
 from taskaffinity.schedule.progress import describe_heartbeat, describe_scores, duration
 from taskaffinity.schedule.run import pending_runs
 
@@ -61,8 +61,8 @@ def _studies(results: Path) -> list[tuple[Path, Study]]:
     """
     studies = []
     for place in (results, *sorted(results.glob("*/"))):
-        for design, name in FILES.items():
-            if (place / name).is_file():
+        for design in FILES:
+            if has_study(place, design):
                 try:
                     studies.append((place, Study.load(place, design)))
                 except ValueError as error:

@@ -8,6 +8,7 @@ tasks together and then fine-tuned (Tables 2, 3 and 6), ``train.json`` has all t
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -233,6 +234,11 @@ class Study:
         return read_study(Path(root) / FILES[design], design, cls)
 
 
+def has_study(root: Path, design: Design = "pairwise") -> bool:
+    """Return whether a results folder has something in the place of the study file, which may be damaged."""
+    return os.path.lexists(root / FILES[design])
+
+
 def studies_in(root: Path) -> list[Study]:
     """Load the studies of a results folder, at most one of each design.
 
@@ -241,4 +247,4 @@ def studies_in(root: Path) -> list[Study]:
     ValueError
         If one of the files is not a study.
     """
-    return [Study.load(root, design) for design, name in FILES.items() if (root / name).is_file()]
+    return [Study.load(root, design) for design in FILES if has_study(root, design)]

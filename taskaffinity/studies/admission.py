@@ -12,7 +12,7 @@ from taskaffinity.analysis.estimates.stored import read_estimates
 from taskaffinity.errors import InputError
 from taskaffinity.runs.admission import Admission
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import Study, has_study
 from taskaffinity.runs.study_changes import describe_differences
 
 
@@ -80,7 +80,7 @@ def check_admitting_estimates(study: Study, root: Path, *, replaces: bool = Fals
 
 
 def _stored(root: Path) -> Study | None:
-    if not (root / FILES["pairwise"]).is_file():
+    if not has_study(root):
         return None
     try:
         return Study.load(root)

@@ -12,7 +12,7 @@ from taskaffinity.errors import InputError
 from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import Study, has_study
 from taskaffinity.studies.check_options import rule_options
 from taskaffinity.studies.settings import rule_of_study
 
@@ -103,7 +103,7 @@ def compare(
     if first.resolve() == second.resolve():
         raise InputError(f"{first} and {second}: the same folder; expected two results folders")
     for folder in (first, second):
-        if (folder / FILES["full"]).is_file() and not (folder / FILES["pairwise"]).is_file():
+        if has_study(folder, "full") and not has_study(folder):
             raise InputError(f"{folder}: holds a study in stages and none of pairs; only studies of pairs are compared")
     try:
         studies = [Study.load(folder) for folder in (first, second)]

@@ -20,7 +20,7 @@ from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.studied_task import Leak
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import Study, has_study
 from taskaffinity.tasks.kinds import CLASS_KINDS
 from taskaffinity.tasks.secondary_metrics import documents_of
 from taskaffinity.tasks.splits import is_test, test_sets_of
@@ -126,7 +126,7 @@ def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]
 
 def _stored_lengths(study: Study, root: Path) -> dict[str, Mapping[str, float]]:
     """Return the stored ``long_rows`` of the same data, encoder and lengths, by task."""
-    if not (root / FILES[study.design]).is_file():
+    if not has_study(root, study.design):
         return {}
     stored, recipe = Study.load(root, study.design), study.recipe
     same = (recipe.max_length, recipe.max_words, study.encoder.fingerprint)

@@ -12,7 +12,7 @@ from taskaffinity.atomic import write_atomic
 from taskaffinity.errors import InputError
 from taskaffinity.output_file import RECIPE, check_output, check_results_folder
 from taskaffinity.runs.spec import EncoderRef
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import Study, has_study
 from taskaffinity.studies.options import TuneOptions
 from taskaffinity.tasks.lines import read_bytes
 from taskaffinity.tasks.suite import Suite
@@ -71,7 +71,7 @@ def keep_suite_file(file: Path | None, folder: Path, study: Study) -> Iterator[N
 
 
 def _copy(content: bytes | None, folder: Path, study: Study) -> None:
-    if content is None or not (folder / FILES[study.design]).is_file():
+    if content is None or not has_study(folder, study.design):
         return
     with suppress(ValueError):  # a study file that is broken belongs to nobody
         if Study.load(folder, study.design) == study:

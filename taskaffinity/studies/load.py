@@ -11,7 +11,7 @@ from taskaffinity.analysis.results import PairwiseResults
 from taskaffinity.errors import InputError
 from taskaffinity.python_names import python_function
 from taskaffinity.runs.rule import Correction, Estimand, Test
-from taskaffinity.runs.study import FILES
+from taskaffinity.runs.study import has_study
 from taskaffinity.studies.check_options import rule_options
 from taskaffinity.studies.settings import rule_of_study
 
@@ -53,16 +53,16 @@ def load(
     """
     asked = rule_options(alpha=alpha, margin=margin, correction=correction, estimand=estimand, test=test)
     root = Path(results)
-    if not (root / FILES["pairwise"]).is_file():
+    if not has_study(root):
         if any(one is not None for one in asked) and _is_joint(root):
             raise InputError(
                 f"{root}: holds no study of pairs; only verdicts of pairs have a rule: leave its options out"
             )
-        if (root / FILES["full"]).is_file():
+        if has_study(root, "full"):
             return StagesResults.load(root)
         if (root / "encoders.csv").is_file():
             return EncoderResults.load(root)
-        if (root / FILES["train"]).is_file():
+        if has_study(root, "train"):
             return TrainResults.load(root)
     pairs = PairwiseResults.load(root)
     return replace(pairs, rule=rule_of_study(pairs.study, *asked))
@@ -70,4 +70,4 @@ def load(
 
 def _is_joint(root: Path) -> bool:
     """Return whether a folder holds a study in stages, one of several encoders, or a joint training."""
-    return any((root / name).is_file() for name in (FILES["full"], FILES["train"], "encoders.csv"))
+    return has_study(root, "full") or has_study(root, "train") or (root / "encoders.csv").is_file()

@@ -11,7 +11,7 @@ from typing import Any
 
 from taskaffinity.errors import as_user_error
 from taskaffinity.runs.store import RunStore
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import Study, has_study
 
 ARMS = {"full": "the whole set (--full)", "controls": "the controls (--controls)"}
 """Field of a study -> the arm and the option that asks for it."""
@@ -28,7 +28,7 @@ def with_stored_arms(study: Study, root: Path) -> tuple[Study, list[str]]:
     InputError
         If the folder holds a broken study.
     """
-    if study.design != "pairwise" or not (root / FILES["pairwise"]).is_file():
+    if study.design != "pairwise" or not has_study(root):
         return study, []
     with as_user_error():
         stored = Study.load(root)

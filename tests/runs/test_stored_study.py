@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import command
 
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef
-from taskaffinity.runs.study import FILES, StudiedTask, Study
+from taskaffinity.runs.study import FILES, StudiedTask, Study, has_study, studies_in
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -136,3 +139,27 @@ def test_a_name_that_leaves_its_folder_is_refused(name: str, tmp_path: Path) -> 
 def test_what_is_no_object_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "study.json").write_bytes(content)
     assert not read_or_refused(tmp_path, PAIRS)
+
+
+@pytest.mark.parametrize("design", FILES)
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "found a pipe; expected a study; move it away"),
+        (os.mkdir, "found a folder; expected a study; move it away"),
+        (lambda path: path.symlink_to("nowhere"), "cannot be read"),
+    ],
+)
+def test_a_study_file_that_is_no_file_is_not_a_folder_without_a_study(
+    tmp_path: Path, design: Any, make: Callable[[Path], None], said: str
+) -> None:
+    make(tmp_path / FILES[design])
+    assert has_study(tmp_path, design)
+    line = f"{tmp_path / FILES[design]}: {said}"
+    for read in (lambda: Study.load(tmp_path, design), lambda: studies_in(tmp_path)):
+        with pytest.raises(ValueError, match=re.escape(line)):
+            read()
+    done = command("status", str(tmp_path), cwd=tmp_path)
+    assert done.returncode == 2
+    assert line in done.stderr
+    assert len(done.stderr.splitlines()) == 1

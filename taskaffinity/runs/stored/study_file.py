@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from itertools import combinations
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from taskaffinity.errors import shown
-from taskaffinity.regular_file import read_regular
+from taskaffinity.regular_file import IrregularFile, read_regular
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.tasks.metrics import METRICS
 from taskaffinity.tasks.task import A_NAME, is_name
@@ -50,7 +51,7 @@ def read_study(path: Path, design: str, model: type[T]) -> T:
         If the file is not a study, in one line.
     """
     root = path.parent
-    if not path.is_file():
+    if not os.path.lexists(path):
         if not root.exists():
             raise FileNotFoundError(
                 f"{root}: no such folder; it is made by `taskaffinity {design}`{_folders_like(root)}"
@@ -58,6 +59,8 @@ def read_study(path: Path, design: str, model: type[T]) -> T:
         raise FileNotFoundError(f"{root}: no {path.name} here; it is made by `taskaffinity {design}`")
     try:
         study = parse_study(parse_model(read_regular(path), dict[str, Any]), design, model)
+    except IrregularFile as error:
+        raise ValueError(f"{path}: found {error.found}; expected a study; {_WAY_OUT}") from error
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from error
     except (ValueError, RecursionError) as error:

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from taskaffinity.errors import InputError
-from taskaffinity.runs.study import FILES, Study
+from taskaffinity.runs.study import Study, has_study
 from taskaffinity.studies.check_options import check_pairwise_options
 from taskaffinity.studies.compatibility import check_trained_here
 from taskaffinity.studies.defaults import is_tiny
@@ -48,7 +48,7 @@ def _planned_study(
 ) -> PlannedStudy:
     """Read the study of the results folder, or plan one."""
     root = results_folder(options.output_dir, suite, options.suite_file)
-    if not (root / FILES["pairwise"]).is_file():
+    if not has_study(root):
         return plan_pairwise(suite, options, listener, dry_run=dry_run)
     try:
         study = Study.load(root)
