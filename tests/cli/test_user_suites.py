@@ -246,7 +246,7 @@ BROKEN: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "label of test alone": (
         edit("reviews/test.csv", "good", "medium"),
-        r"test.csv: line 2: found label 'medium', which no training .* the 2 classes .* \(bad, good\)",
+        r"test.csv: line 2: found label 'medium', which no training .* the 2 classes .* \('bad', 'good'\)",
     ),
     "tag of dev alone": (
         edit("mentions/dev.conll", "I-Beast", "B-Beasts"),

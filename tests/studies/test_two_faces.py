@@ -277,7 +277,7 @@ def test_the_function_finds_the_runs_of_the_command_and_writes_the_same_edges(
 
 def test_estimate_has_the_options_and_defaults_of_its_command_and_of_pairwise() -> None:
     of_function = defaults(ta.estimate, ONLY_PYTHON)
-    assert defaults(estimate.command, ONLY_CLI | {"validate"}) == of_function
+    assert defaults(estimate.command, ONLY_CLI | {"validate", "context"}) == of_function
     of_pairwise = defaults(ta.pairwise, ONLY_PYTHON)
     assert {name: of_pairwise.get(name) for name in of_function if name not in ONLY_ESTIMATE} == {
         name: default for name, default in of_function.items() if name not in ONLY_ESTIMATE
