@@ -119,7 +119,8 @@ def run(words: list[str], folder: Path) -> None:
         extra = SEQUENTIAL if "--sequential" in words else ["--executor=local"] if "--retrain" in words else ()
         shrunk = LONG_ENOUGH if ESTIMATED in words else SHRUNK.get(words[1], ())
         budget = ["--budget=100%"] if words[1] == "estimate" else []
-        done = command(*words[1:], *shrunk, *extra, *budget, cwd=folder)
+        trains = "--validate" not in words
+        done = command(*words[1:], *trains * [*shrunk, *extra, *budget], cwd=folder)
     else:
         assert words[0] == "python", words
         done = subprocess.run([sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, check=False)
