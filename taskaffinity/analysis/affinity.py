@@ -21,7 +21,6 @@ from taskaffinity.analysis.cautions.rare_classes import RareClass
 from taskaffinity.analysis.estimates.stored import StoredEstimates
 from taskaffinity.analysis.statistics.controls import Control
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
-from taskaffinity.analysis.statistics.seed_variance import FEWEST_ARMS
 from taskaffinity.analysis.statistics.sequential import SequentialState
 from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates
 from taskaffinity.analysis.statistics.standard_errors import Words
@@ -114,6 +113,8 @@ class AffinityMatrix:
     """Why an arrow has no test; empty if it has one."""
     recommendation: Words
     """What would decide an inconclusive arrow, in words."""
+    pools_seeds: bool
+    """Whether the variances over seeds shrink towards values that all arrows share."""
     estimates: StoredEstimates | None = None
     """Estimates of gains, which give no verdict; see ``with_estimates``."""
     estimates_ignored: str = ""
@@ -157,12 +158,6 @@ class AffinityMatrix:
     def arrows(self) -> tuple[tuple[int, int], ...]:
         """``(source, target)`` of every arrow, row by row."""
         return tuple((s, t) for s in range(len(self.tasks)) for t in self.targets if s != t)
-
-    @property
-    def pools_seeds(self) -> bool:
-        """Whether enough arms have two runs for variances over seeds that all arrows share."""
-        n_baselines = self.seeds_single if self.study.baseline == "compute-matched" else self.runs_single
-        return int((n_baselines > 1).sum() + (self.seeds_pair > 1).sum()) >= FEWEST_ARMS
 
     def select(self, *verdicts: Verdict) -> tuple[tuple[int, int], ...]:
         """Return the arrows with one of these verdicts."""

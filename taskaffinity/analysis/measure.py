@@ -18,6 +18,7 @@ from taskaffinity.analysis.statistics.controls import controls_of
 from taskaffinity.analysis.statistics.gain_error import FloatArray, GainError
 from taskaffinity.analysis.statistics.power import PowerAnalysis
 from taskaffinity.analysis.statistics.read_arms import read_arms
+from taskaffinity.analysis.statistics.seed_variance import RAW
 from taskaffinity.analysis.statistics.sequential import SequentialState, follow
 from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, simulate_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents, standard_error
@@ -106,6 +107,7 @@ def _measure(study: Study, store: RunStore, rule: Rule, test_set: str, read: Map
         gpu_models=count_gpu_models(study, store),
         test_set=test_set,
         beside=test.beside,
+        pools_seeds=arms.prior.common != RAW,
         **(scores := _scores(arms, evidence)),
         **_tests(error, test),
         **_power(recommend(study, rule, margins, evidence, test), test, scores, state),

@@ -289,3 +289,18 @@ def test_a_caption_says_that_variances_are_pooled_exactly_where_a_prior_is_fitte
     words = caption(result.matrix)
     assert ("pooled over all arrows" in words) == is_fitted
     assert ("They use Behrens–Fisher tests and correct for 1 arrow (" in words) == (not is_fitted)
+
+
+def test_a_caption_of_a_study_whose_second_task_scores_0_does_not_say_that_variances_are_pooled() -> None:
+    """Arms without a score other than 0 show no variance, so two of the four arms are left: too few for a prior."""
+    pairs = [("rte", "mnli"), ("mnli", "rte")]
+    rows = [
+        (target, source, seed, (60 + seed % 3) * (target == "rte"))
+        for target, other in pairs
+        for source in ("", other)
+        for seed in range(5)
+    ]
+    frame = pd.DataFrame(rows, columns=["target", "source", "seed", "score"])
+    result = PairwiseResults.from_scores(frame, scale="point")
+    assert read_arms(result.study, result.store).prior.common == RAW
+    assert "pooled over all arrows" not in caption(result.matrix)
