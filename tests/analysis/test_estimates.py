@@ -194,6 +194,27 @@ def test_stored_scores_stand_beside_the_probes_and_the_sizes(tmp_path: Path) -> 
         estimator_scores(frame, study, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("", "no row"),
+        ("x,s,t,1\nx,s,u,1\n", "task 'u', which the study has not"),
+        ("x,s,s,1\n", "an arrow from s to itself"),
+        ("x,s,t,1\ny,s,t,1\nx,s,t,2\n", "two rows of 'x' from s to t"),
+        ("probes,s,t,-9\n", "scores of probes, which have their own file"),
+    ],
+)
+def test_stored_scores_that_no_command_writes_are_refused(rows: str, said: str, tmp_path: Path) -> None:
+    study = make_study(["s", "t"])
+    frame = estimates_frame([Estimate("s", "t", probe=2.0, se=1.0)], ["s", "t"])
+    path = tmp_path / "estimators.csv"
+    path.write_text(f"estimator,source,target,score\n{rows}")
+    with pytest.raises(InputError) as fault:
+        estimator_scores(frame, study, tmp_path)
+    way_out = "run `taskaffinity estimate --baselines` again, or move the file away"
+    assert str(fault.value) == f"{path}: {said}; {way_out}"
+
+
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
 @pytest.mark.parametrize("left", [0.0, 1e-7, 1e-3])
 def test_features_that_say_nothing_leave_the_evidence_of_a_normal_density(scale: float, left: float) -> None:

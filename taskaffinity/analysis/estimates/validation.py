@@ -21,6 +21,7 @@ from scipy.stats import rankdata, spearmanr
 
 from taskaffinity.analysis.estimates.design_file import SCORES
 from taskaffinity.analysis.tables.columns import COLUMNS
+from taskaffinity.errors import InputError, shown
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.csv_files import read_csv_rows
 from taskaffinity.runs.stored.json_files import Finite, Words
@@ -126,12 +127,35 @@ def estimator_scores(frame: pd.DataFrame, study: Study, root: Path) -> dict[str,
         PROBES: dict(zip(zip(frame.source, frame.target, strict=True), frame.probe.astype(float), strict=True)),
         SIZES: {(names[s], names[t]): float(sizes[s, t]) for s, t in permutations(range(len(names)), 2)},
     }
-    try:
-        for row in read_csv_rows(root / SCORES, _Score, _AGAIN):
-            found.setdefault(row.estimator, {})[row.source, row.target] = row.score
-    except FileNotFoundError:
-        pass
+    for name, of_it in _stored_scores(root / SCORES, names).items():
+        found.setdefault(name, {}).update(of_it)
     return {name: pd.Series(scores, name=name, dtype=float) for name, scores in found.items()}
+
+
+def _stored_scores(path: Path, names: Sequence[str]) -> dict[str, dict[tuple[str, str], float]]:
+    """Return the scores in ``estimators.csv`` by estimator and arrow; empty without the file."""
+    try:
+        rows = read_csv_rows(path, _Score, _AGAIN)
+    except FileNotFoundError:
+        return {}
+    found: dict[str, dict[tuple[str, str], float]] = {}
+    fault = "" if rows else "no row"
+    for row in rows:
+        of_it, arrow = found.setdefault(row.estimator, {}), (row.source, row.target)
+        if unknown := [name for name in arrow if name not in names]:
+            fault = f"task {shown(unknown[0])}, which the study has not"
+        elif row.source == row.target:
+            fault = f"an arrow from {row.source} to itself"
+        elif arrow in of_it:
+            fault = f"two rows of {shown(row.estimator)} from {row.source} to {row.target}"
+        elif row.estimator == PROBES:
+            fault = f"scores of {PROBES}, which have their own file"
+        if fault:
+            break
+        of_it[arrow] = row.score
+    if fault:
+        raise InputError(f"{path}: {fault}; {_AGAIN}")
+    return found
 
 
 def agreement(
