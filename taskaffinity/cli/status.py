@@ -43,8 +43,10 @@ def command(
         if json:
             print_json({"studies": [_summary(study, RunStore(place)) for place, study in studies]})
             return
-        for place, study in studies:
-            _print(console, study, RunStore(place))
+        stores = [(study, RunStore(place)) for place, study in studies]
+        states = [(study, store, _now(study, store), _estimates(study, store)) for study, store in stores]
+        for state in states:  # all are read first, so that a damaged run is refused before anything is printed
+            _print(console, *state)
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -93,8 +95,7 @@ def _summary(study: Study, store: RunStore) -> dict[str, object]:
     }
 
 
-def _print(console: Console, study: Study, store: RunStore) -> None:
-    now = _now(study, store)
+def _print(console: Console, study: Study, store: RunStore, now: Status, estimates: dict[str, Any] | None) -> None:
     seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)}"
     synthetic = ", synthetic text" if study.synthetic else ""
     console.print(
@@ -120,7 +121,6 @@ def _print(console: Console, study: Study, store: RunStore) -> None:
             console.print(line)
         if len(lines) > SHOWN:
             console.print(f"... and {len(lines) - SHOWN} more {lines[0].partition(' ')[0].strip(':')}")
-    estimates = _estimates(study, store)
     if estimates is not None:
         console.print(_estimates_line(estimates))
     has_no_pair = all(state == "to do" for spec, state in now.states.items() if spec.arm == "pair")

@@ -305,3 +305,17 @@ def test_a_folder_of_estimates_says_how_far_they_are_and_what_pairwise_would_tra
     assert estimates_of(tmp_path) == expected | {"written": True}
     assert "nothing is running; `taskaffinity pairwise` would train 6 more runs" in said
     assert "same command again" not in said
+
+
+def test_a_study_with_a_damaged_run_is_refused_before_anything_is_printed(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"], seeds=(0, 1))
+    store = fill(study, tmp_path / "r", COUNTS)
+    study.write(tmp_path / "r")
+    write_estimates(tmp_path / "r", {("a", "b"): {}}, study)  # status counts their probes, from the counts of the runs
+    single = store.folder(next(spec for spec in study.plan if spec.arm == "single"))
+    (single / "counts.npz").write_bytes(b"x")
+    for place in ("r", "."):  # the second finds the study in a subfolder, after another one
+        done = command("status", place, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "counts.npz: not the file that was written" in done.stderr
+        half_done(tmp_path / "another")
