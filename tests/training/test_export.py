@@ -15,7 +15,7 @@ import pytest
 import torch
 import transformers
 from huggingface_hub import ModelCard
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from tokenizers import ByteLevelBPETokenizer
 from toy_tasks import RECIPE, TASKS
 from transformers import BertTokenizer, PreTrainedTokenizerFast, RobertaTokenizerFast, pipeline
@@ -371,6 +371,17 @@ def test_a_full_gpu_is_not_reported_as_a_damaged_folder(
     (half / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(InputError, match=r"half: not a complete folder .*; export the task again \(SafetensorError\)$"):
         Predictor(half)
+
+
+@pytest.mark.parametrize("part", ["classifier", "LayerNorm"])
+def test_a_folder_that_lacks_weights_is_refused(part: str, exported: Callable[[str], Path], tmp_path: Path) -> None:
+    """Else transformers draws them at random, and the model predicts."""
+    less = Path(shutil.copytree(exported("nli"), tmp_path / "less"))
+    weights = load_file(less / "model.safetensors")
+    del weights[next(name for name in weights if part in name)]
+    save_file(weights, less / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"less: not a complete folder .*; export the task again \(ValueError\)$"):
+        Predictor(less)
 
 
 def test_texts_are_predicted_by_length_and_returned_in_file_order(

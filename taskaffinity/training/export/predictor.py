@@ -89,7 +89,12 @@ class Predictor:
             self.meta: TaskMeta = meta_of(about.task)
             self.max_length, self.max_words = about.max_length, about.max_words
             auto = STOCK[self.meta.kind].auto
-            self.model = auto.from_pretrained(folder, dtype=torch.float32, weights_only=True, **NO_CODE).eval()
+            self.model, info = auto.from_pretrained(
+                folder, dtype=torch.float32, output_loading_info=True, weights_only=True, **NO_CODE
+            )
+            self.model.eval()
+            if info["missing_keys"]:  # transformers draws them at random
+                raise ValueError("weights are missing")
             n_outputs = TRAITS[self.meta.kind].n_outputs or len(self.meta.outputs)
             if self.model.config.num_labels != n_outputs or min(self.max_length - 7, self.max_words) < 1:
                 raise ValueError("another model than that of the task")
