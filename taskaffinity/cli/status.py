@@ -13,7 +13,7 @@ from rich.table import Table
 
 from taskaffinity.cli.console.json_output import print_json
 from taskaffinity.cli.options.run import Json
-from taskaffinity.errors import InputError
+from taskaffinity.errors import InputError, printable
 from taskaffinity.runs.admission import admission_content
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import STATES, Status, status_of
@@ -70,7 +70,7 @@ def _studies(results: Path) -> list[tuple[Path, Study]]:
                 except ValueError as error:
                     if place == results:
                         raise InputError(str(error)) from error
-                    print(f"skipped: {error}", file=sys.stderr)
+                    print(f"skipped: {printable(str(error))}", file=sys.stderr)
     return studies
 
 
@@ -99,8 +99,8 @@ def _print(console: Console, study: Study, store: RunStore, now: Status, estimat
     seeds = f"{len(study.seeds)} seed{'s' * (len(study.seeds) > 1)}"
     synthetic = ", synthetic text" if study.synthetic else ""
     console.print(
-        f"{store.root / FILES[study.design]}: {len(study.tasks)} tasks of {study.suite}, {study.encoder.name}, "
-        f"{seeds}{synthetic}"
+        f"{printable(str(store.root / FILES[study.design]))}: {len(study.tasks)} tasks of {study.suite}, "
+        f"{study.encoder.name}, {seeds}{synthetic}"
     )
     console.print(_table(now))
     if study.keep_models:
@@ -115,7 +115,7 @@ def _print(console: Console, study: Study, store: RunStore, now: Status, estimat
             spent = f" in {duration(ended.seconds)}" if ended.seconds is not None else ""
             console.print(f"done{spent}: {ended.spec.run_id}: {describe_scores(ended.dev)}")
     running = [_running_line(now, spec) for spec in now.running_for]
-    failed = [f"failed: {store.folder(spec)}: {reason}" for spec, reason in now.failures.items()]
+    failed = [f"failed: {printable(str(store.folder(spec)))}: {reason}" for spec, reason in now.failures.items()]
     for lines in (running, failed):
         for line in lines[:SHOWN]:
             console.print(line)

@@ -319,3 +319,15 @@ def test_a_study_with_a_damaged_run_is_refused_before_anything_is_printed(tmp_pa
         assert (done.returncode, done.stdout) == (2, "")
         assert "counts.npz: not the file that was written" in done.stderr
         half_done(tmp_path / "another")
+
+
+def test_names_of_subfolders_cannot_move_the_cursor_or_break_a_line(tmp_path: Path) -> None:
+    half_done(tmp_path / "one\x1b[2J\ntwo")
+    _, store, pairs = half_done(tmp_path / "three\x1b[2J\nfour")
+    store.fail(pairs[0], "no memory")
+    (tmp_path / "one\x1b[2J\ntwo" / "study.json").write_text("{")
+    done = command("status", ".", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr.startswith(r"skipped: one\x1b[2J\ntwo/study.json: not a study")
+    assert done.stdout.startswith(r"three\x1b[2J\nfour/study.json: 3 tasks of toy")
+    assert rf"failed: three\x1b[2J\nfour/runs/{pairs[0].run_id}: no memory" in done.stdout
