@@ -36,6 +36,11 @@ class InputError(ValueError):
 _LONGEST_LINE = 1000
 _LONGEST_NAME = 40
 _LONGEST_VALUE = 80
+_LONGEST_UNSPACED = 10
+_UNSPACED = re.compile(
+    "[\u0e00-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+"""Characters of languages that write no blanks: Thai, Lao, Tibetan, Burmese, Khmer, Japanese, Chinese."""
 _MARK = re.compile(r"[BIESLUMO](-|$)")
 """The beginning of a tag in any scheme."""
 _NUMBER = re.compile(r"[-+]?\d{1,2}(\.\d{1,2})?")
@@ -103,7 +108,7 @@ def named(value: object, legal: Iterable[str]) -> str:
     ("'S-Drug'", 'a text of 7 characters', 'a text of 8 characters')
     """
     if isinstance(value, str) and value and not _is_near(value, list(legal)):
-        return f"a text of {len(value)} characters"
+        return f"a text of {len(value)} character{'s' * (len(value) != 1)}"
     return shown(value)
 
 
@@ -142,20 +147,33 @@ def quoted(value: object) -> str:
     return repr(value) if isinstance(value, str) and 0 < len(value) <= _LONGEST_VALUE else shown(value)
 
 
+def is_unspaced_text(text: str) -> bool:
+    """Return whether a text is too long for a name, in a language that writes no blanks.
+
+    Examples
+    --------
+    >>> is_unspaced_text("药物"), is_unspaced_text("病人今天早上开始发烧咳嗽"), is_unspaced_text("Arzneimittelwirkung")
+    (False, True, False)
+    """
+    return len(text) > _LONGEST_UNSPACED and _UNSPACED.search(text) is not None
+
+
 def shown(value: object) -> str:
     """Return how a message shows a value: ids and numbers unchanged, others by size.
 
     Examples
     --------
-    >>> shown("CPR:7"), shown("It rose."), shown(None), shown([1, 2])
-    ("'CPR:7'", 'a text of 8 characters', 'null', 'a list of 2')
+    >>> shown("CPR:7"), shown("It rose."), shown("病人今天早上开始发烧咳嗽"), shown(None), shown([1, 2])
+    ("'CPR:7'", 'a text of 8 characters', 'a text of 12 characters', 'null', 'a list of 2')
+    >>> shown(" ")
+    'a text of 1 character'
     """
     if isinstance(value, str):
         if not value:
             return "an empty text"
-        if len(value) <= _LONGEST_NAME and not any(c.isspace() for c in value):
+        if len(value) <= _LONGEST_NAME and not any(c.isspace() for c in value) and not is_unspaced_text(value):
             return repr(value)
-        return f"a text of {len(value)} characters"
+        return f"a text of {len(value)} character{'s' * (len(value) != 1)}"
     if value is None:
         return "null"
     if isinstance(value, int) and abs(value) >= 10**_LONGEST_NAME:  # repr() refuses thousands of digits

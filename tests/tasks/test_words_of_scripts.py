@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from one_task import read
 
+from taskaffinity.errors import InputError
+from taskaffinity.tasks.catalog import load_suite
 from taskaffinity.tasks.standoff.tokens import word_spans
 from taskaffinity.tasks.task import SPLITS, Task
 
@@ -71,3 +73,19 @@ def test_a_mention_that_cuts_a_word_is_counted_with_marks_too(tmp_path: Path) ->
     assert example.words == (text[:3], *(text[3:].split()))
     [note] = task(tmp_path, text, text[:3]).notes
     assert note.startswith("3 mentions that begin or end inside a word")
+
+
+@pytest.mark.parametrize("secret", ["病人今天早上开始发烧咳嗽", "ผู้ป่วยมีไข้ตั้งแต่เช้า", "患者は今朝から発熱しています"])
+def test_a_sentence_without_blanks_is_not_quoted_as_a_label_or_an_id(tmp_path: Path, secret: str) -> None:
+    """It has no blank, so it is like a name in other languages."""
+    good, bad = "他很好", "他不好"  # classes may be quoted
+    for of_test in (f"5,x,{secret}\n", f"{secret},x,{good}\n{secret},y,{bad}\n"):
+        parts = {"train": f"1,a b,{good}\n2,c d,{bad}\n", "dev": f"3,e f,{good}\n4,g h,{bad}\n", "test": of_test}
+        for split, rows in parts.items():
+            (tmp_path / f"{split}.csv").write_text(f"id,text,label\n{rows}", encoding="utf-8")
+        suite, block = tmp_path / "suite.yaml", "{kind: classification, path: .}"
+        suite.write_text(f"name: mine\ntasks:\n  one: {block}\n  two: {block}\n", encoding="utf-8")
+        with pytest.raises(InputError) as told:
+            load_suite(suite)
+        assert "test.csv: line" in str(told.value)
+        assert secret not in str(told.value)

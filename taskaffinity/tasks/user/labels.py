@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from taskaffinity.errors import has_controls, input_error, meant, named, shown
+from taskaffinity.errors import has_controls, input_error, is_unspaced_text, meant, named, shown
 from taskaffinity.tasks.answers import ANSWER, NO_ANSWER
 from taskaffinity.tasks.how_many import how_many
 from taskaffinity.tasks.kinds import TRAITS, Kind, option_names
@@ -208,7 +208,7 @@ def class_name(label: str) -> str:
 
 def _may_be_quoted(label: str) -> bool:
     """Return whether a label is as short as a name; a longer one may be a text, in the column of another field."""
-    return len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS
+    return len(label) <= _LONGEST_LABEL and len(label.split()) <= _MOST_WORDS and not is_unspaced_text(label)
 
 
 def check_enough(
