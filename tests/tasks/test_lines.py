@@ -13,7 +13,8 @@ SLIPPED = ["X-ray", "T-cell", "B-cell", "I-beam", "M-protein", "O-negative", "55
 @pytest.mark.parametrize("legal", [TAGS, ["CPR:3", "CPR:4", "false"], []], ids=["tags", "classes", "numbers"])
 @pytest.mark.parametrize("value", SLIPPED)
 def test_a_word_or_number_of_a_column_that_slipped_is_not_named(value: str, legal: list[str]) -> None:
-    assert named(value, legal) == f"a text of {len(value)} characters"
+    characters = "character" if len(value) == 1 else "characters"
+    assert named(value, legal) == f"a text of {len(value)} {characters}"
 
 
 @pytest.mark.parametrize("value", ["B", "S-Beast", "U-beast", "iBeast", "I-Beats", "-1", "0", "5.2", "12"])
