@@ -373,12 +373,12 @@ def test_a_full_gpu_is_not_reported_as_a_damaged_folder(
         Predictor(half)
 
 
-@pytest.mark.parametrize("part", ["classifier", "LayerNorm"])
+@pytest.mark.parametrize("part", ["classifier", "norm"])
 def test_a_folder_that_lacks_weights_is_refused(part: str, exported: Callable[[str], Path], tmp_path: Path) -> None:
     """Else transformers draws them at random, and the model predicts."""
     less = Path(shutil.copytree(exported("nli"), tmp_path / "less"))
     weights = load_file(less / "model.safetensors")
-    del weights[next(name for name in weights if part in name)]
+    del weights[next(name for name in weights if part in name.casefold())]
     save_file(weights, less / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(InputError, match=r"less: not a complete folder .*; export the task again \(ValueError\)$"):
         Predictor(less)
