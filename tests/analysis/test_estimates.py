@@ -198,9 +198,9 @@ def test_stored_scores_stand_beside_the_probes_and_the_sizes(tmp_path: Path) -> 
     ("rows", "said"),
     [
         ("", "no row"),
-        ("x,s,t,1\nx,s,u,1\n", "task 'u', which the study has not"),
-        ("x,s,s,1\n", "an arrow from s to itself"),
-        ("x,s,t,1\ny,s,t,1\nx,s,t,2\n", "two rows of 'x' from s to t"),
+        ("x,s,t,1\nx,s,u,1\n", "task 'u', which the study does not have (estimator 'x')"),
+        ("x,s,s,1\n", "an arrow from s to itself (estimator 'x')"),
+        ("x,s,t,1\ny,s,t,1\nx,s,t,2\n", "two rows from s to t (estimator 'x')"),
         ("probes,s,t,-9\n", "scores of probes, which have their own file"),
     ],
 )

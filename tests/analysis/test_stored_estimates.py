@@ -65,7 +65,7 @@ def test_an_interval_that_was_changed_within_rounding_is_computed_anew(tmp_path:
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ({("a", "x"): {}}, "task 'x', which the study has not"),
+        ({("a", "x"): {}}, "task 'x', which the study does not have"),
         ({("a", "a"): {}}, "an arrow from a to itself"),
         ({("a", "b"): {"probe": "many"}}, "row 1: probe is 'many'; expected"),
         ({("a", "b"): {"se": -1.0}}, "row 1: se is '-1.0'; expected greater than or equal to 0"),

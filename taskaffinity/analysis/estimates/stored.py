@@ -6,6 +6,7 @@ Groups and figures read them. An estimate is no gain and never gets a verdict: i
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -97,7 +98,7 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
     Raises
     ------
     InputError
-        If the file is damaged, or has tasks that the study has not: one line with the way out.
+        If the file is damaged, or has tasks that the study does not have: one line with the way out.
     """
     path, places = root / ESTIMATES, {name: place for place, name in enumerate(tasks)}
     try:
@@ -107,17 +108,11 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
     shape = (len(tasks), len(tasks))
     numbers = {name: np.full(shape, np.nan) for name in ("probe", "se", "low", "high")}
     sign, learned = np.full(shape, "", dtype="<U8"), np.zeros(shape, dtype=np.bool_)
-    seen = set()
+    seen: set[tuple[str, str]] = set()
     for row in rows:
         arrow = (row.source, row.target)
-        fault = ""
-        if unknown := [name for name in arrow if name not in places]:
-            fault = f"task {shown(unknown[0])}, which the study has not"
-        elif row.source == row.target:
-            fault = f"an arrow from {row.source} to itself"
-        elif arrow in seen:
-            fault = f"two rows from {row.source} to {row.target}"
-        elif not _follows(row):
+        fault = fault_of_arrow(arrow, places, seen)
+        if not fault and not _follows(row):
             fault = f"an interval or a sign from {row.source} to {row.target} that does not follow from its probe"
         if fault:
             raise InputError(f"{path}: {fault}; {_AGAIN}")
@@ -130,6 +125,26 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
         words = "unclear" if row.se == 0 else row.sign or ""
         sign[place], learned[place] = words, bool(row.source_learned)
     return StoredEstimates(**numbers, sign=sign, source_learned=learned)
+
+
+def fault_of_arrow(arrow: tuple[str, str], tasks: Collection[str], seen: Collection[tuple[str, str]]) -> str:
+    """Return what is wrong with the arrow of a row; empty if it is one of the study's and not among those seen.
+
+    Parameters
+    ----------
+    arrow
+        Source and target.
+    tasks
+        Names of the study's tasks.
+    seen
+        Arrows of earlier rows.
+    """
+    source, target = arrow
+    if unknown := [name for name in arrow if name not in tasks]:
+        return f"task {shown(unknown[0])}, which the study does not have"
+    if source == target:
+        return f"an arrow from {source} to itself"
+    return f"two rows from {source} to {target}" if arrow in seen else ""
 
 
 def _interval(row: _Row) -> tuple[float | None, float | None]:

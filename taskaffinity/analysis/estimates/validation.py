@@ -20,6 +20,7 @@ from pydantic import ConfigDict
 from scipy.stats import rankdata, spearmanr
 
 from taskaffinity.analysis.estimates.design_file import SCORES
+from taskaffinity.analysis.estimates.stored import fault_of_arrow
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.errors import InputError, shown
 from taskaffinity.runs.store import RunStore
@@ -142,12 +143,9 @@ def _stored_scores(path: Path, names: Sequence[str]) -> dict[str, dict[tuple[str
     fault = "" if rows else "no row"
     for row in rows:
         of_it, arrow = found.setdefault(row.estimator, {}), (row.source, row.target)
-        if unknown := [name for name in arrow if name not in names]:
-            fault = f"task {shown(unknown[0])}, which the study has not"
-        elif row.source == row.target:
-            fault = f"an arrow from {row.source} to itself"
-        elif arrow in of_it:
-            fault = f"two rows of {shown(row.estimator)} from {row.source} to {row.target}"
+        fault = fault_of_arrow(arrow, names, of_it)
+        if fault:
+            fault = f"{fault} (estimator {shown(row.estimator)})"
         elif row.estimator == PROBES:
             fault = f"scores of {PROBES}, which have their own file"
         if fault:
