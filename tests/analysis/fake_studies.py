@@ -129,7 +129,8 @@ def write_estimates(
 ) -> None:
     """Write ``estimates.csv``: arrow -> the values that differ from a probe of five points whose source was learned.
 
-    Interval and sign follow from the probe, unless they are given. With ``study``, ``estimate.json`` names it.
+    Interval and sign follow from the probe, unless they are given. With ``study``, ``estimate.json`` names it, and its
+    other arrows have no estimate.
     """
     if study is not None:
         write_design(root, ProbeDesign(steps=30, repeats=2, share=0.2), study)
@@ -141,6 +142,9 @@ def write_estimates(
         low, high = found.interval
         follows = {"low": low, "high": high, "sign": found.sign}
         table.append({"source": source, "target": target, **follows, **usual, "reason": ""})
+    for source, target in arrows(task.name for task in study.tasks) if study else ():
+        if (source, target) not in rows:
+            table.append({"source": source, "target": target, "reason": "a probe is missing or failed"})
     pd.DataFrame(table).to_csv(root / "estimates.csv", index=False)
 
 

@@ -60,7 +60,7 @@ def test_a_table_shows_why_an_arrow_just_above_the_level_is_inconclusive(tmp_pat
 def test_a_deferred_pair_is_not_shown_at_the_number_that_admits(tmp_path: Path) -> None:
     study = make_study(["a", "b", "c"])
     probes = {arrow: {"probe": 0.96, "se": 1.0} for arrow in arrows("ab")}
-    write_estimates(tmp_path, probes | {arrow: {"probe": 1.04, "se": 1.0} for arrow in arrows("ac")})
+    write_estimates(tmp_path, probes | {arrow: {"probe": 1.04, "se": 1.0} for arrow in arrows("ac")}, study)
     found = read_estimates(tmp_path, ("a", "b", "c"))
     assert found is not None
     study = replace(study, interim_seeds=(2, 3), admission=admit(("a", "b", "c"), found, 1.0))

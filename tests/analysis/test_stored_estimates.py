@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study, write_estimates
+from fake_studies import arrows, fill, latent_counts, make_study, write_estimates
 from scipy.stats import norm
 
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows, with_estimates
@@ -52,11 +52,11 @@ def test_what_estimate_writes_is_read_and_the_bound_at_five_percent_is_the_end_o
 
 def test_an_interval_that_was_changed_within_rounding_is_computed_anew(tmp_path: Path) -> None:
     path = tmp_path / "estimates.csv"
-    path.write_text(as_csv(estimates_frame([Estimate("a", "b", probe=3.0, se=1.0)], NAMES)))
-    before = read_estimates(tmp_path, NAMES)
+    path.write_text(as_csv(estimates_frame([Estimate(*arrow, probe=3.0, se=1.0) for arrow in arrows("ab")], NAMES)))
+    before = read_estimates(tmp_path, NAMES[:2])
     low, high = path.read_text().splitlines()[1].split(",")[4:6]
     path.write_text(path.read_text().replace(f",{low},{high},", f",{low}01,{high}001,"))
-    after = read_estimates(tmp_path, NAMES)
+    after = read_estimates(tmp_path, NAMES[:2])
     assert before is not None
     assert after is not None
     assert (after.low[0, 1], after.high[0, 1]) == (before.low[0, 1], before.high[0, 1])
@@ -95,6 +95,18 @@ def test_an_arrow_that_stands_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "estimates.csv"
     path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
     with pytest.raises(InputError, match="two rows from a to b"):
+        read_estimates(tmp_path, NAMES)
+
+
+@pytest.mark.parametrize("kept", [0, 1, 5])
+def test_a_file_that_was_cut_at_a_row_is_refused(kept: int, tmp_path: Path) -> None:
+    write_estimates(tmp_path, {arrow: {} for arrow in arrows(NAMES)})
+    path = tmp_path / "estimates.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[: kept + 1]))
+    missing = arrows(NAMES)[kept]
+    with pytest.raises(
+        InputError, match=f"no row from {missing[0]} to {missing[1]}; run `taskaffinity estimate` again"
+    ):
         read_estimates(tmp_path, NAMES)
 
 
@@ -155,7 +167,7 @@ def test_estimates_whose_source_was_not_learned_serve_nobody(tmp_path: Path) -> 
 def test_an_estimate_without_an_error_is_no_lower_bound(tmp_path: Path) -> None:
     """Files of older versions have an error and an interval of 0."""
     write_estimates(tmp_path, {("a", "b"): {"probe": 0.0, "se": 0.0}, ("b", "a"): {"probe": 3.0, "se": 0.0}})
-    found = read_estimates(tmp_path, NAMES)
+    found = read_estimates(tmp_path, NAMES[:2])
     assert found is not None
     assert not found.known.any()
     for values in (found.bound(0.05), found.low, found.high, found.se):

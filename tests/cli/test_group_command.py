@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_studies import write_estimates
 from typer.testing import CliRunner
 
 import taskaffinity as ta
-from taskaffinity.analysis.estimates.design_file import write_design
 from taskaffinity.analysis.groups.results import GroupResults, HelperResults
 from taskaffinity.cli import app, group
-from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.user.template import example_files
 
@@ -60,13 +59,12 @@ def test_the_command_writes_what_the_function_writes(root: Path, tmp_path: Path)
 def test_estimates_stand_for_pairs_that_were_not_trained_and_are_marked(root: Path) -> None:
     for path in root.glob("runs/refine-i2b2-2010-re+shareclefe-*"):
         shutil.rmtree(path)
-    write_design(root, ProbeDesign(steps=30, repeats=2, share=0.2), Study.load(root))
-    (root / "estimates.csv").write_text(
-        "source,target,probe,se,low,high,sign,source_learned\n"
-        "shareclefe,i2b2-2010-re,8.0,1.0,6.355,57.87,positive,True\n"
-        "i2b2-2010-re,shareclefe,-1.0,1.0,-15.87,3.87,unclear,True\n"
-        "shareclefe,mednli,-90.0,1.0,-549.87,-88.355,negative,True\n"
-    )
+    probes = {
+        ("shareclefe", "i2b2-2010-re"): 8.0,
+        ("i2b2-2010-re", "shareclefe"): -1.0,
+        ("shareclefe", "mednli"): -90.0,
+    }
+    write_estimates(root, {arrow: {"probe": probe} for arrow, probe in probes.items()}, Study.load(root))
     done = CliRunner().invoke(app, ["group", str(root), "--groups=4", "--draws=20", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

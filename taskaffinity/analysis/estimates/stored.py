@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -98,7 +99,7 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
     Raises
     ------
     InputError
-        If the file is damaged, or has tasks that the study does not have: one line with the way out.
+        If the file is damaged, lacks an arrow, or has tasks that the study does not have: one line with the way out.
     """
     path, places = root / ESTIMATES, {name: place for place, name in enumerate(tasks)}
     try:
@@ -124,6 +125,8 @@ def read_estimates(root: Path, tasks: tuple[str, ...]) -> StoredEstimates | None
                 array[place] = value
         words = "unclear" if row.se == 0 else row.sign or ""
         sign[place], learned[place] = words, bool(row.source_learned)
+    if missing := [arrow for arrow in permutations(tasks, 2) if arrow not in seen]:  # the file is cut
+        raise InputError(f"{path}: no row from {missing[0][0]} to {missing[0][1]}; {_AGAIN}")
     return StoredEstimates(**numbers, sign=sign, source_learned=learned)
 
 
