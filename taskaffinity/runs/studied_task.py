@@ -67,7 +67,7 @@ class StudiedTask:
         return (self.name, self.fingerprint)
 
 
-Fault = Literal["zero", "hardly", "climbing"]
+Fault = Literal["zero", "hardly", "majority", "climbing"]
 
 
 @dataclass(frozen=True)
@@ -78,10 +78,11 @@ class Undertrained:
 
     task: TaskName
     fault: Fault
-    """``zero``: every run scores 0 on test; ``hardly``: the training loss hardly fell; ``climbing``: the dev score
-    still rose at the end."""
+    """``zero``: every run scores 0 on test; ``hardly``: the training loss hardly fell; ``majority``: the test accuracy
+    is at most the share of the largest class; ``climbing``: the dev score still rose at the end."""
     value: Finite
-    """Test score, fall of the training loss in percent, or rise of the dev score in points."""
+    """Test score, fall of the training loss in percent, share of the largest class in percent, or rise of the dev score
+    in points."""
 
     @property
     def words(self) -> str:
@@ -89,6 +90,7 @@ class Undertrained:
         return {
             "zero": "scored 0 in single-task training",
             "hardly": f"hardly learned in single-task training (training loss fell by {self.value:z.0f}%)",
+            "majority": f"scored no better on test than the largest class ({self.value:.1f}%)",
             "climbing": f"still improved when single-task training ended (+{self.value:.1f} dev points)",
         }[self.fault]
 

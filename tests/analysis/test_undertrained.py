@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study, right, with_history
 
+import taskaffinity as ta
 from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun, describe_collapsed_runs
 from taskaffinity.analysis.cautions.undertrained import describe_undertrained, find_undertrained, untrained_tasks
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.studied_task import Undertrained
 from taskaffinity.runs.study import Study
+from taskaffinity.tasks.metrics import METRICS
 
 LEARNED = ([1.0, 0.4, 0.2], [0.5, 0.8, 0.81])
 """Training losses and dev scores by epoch."""
@@ -80,6 +82,50 @@ def test_a_task_that_scores_zero_is_named_whatever_its_loss_and_the_number_of_se
     ]
 
 
+@pytest.mark.parametrize(("right_of_100", "is_told"), [(57, False), (56, True), (50, True), (1, True)])
+@pytest.mark.parametrize("negative", [False, True], ids=["all classes scored", "largest class not scored"])
+def test_a_task_that_is_no_better_than_its_largest_class_is_named(
+    right_of_100: int, is_told: bool, negative: bool, tmp_path: Path
+) -> None:
+    """Of 100 examples 56 are no, 30 are yes and 14 are perhaps; guesses are wrong by one class."""
+    classes = ["no"] * 56 + ["yes"] * 30 + ["perhaps"] * 14
+    names = ["yes", "perhaps"] if negative else ["no", "yes", "perhaps"]
+    wrong = {"no": "yes", "yes": "perhaps", "perhaps": "no"}
+
+    def answers(right: int) -> list[str]:
+        return [one if place * 37 % 100 < right else wrong[one] for place, one in enumerate(classes)]
+
+    study = make_study(["a", "b"])
+    is_right = np.array([one == other for one, other in zip(answers(right_of_100), classes, strict=True)])
+    assert is_right.sum() == right_of_100
+    store = fill(
+        study,
+        tmp_path,
+        lambda target, *_: right(is_right) if target == "a" else right([1] * 90 + [0] * 10),
+        further={"macro_f1": lambda *_: METRICS["macro_f1"].tally(classes, answers(right_of_100), names)},
+    )
+    line = (
+        "These tasks scored no better on test than one class for all examples would (share of the largest class): A "
+        "(56.0%). Their gains say little. If dev scores are better, the test split differs from training."
+    )
+    assert said(study, store) == [line] * is_told
+    notes = set(ta.PairwiseResults.load(study_written(study, tmp_path)).to_frame().notes)
+    assert notes == {"a scored no better on test than the largest class (56.0%)" if is_told else ""}
+
+
+def study_written(study: Study, root: Path) -> Path:
+    study.write(root)
+    return root
+
+
+def test_of_a_metric_that_is_no_accuracy_the_largest_class_says_nothing(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], metrics=dict.fromkeys("ab", "micro_f1"))
+    gold, predicted = ["yes"] * 9 + ["no"], ["yes"] + ["no"] * 8 + ["yes"]
+    counts, of_classes = (METRICS[name].tally(gold, predicted, ["yes", "no"]) for name in ("micro_f1", "macro_f1"))
+    store = fill(study, tmp_path, lambda *_: counts, further={"macro_f1": lambda *_: of_classes})
+    assert said(study, store) == []
+
+
 @pytest.mark.parametrize("design", [{"evaluate_after": "finetune"}, {"init_from": "multitask"}], ids=str)
 def test_of_studies_that_train_in_two_parts_nothing_is_said(design: dict[str, Any], tmp_path: Path) -> None:
     study = make_study(["a", "b"])
@@ -89,8 +135,8 @@ def test_of_studies_that_train_in_two_parts_nothing_is_said(design: dict[str, An
 
 
 def test_a_task_that_still_improves_has_learned() -> None:
-    faults = [Undertrained("a", "zero", 0.0), Undertrained("b", "hardly", 5.0), Undertrained("c", "climbing", 5.0)]
-    assert untrained_tasks(faults) == {"a", "b"}
+    values = {"zero": 0.0, "hardly": 5.0, "majority": 50.0, "climbing": 5.0}
+    assert untrained_tasks([Undertrained(fault, fault, value) for fault, value in values.items()]) == {"zero", "hardly"}
 
 
 @pytest.mark.parametrize(("climb", "is_told"), [(0.019, False), (0.021, True)])

@@ -147,11 +147,14 @@ COUNTED = predictions(gold="", predicted="", counts=lambda of: ["accuracy=1 1;ma
 
 def test_counts_take_the_place_of_labels() -> None:
     labels = predictions()
-    by_counts = labels.assign(
-        gold="",
-        predicted="",
-        counts=[f"accuracy={int(g == p)} 1" for g, p in zip(labels.gold, labels.predicted, strict=True)],
-    )
+    classes = sorted({*labels.gold})
+
+    def counts(gold: str, predicted: str) -> str:
+        of_each = [(gold == predicted == one, gold != one == predicted, gold == one != predicted) for one in classes]
+        return f"accuracy={int(gold == predicted)} 1;macro_f1=" + " ".join(str(int(n)) for of in of_each for n in of)
+
+    counted = [counts(*answers) for answers in zip(labels.gold, labels.predicted, strict=True)]
+    by_counts = labels.assign(gold="", predicted="", counts=counted)
     of_counts = ta.PairwiseResults.from_scores(predictions=by_counts).to_frame()
     of_labels = ta.PairwiseResults.from_scores(predictions=labels, metric="accuracy").to_frame()
     pd.testing.assert_frame_equal(of_counts, of_labels)

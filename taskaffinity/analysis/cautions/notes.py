@@ -67,6 +67,7 @@ def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
     for fault, words in (
         ("zero", "scored 0 in single-task training"),
         ("hardly", "hardly learned in single-task training"),
+        ("majority", "scored no better on test than the largest class"),
         ("climbing", "still improved when single-task training ended"),
     ):
         named = [titles[one.task] for one in matrix.undertrained if one.fault == fault]

@@ -1,6 +1,6 @@
 """Tasks whose single-task training failed or ended too early, from test scores, training losses and dev scores.
 
-More seeds cannot repair a baseline that is not trained to its end.
+More seeds cannot repair a baseline that is not trained to its end, or that is no better than the largest class.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ MIN_CLIMB = 2.0
 """A task still improves if its dev score rises by this number of points from the middle to the last epoch."""
 
 ADVICE = "more epochs, a higher learning_rate or a smaller batch_size (--set) help more than more seeds"
+_OTHER_TEST = "Their gains say little. If dev scores are better, the test split differs from training."
 _ADVICE_ELSEWHERE = "more epochs, a higher learning rate or a smaller batch size help more than more seeds"
 """For runs that other programs trained."""
 
 
 def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]:
-    """Return the tasks whose single-task runs score 0, hardly learned, or still improved.
+    """Return the tasks whose single-task runs score 0, hardly learned, score no better than the largest class of the
+    test examples, or still improved.
 
     Studies that evaluate after fine-tuning or start from multi-task weights give none: they train in two parts. Runs
     that were trained elsewhere have no history; a table of facts may say it instead.
@@ -43,11 +45,12 @@ def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]
         if spec.arm == "single" and (run := store.get(spec)):
             runs[spec.task_names[0]].append(run)
     said, errors = {one.task: one for one in study.undertrained}, negated_tasks(study.stated)
-    faults = {name: _fault(name, of_task, is_error=name in errors) for name, of_task in runs.items()}
+    metrics = {card.name: card.metric for card in study.tasks}
+    faults = {name: _fault(name, metrics[name], of_task, is_error=name in errors) for name, of_task in runs.items()}
     return tuple(fault for name, found in faults.items() if (fault := found or said.get(name)))
 
 
-def _fault(name: str, runs: Sequence[RunResult], *, is_error: bool) -> Undertrained | None:
+def _fault(name: str, metric: str, runs: Sequence[RunResult], *, is_error: bool) -> Undertrained | None:
     """Return what is wrong with the single-task runs of a task; the gravest fault only.
 
     Parameters
@@ -67,14 +70,26 @@ def _fault(name: str, runs: Sequence[RunResult], *, is_error: bool) -> Undertrai
     climbs = [100 * (of_run[-1] - of_run[(len(of_run) - 1) // 2]) for of_run in scores if len(of_run) > 1]
     if fell and fmean(fell) < MIN_LOSS_DROP:
         return Undertrained(name, "hardly", 100 * fmean(fell))
+    if tests and metric == "accuracy" and fmean(tests) <= (largest := _largest_class(name, runs[0])):
+        return Undertrained(name, "majority", 100 * largest)
     if climbs and fmean(climbs) >= MIN_CLIMB:
         return Undertrained(name, "climbing", fmean(climbs))
     return None
 
 
+def _largest_class(name: str, run: RunResult) -> float:
+    """Return the share of the most frequent class among the test examples of a task; 0 if their classes are unknown."""
+    counts = run.counts.get(f"{name}/test/macro_f1")
+    if counts is None or not len(counts):
+        return 0.0
+    of_classes = counts.reshape(len(counts), -1, 3)[:, :, [0, 2]].sum(axis=(0, 2))  # tp + fn
+    unscored = len(counts) - of_classes.sum()
+    return float(max(of_classes.max(), unscored)) / len(counts)
+
+
 def untrained_tasks(found: Sequence[Undertrained]) -> set[str]:
     """Return the tasks that scored 0 or hardly learned."""
-    return {one.task for one in found if one.fault != "climbing"}
+    return {one.task for one in found if one.fault in ("zero", "hardly")}
 
 
 def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[str]:
@@ -86,6 +101,10 @@ def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[s
             "These tasks hardly learned in single-task training (fall of the training loss)",
             lambda value: f" ({value:z.0f}%)",
         ),
+        "majority": (
+            "These tasks scored no better on test than one class for all examples would (share of the largest class)",
+            lambda value: f" ({value:.1f}%)",
+        ),
         "climbing": (
             "These tasks were still improving at the end of single-task training (dev points over the last half)",
             lambda value: f" (+{value:.1f})",
@@ -95,6 +114,9 @@ def describe_undertrained(study: Study, found: Sequence[Undertrained]) -> list[s
     advice = _ADVICE_ELSEWHERE if study.is_external else ADVICE
     for fault, (words, shown) in kinds.items():
         named = [f"{titles[one.task]}{shown(one.value)}" for one in found if one.fault == fault]
-        if named:
-            lines.append(f"{words}: {', '.join(named)}{'' if lines else f'; {advice}'}.")
+        if named and fault == "majority":
+            lines.append(f"{words}: {', '.join(named)}. {_OTHER_TEST}")
+        elif named:
+            lines.append(f"{words}: {', '.join(named)}{f'; {advice}' if advice else ''}.")
+            advice = ""  # once
     return lines
