@@ -344,6 +344,28 @@ def test_the_page_quotes_the_estimates_of_named_entities() -> None:
     assert arrows[arrows.sign == "positive"].verdict.tolist() == ["improves"]
 
 
+def test_the_page_quotes_the_estimates_of_open_clinical_tasks() -> None:
+    root = Path(__file__).parents[2]
+    folder = root / "notebooks/real_open_clinical"
+    arrows = pd.read_csv(folder / "edges.csv").merge(pd.read_csv(folder / "estimates.csv"), on=["source", "target"])
+    page = " ".join((root / "docs/explanation/estimates.md").read_text("utf-8").replace("−", "-").split())
+    assert set(arrows.verdict) == {"inconclusive"}
+    ranks = arrows.groupby("target")[["probe", "gain"]].rank()
+    mean = np.mean([of.corr(method="pearson").loc["probe", "gain"] for _, of in ranks.groupby(arrows.target)])
+    assert f"rank correlation of probes and gains is {mean:.2f} on average" in page
+    assert (arrows.source_learned == False).sum() == 9  # noqa: E712
+    [one] = arrows[arrows.sign.isin(["positive", "negative"])].itertuples()
+    assert (one.source, one.target, one.sign) == ("rqe", "ehr-rel", "negative")
+    assert f"a gain of {one.gain:+.1f} ({one.low_x:.1f} to {one.high_x:.1f})" in page
+    inside = ((arrows.gain > arrows.low_y) & (arrows.gain < arrows.high_y)).sum()
+    widths = arrows.high_y - arrows.low_y
+    assert (
+        f"{inside} of the 12 gains lie in their intervals, which are {widths.min():.0f} to {widths.max():.0f}" in page
+    )
+    into = arrows[arrows.target == "rqe"]
+    assert f"large, {into.probe.min():+.1f} to {into.probe.max():+.1f}. The gains are {into.gain.min():.1f} to " in page
+
+
 def test_probes_that_learn_no_source_are_a_caution() -> None:
     learned = pd.read_csv(Path(__file__).parents[2] / "notebooks/real_biomedical_600/estimates.csv").source_learned
     assert (~learned).sum() == 9
