@@ -1,6 +1,7 @@
 """Do estimates from probes find the planted arrows, at a tenth of the cost of all pairs?
 
     python tests/benchmarks/estimates.py OUT [--suites NAME ...] [--base-seeds 0 100] [--budget 10%]
+    python tests/benchmarks/estimates.py OUT --suites clinical biomedical --base-seeds 0 100 200 300 400 500
 
 Estimates every arrow of ``planted-8``, of the two four-task suites and of ``shortcut-6`` (``shortcut.py``), with each
 base seed, and compares the estimates with the truth: for ``planted-8`` and ``shortcut-6`` the gains of 12 seeds
