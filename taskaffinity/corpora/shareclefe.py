@@ -112,7 +112,12 @@ def read_notes(texts: Path, gold: Path, counted: Counter[str]) -> list[Note]:
 
     A note without a gold file is left out and counted. Raises as ``convert``.
     """
-    gold_paths = {match["note"]: path for path in sorted(gold.iterdir()) if (match := _GOLD.fullmatch(path.name))}
+    gold_paths: dict[str, Path] = {}
+    for path in sorted(gold.iterdir()):
+        if match := _GOLD.fullmatch(path.name):
+            if other := gold_paths.get(match["note"]):
+                raise input_error(path, f"a second gold file of a note, beside {other.name}", "one of each note")
+            gold_paths[match["note"]] = path
     notes: list[Note] = []
     for path in sorted(texts.iterdir()):
         match = _TEXTS.fullmatch(path.name)

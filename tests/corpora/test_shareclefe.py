@@ -168,6 +168,15 @@ def test_gold_file_without_its_note_is_an_input_error(
     expect_input_error(lambda: convert(shareclefe_raw), "Test-000000-ECHO_REPORT.txt", "a note that is not in")
 
 
+@pytest.mark.parametrize("ending", [".pipe", ".txt.knowtator.xml"])
+def test_a_second_gold_file_of_a_note_is_an_input_error(
+    shareclefe_raw: Path, expect_input_error: Callable[..., str], ending: str
+) -> None:
+    path = shareclefe_raw / PIPE
+    (path.parent / (path.name.removesuffix(".txt") + ending)).write_text("", encoding="utf-8")
+    expect_input_error(lambda: convert(shareclefe_raw), "a second gold file of a note, beside", path.stem)
+
+
 def test_note_that_is_not_utf8_is_an_input_error(shareclefe_raw: Path, expect_input_error: Callable[..., str]) -> None:
     (shareclefe_raw / "Task1TestSetCorpus100/ALLREPORTS/Test-000000-ECHO_REPORT.txt").write_bytes(b"\xff")
     expect_input_error(lambda: convert(shareclefe_raw), "Test-000000-ECHO_REPORT.txt", "not UTF-8")
