@@ -35,6 +35,7 @@ from taskaffinity.tasks.user.labels import (
 )
 from taskaffinity.tasks.user.long_texts import reading_of
 from taskaffinity.tasks.user.mentions import tagged
+from taskaffinity.tasks.user.missing_labels import missing_notes
 from taskaffinity.tasks.user.numbered import named_tags, types_of
 from taskaffinity.tasks.user.pair_rule import PairRule
 from taskaffinity.tasks.user.parts import Parts, parts_from_files, parts_from_hub
@@ -177,9 +178,11 @@ def make_task(name: str, block: UserTask, parts: Parts, at: At, changes: Counter
     scheme = described_scheme(marks)
     changed = (how_many(n, what) for what, n in changes.items() if n)
     has_names = block.kind in CLASS_KINDS or block.kind in TAG_KINDS
-    alike = alike_notes(labels, [class_name(label) for label in labels]) if has_names else ()
+    names = [class_name(label) for label in labels] if has_names else []
+    alike = alike_notes(labels, names) if names else ()
+    missing = missing_notes(labels, names) if names and not block.labels else ()
     lacks = () if has_test else ("no test part: `pairwise` refuses this task, and `train` reports dev scores",)
-    return replace(task, notes=(*((scheme,) if scheme else ()), *changed, *alike, *lacks), reading=reading)
+    return replace(task, notes=(*((scheme,) if scheme else ()), *changed, *alike, *missing, *lacks), reading=reading)
 
 
 def _parsed(
