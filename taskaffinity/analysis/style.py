@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from taskaffinity.analysis.figure_options import PaletteName
+from taskaffinity.tasks.how_many import how_many
 
 if TYPE_CHECKING:  # plain words for the command line, which loads no scipy
     from taskaffinity.analysis.statistics.verdicts import Verdict
@@ -219,5 +220,5 @@ def _told_apart(titles: Sequence[str], most: int) -> dict[str, str]:
 
 
 def plural(number: float, word: str) -> str:
-    """``1 seed``, ``3 seeds``."""
-    return f"{number:g} {word}" if number == 1 else f"{number:g} {word}s"
+    """``1 seed``, ``3 seeds``, ``1,000,000 examples``, ``1.5 points``."""
+    return how_many(int(number), word) if number == int(number) else f"{number:g} {word}s"

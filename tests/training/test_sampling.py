@@ -181,6 +181,7 @@ def test_sampling_by_temperature_needs_the_matched_arm() -> None:
 def test_the_caption_says_what_the_sampling_changes() -> None:
     assert describe_sampling(study(None)) == ""
     assert "at most 9 examples of a task, the same number in both runs" in describe_sampling(study("cap=9"))
+    assert "at most 1,234,567 examples of a task" in describe_sampling(study("cap=1234567"))
     assert "draws its tasks uniformly" in describe_sampling(study("uniform"))
     assert "with temperature 2.5" in describe_sampling(study("temperature=2.5"))
     assert sampling_of("cap=9").temperature == 1
