@@ -67,7 +67,7 @@ class StudiedTask:
         return (self.name, self.fingerprint)
 
 
-Fault = Literal["zero", "hardly", "majority", "climbing"]
+Fault = Literal["zero", "hardly", "majority", "climbing"]  # the gravest first
 
 
 @dataclass(frozen=True)

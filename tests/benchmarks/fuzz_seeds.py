@@ -200,7 +200,7 @@ SEEDS: dict[str, list[str]] = {
         "id\tsaid\ttext_pair\ni\tred\tblue\n",
         'id,said,text_pair\ni,red,"bl\nue"\n',
         "source,target,probe,se,low,high,sign,source_learned\na,b,8,1,6.355,57.87,positive,true\n"
-        "b,a,1,1,-3.87,15.87,unclear,true\nc,a,,,,,,\n",
+        "b,a,1,1,-3.87,15.87,unclear,true\nc,a,,,,,,\na,c,,,,,,\nb,c,,,,,,\nc,b,,,,,,\n",
         json.dumps(_STUDY),
         json.dumps({**_STUDY, "design": "train"}),
         '{"gpu": "H", "trial": "0f", "sharing": {"rates": {"1": 100.0, "2": 180}, "mps": true}}',

@@ -222,3 +222,11 @@ def test_a_character_encoder_is_refused_in_one_line(make_encoder: Callable[..., 
     with pytest.raises(InputError, match=said) as caught:
         load_tokenizer(folder)
     assert "\n" not in str(caught.value)
+
+
+def test_a_newer_transformers_makes_the_same_tiny_encoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study of synthetic text continues after an upgrade."""
+    before = tiny_encoder(["dose"], tmp_path / "before")
+    monkeypatch.setattr("transformers.configuration_utils.__version__", "99.0.0")
+    assert json.loads(BertConfig().to_json_string())["transformers_version"] == "99.0.0"
+    assert tiny_encoder(["dose"], tmp_path / "after").ref == before.ref

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from statistics import fmean
+from typing import get_args
 
 from taskaffinity.runs.external.scores import negated_tasks
 from taskaffinity.runs.result import RunResult
@@ -47,7 +48,9 @@ def find_undertrained(study: Study, store: RunStore) -> tuple[Undertrained, ...]
     said, errors = {one.task: one for one in study.undertrained}, negated_tasks(study.stated)
     metrics = {card.name: card.metric for card in study.tasks}
     faults = {name: _fault(name, metrics[name], of_task, is_error=name in errors) for name, of_task in runs.items()}
-    return tuple(fault for name, found in faults.items() if (fault := found or said.get(name)))
+    gravest = get_args(Fault).index
+    both = [[one for one in (found, said.get(name)) if one] for name, found in faults.items()]
+    return tuple(min(of_task, key=lambda one: gravest(one.fault)) for of_task in both if of_task)
 
 
 def _fault(name: str, metric: str, runs: Sequence[RunResult], *, is_error: bool) -> Undertrained | None:

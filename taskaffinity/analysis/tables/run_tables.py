@@ -116,7 +116,7 @@ def facts_frame(study: Study, store: RunStore) -> pd.DataFrame:
         rows += facts_of(card, study.recipe.max_length, negative_of(card, of_target[0]))
     names = {row[0] for row in rows}
     for one in find_undertrained(study, store):
-        if one.fault != "zero":  # follows from the scores
+        if one.fault not in ("zero", "majority"):  # these follow from scores and predictions
             rows.append((one.task, "undertrained", one.fault, repr(one.value)))
     rows += [(leak.task, "leak", leak.other, leak.line) for leak in study.leaks if {leak.task, leak.other} <= names]
     return pd.DataFrame(rows, columns=list(OF_FACTS))

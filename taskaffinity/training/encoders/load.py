@@ -8,6 +8,7 @@ the hub's cache once.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -44,6 +45,10 @@ BlueBERT is trained on PubMed, or on PubMed and MIMIC-III. BioBERT and Bio+Clini
 
 _GENERIC_NAMES = ("", ".", "model", "encoder", "checkpoint", "out")
 """Folder names that identify no encoder. The encoder's name then includes the parent folder."""
+
+_WRITTEN_BY = "5.23.0"
+"""``transformers_version`` in the tiny encoder's configuration. It is part of the encoder's identity, so a study of
+synthetic text continues under a newer transformers."""
 
 _VOCABULARY_FILES = ("tokenizer.", "vocab", "spiece", "spm", "sentencepiece")
 """Prefixes of files that hold a vocabulary. Without such a file, transformers makes a tokenizer that knows no word."""
@@ -107,8 +112,10 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
         from_scratch=True,
         initializer_range=0.1,  # with 0.02, ten epochs are too few to learn the relation rule
     )
+    content = json.loads(config.to_json_string()) | {"transformers_version": _WRITTEN_BY}
+    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
     tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *vocabulary]
-    digest = hashlib.sha256("\n".join([config.to_json_string(), *tokens]).encode()).hexdigest()[:12]
+    digest = hashlib.sha256("\n".join([text, *tokens]).encode()).hexdigest()[:12]
     folder = cache / "encoders" / f"tiny-{digest}"
     for place in (cache, folder.parent):
         check_private(place)
@@ -120,7 +127,7 @@ def tiny_encoder(vocabulary: Sequence[str], cache: Path, *, layers: int = 2, wid
         if not is_intact(folder):
             tokenizer = BertTokenizer({token: i for i, token in enumerate(tokens)}, do_lower_case=True)
             with atomic_folder(folder, mode=0o700) as beside:
-                config.save_pretrained(beside)
+                (beside / "config.json").write_text(text, encoding="utf-8")
                 tokenizer.save_pretrained(beside)
                 seal(beside, folder.name)
                 shutil.rmtree(folder, ignore_errors=True)
