@@ -14,6 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
 
 import taskaffinity
 
@@ -103,6 +105,16 @@ def test_the_version_has_one_source() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert taskaffinity.__version__ == project["version"]
     assert f'"{project["version"]}"' not in (PACKAGE / "__init__.py").read_text(encoding="utf-8")
+
+
+def test_the_lowest_versions_that_were_tried_are_those_that_are_promised() -> None:
+    lines = (ROOT / "tests/lowest_versions.txt").read_text(encoding="utf-8").splitlines()
+    tried = {Requirement(line).name: line.partition("==")[2] for line in lines if not line.startswith("#")}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["test"]])
+    promised = {one.name: Version(str(one.specifier).removeprefix(">=")) for one in needed if one.specifier}
+    del promised["torch"], tried["torch"], promised["ruff"], promised["mypy"]
+    assert {name: Version(version) for name, version in tried.items()} == promised
 
 
 def test_the_citation_names_the_paper_and_no_version() -> None:
