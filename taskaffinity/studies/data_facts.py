@@ -21,6 +21,7 @@ from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.studied_task import Leak
 from taskaffinity.runs.study import Study, has_study
+from taskaffinity.tasks.catalog import LISTED
 from taskaffinity.tasks.kinds import CLASS_KINDS
 from taskaffinity.tasks.secondary_metrics import documents_of
 from taskaffinity.tasks.splits import is_test, test_sets_of
@@ -34,9 +35,9 @@ from taskaffinity.training.setup import encoded_folder
 def find_leaks(suite: Suite, suite_file: Path | None) -> tuple[Leak, ...]:
     """Return the evaluation examples that are also training examples.
 
-    The list is empty unless the suite is the user's.
+    The list is empty unless the suite is the user's: of a suite file, or made in memory.
     """
-    if suite_file is None:
+    if suite_file is None and (suite.synthetic or suite.name in LISTED):
         return ()
     return tuple(Leak(found.task, found.other, found.described()) for found in leaks(suite.tasks))
 
@@ -78,7 +79,7 @@ def used_sizes(task: Task, recipe: Recipe) -> dict[str, int]:
 def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]:
     """Return lines on the limits of a study's data, before training."""
     leaked = describe_leaks(study)
-    if leaked:
+    if leaked and suite_file is not None:
         leaked.append(f"all leaks: taskaffinity data inspect {shlex.quote(str(suite_file))}")
     return [
         *leaked,

@@ -64,6 +64,13 @@ def test_the_sizes_are_those_that_a_run_reads(settings: dict[str, object], encod
         assert used_sizes(one, recipe) == {split: read[split][one.name].n_examples for split in SPLITS}
 
 
+def test_leaks_are_searched_in_suites_in_memory_and_not_in_domains() -> None:
+    [leak] = find_leaks(SUITE, None)
+    assert leak.line == "leak: 1 text of b test also in a train"
+    assert find_leaks(replace(SUITE, name="clinical"), None) == ()
+    assert find_leaks(replace(SUITE, synthetic=True), None) == ()
+
+
 def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path / "cache"))
     recipe = Recipe(max_length=16, max_train_examples=8)
