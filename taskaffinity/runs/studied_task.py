@@ -97,13 +97,18 @@ class Undertrained:
 
 @dataclass(frozen=True)
 class Leak:
-    """Examples of dev or test that also occur in a training split."""
+    """Examples of dev or test that also occur in a training split, or test examples that also occur in dev."""
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     task: TaskName
     """Task whose scores the leak can raise."""
     other: TaskName
-    """Task whose training split has the examples; it may be the same task."""
+    """Task whose training split, or dev split, has the examples; it may be the same task."""
     line: Words
     """The number of examples and both splits, in words."""
+
+    @property
+    def is_from_dev(self) -> bool:
+        """Whether test examples are also in dev, which selects the epoch."""
+        return self.line.endswith(f" also in {self.other} dev")

@@ -33,7 +33,7 @@ from taskaffinity.training.setup import encoded_folder
 
 
 def find_leaks(suite: Suite, suite_file: Path | None) -> tuple[Leak, ...]:
-    """Return the evaluation examples that are also training examples.
+    """Return the evaluation examples that are also training examples, and test examples that are also in dev.
 
     The list is empty unless the suite is the user's: of a suite file, or made in memory.
     """

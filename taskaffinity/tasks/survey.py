@@ -23,6 +23,9 @@ from taskaffinity.tasks.task import SCORE_KINDS, Example, Task
 from taskaffinity.tasks.user.no_suite import no_suite
 from taskaffinity.tasks.user.suitefile import read_suite
 
+MANY_SHARED = 0.05
+"""Share of the test texts that are also in dev, from which ``leaks`` has them. Fewer hardly change the chosen epoch."""
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -181,8 +184,21 @@ def _overlaps_between(tasks: Sequence[Task]) -> list[Overlap]:
 
 
 def leaks(tasks: Sequence[Task]) -> list[Overlap]:
-    """Return the ``overlaps`` that can raise a score: dev or test texts in a training split."""
-    return [overlap for overlap in overlaps(tasks) if overlap.split != "train" and overlap.other_split == "train"]
+    """Return the ``overlaps`` that can raise a score.
+
+    These are dev or test texts in a training split, and test texts in dev if they are ``MANY_SHARED`` of the test set
+    or more: dev selects the epoch.
+    """
+    sizes = {(task.name, split): len(task.examples[split]) for task in tasks for split in task.splits}
+    return [
+        overlap
+        for overlap in overlaps(tasks)
+        if (overlap.split != "train" and overlap.other_split == "train")
+        or (
+            (is_test(overlap.split), overlap.other_split, overlap.of) == (True, "dev", "text")
+            and overlap.examples >= MANY_SHARED * sizes[overlap.task, overlap.split]
+        )
+    ]
 
 
 def _overlap(

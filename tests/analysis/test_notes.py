@@ -70,6 +70,16 @@ def test_each_arrow_has_the_notes_of_its_runs_and_of_both_tasks(
 
 def test_captions_text_and_page_say_it_too(limited: tuple[Study, RunStore], tmp_path: Path) -> None:
     matrix = publish(*limited, tmp_path / "out", figure_options=FigureOptions(("heatmap",), ("svg",)))
+    from_dev = Leak("c", "c", "leak: 9 texts of c test also in c dev")
+    for leaks, words in (
+        ((from_dev,), "1 leak from dev to test examples"),
+        (
+            (*LEAKS, from_dev, from_dev),
+            "2 leaks from training to evaluation examples; 2 leaks from dev to test examples",
+        ),
+    ):
+        told = caption(replace(matrix, study=replace(matrix.study, leaks=leaks)))
+        assert f"Caution: B hardly learned in single-task training; {words}." in told
     words = caption(matrix)
     assert "Caution: B hardly learned in single-task training; 2 leaks from training to evaluation examples." in words
     text = (tmp_path / "out" / "affinity.txt").read_text()

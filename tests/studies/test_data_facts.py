@@ -71,6 +71,30 @@ def test_leaks_are_searched_in_suites_in_memory_and_not_in_domains() -> None:
     assert find_leaks(replace(SUITE, synthetic=True), None) == ()
 
 
+@pytest.mark.parametrize(
+    ("settings", "follows"),
+    [
+        ({}, ", so test examples choose the epoch: scores are too good"),
+        ({"protocol": "paper"}, ", so test examples are trained on: scores are too good"),
+    ],
+)
+def test_a_test_set_that_is_the_dev_set_is_a_leak(
+    settings: dict[str, object], follows: str, encoder: Encoder, tmp_path: Path
+) -> None:
+    same = task("c")
+    same = replace(
+        same,
+        read=lambda split: [
+            replace(one, id=f"{split} {one.id}") for one in task("c").read("dev" if split == "test" else split)
+        ],
+    )
+    suite = Suite("toy", (task("a"), same))
+    study, _ = define(suite, encoder=str(encoder.folder), recipe=Recipe(**settings), seeds=(0, 1))
+    known = with_data_facts(study, suite, encoder, tmp_path, find_leaks(suite, None))
+    assert data_lines(known, suite, None)[0] == f"leak: 4 texts of c test also in c dev{follows}"
+    assert not any("taskaffinity data inspect" in line for line in data_lines(known, suite, None))
+
+
 def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKAFFINITY_CACHE", str(tmp_path / "cache"))
     recipe = Recipe(max_length=16, max_train_examples=8)

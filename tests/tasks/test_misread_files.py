@@ -356,6 +356,21 @@ def test_documents_in_two_splits_are_a_leak(tmp_path: Path) -> None:
     assert [leak.described() for leak in y] == ["leak: 2 rows of x test whose documents are also in x train"]
 
 
+@pytest.mark.parametrize(("shared", "is_leak"), [(2, False), (3, True), (50, True)])
+def test_test_texts_in_dev_are_a_leak_if_they_are_a_twentieth_of_the_test_set(
+    shared: int, is_leak: bool, tmp_path: Path
+) -> None:
+    """A twentieth of 50 test texts is 2.5. Documents in both parts are none: no epoch is chosen by their texts."""
+    suite = suite_of(tmp_path, "")
+    for split in ("train", "dev", "test"):
+        names = [f"{'dev' if split == 'test' and n < shared else split} text {n}" for n in range(50)]
+        rows = [{"text": name, "label": n % 2, "document": f"{split} 0"} for n, name in enumerate(names)]
+        rows[0]["document"] = "of dev and test" if split != "train" else "of train"
+        (tmp_path / f"x/{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = [leak.described() for leak in leaks(read_suite(suite).tasks) if leak.task == "x"]
+    assert found == [f"leak: {shared} texts of x test also in x dev"] * is_leak
+
+
 def test_a_number_of_a_document_is_the_same_in_a_column_with_gaps(tmp_path: Path) -> None:
     """pandas writes 7.0 in a file whose column has a gap, and 7 in another one."""
     suite = suite_of(tmp_path, "text,label,document\n", ending="csv")

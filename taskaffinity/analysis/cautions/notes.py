@@ -73,7 +73,10 @@ def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
         named = [titles[one.task] for one in matrix.undertrained if one.fault == fault]
         if named:
             parts.append(f"{', '.join(named) if len(named) <= _MOST_NAMED else plural(len(named), 'task')} {words}")
-    if matrix.study.leaks:
-        parts.append(f"{plural(len(matrix.study.leaks), 'leak')} from training to evaluation examples")
+    from_dev = sum(leak.is_from_dev for leak in matrix.study.leaks)
+    if from_training := len(matrix.study.leaks) - from_dev:
+        parts.append(f"{plural(from_training, 'leak')} from training to evaluation examples")
+    if from_dev:
+        parts.append(f"{plural(from_dev, 'leak')} from dev to test examples")
     sentences = [f"Caution: {'; '.join(parts)}."] if parts else []
     return [*sentences, *describe_long_rows(matrix.study), *describe_used_sizes(matrix.study)]

@@ -7,7 +7,7 @@ Commands say it before they train, so this module loads no library.
 
 from __future__ import annotations
 
-from taskaffinity.runs.studied_task import StudiedTask
+from taskaffinity.runs.studied_task import Leak, StudiedTask
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.splits import split_of
 
@@ -20,12 +20,17 @@ _MOST_TASKS = 8
 
 def describe_leaks(study: Study) -> list[str]:
     """Return a line for each of the first leaks; the others are counted."""
-    lines = [
-        f"{leak.line}{', which can look like transfer' * (leak.task != leak.other)}"
-        for leak in study.leaks[:_MOST_LEAKS]
-    ]
+    lines = [f"{leak.line}{_what_follows(study, leak)}" for leak in study.leaks[:_MOST_LEAKS]]
     n_more = len(study.leaks) - _MOST_LEAKS
     return lines + ([f"and {n_more} more {'leak' if n_more == 1 else 'leaks'}"] if n_more > 0 else [])
+
+
+def _what_follows(study: Study, leak: Leak) -> str:
+    """Return what a leak can do, after its line; empty for a leak from training within a task."""
+    if leak.is_from_dev:
+        what = "test examples are trained on" if study.recipe.trains_on_dev else "test examples choose the epoch"
+        return f", so {what}: scores are too good"
+    return ", which can look like transfer" if leak.task != leak.other else ""
 
 
 def describe_long_rows(study: Study) -> list[str]:
