@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun
+from taskaffinity.analysis.cautions.equal_runs import EqualRuns
 from taskaffinity.analysis.cautions.rare_classes import RareClass
 from taskaffinity.analysis.estimates.stored import StoredEstimates
 from taskaffinity.analysis.statistics.controls import Control
@@ -74,6 +75,8 @@ class AffinityMatrix:
     """Every collapsed run, also those of which no gain is made."""
     undertrained: tuple[Undertrained, ...]
     """Tasks that are not trained to their end in single-task runs."""
+    equal_runs: tuple[EqualRuns, ...]
+    """Tasks with runs that have the results of another run."""
     gpu_models: Mapping[str, int]
     """Runs by model of GPU; empty for a study on CPUs."""
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from taskaffinity.analysis.affinity import POINTS, AffinityMatrix
 from taskaffinity.analysis.cautions.collapsed_runs import find_collapsed_runs
+from taskaffinity.analysis.cautions.equal_runs import find_equal_runs
 from taskaffinity.analysis.cautions.gpu_models import count_gpu_models
 from taskaffinity.analysis.cautions.rare_classes import find_rare_classes
 from taskaffinity.analysis.cautions.undertrained import find_undertrained
@@ -104,6 +105,7 @@ def _measure(study: Study, store: RunStore, rule: Rule, test_set: str, read: Map
         rare_classes=find_rare_classes(study, store, test_set),
         collapsed_runs=find_collapsed_runs(study, store, arms, test_set),
         undertrained=find_undertrained(study, store),
+        equal_runs=find_equal_runs(arms, across_arms=study.is_external),
         gpu_models=count_gpu_models(study, store),
         test_set=test_set,
         beside=test.beside,

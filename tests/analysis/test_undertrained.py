@@ -92,17 +92,19 @@ def test_a_task_that_is_no_better_than_its_largest_class_is_named(
     names = ["yes", "perhaps"] if negative else ["no", "yes", "perhaps"]
     wrong = {"no": "yes", "yes": "perhaps", "perhaps": "no"}
 
-    def answers(right: int) -> list[str]:
-        return [one if place * 37 % 100 < right else wrong[one] for place, one in enumerate(classes)]
+    def answers(right: int, seed: int) -> list[str]:
+        return [one if (place * 37 + seed) % 100 < right else wrong[one] for place, one in enumerate(classes)]
+
+    def is_right(seed: int) -> list[bool]:
+        return [one == other for one, other in zip(answers(right_of_100, seed), classes, strict=True)]
 
     study = make_study(["a", "b"])
-    is_right = np.array([one == other for one, other in zip(answers(right_of_100), classes, strict=True)])
-    assert is_right.sum() == right_of_100
+    assert [sum(is_right(seed)) for seed in study.seeds] == [right_of_100] * 3
     store = fill(
         study,
         tmp_path,
-        lambda target, *_: right(is_right) if target == "a" else right([1] * 90 + [0] * 10),
-        further={"macro_f1": lambda *_: METRICS["macro_f1"].tally(classes, answers(right_of_100), names)},
+        lambda target, _, seed: right(is_right(seed) if target == "a" else np.roll([1] * 90 + [0] * 10, seed)),
+        further={"macro_f1": lambda *of: METRICS["macro_f1"].tally(classes, answers(right_of_100, of[2]), names)},
     )
     line = (
         "These tasks scored no better on test than one class for all examples would (share of the largest class): A "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.collapsed_runs import describe_collapsed_runs, find_collapsed_runs
+from taskaffinity.analysis.cautions.equal_runs import describe_equal_runs
 from taskaffinity.analysis.cautions.of_data import describe_data
 from taskaffinity.analysis.cautions.of_study import describe_cautions
 from taskaffinity.analysis.cautions.undertrained import describe_undertrained, find_undertrained, untrained_tasks
@@ -15,12 +16,13 @@ from taskaffinity.runs.study import Study
 def describe_advice(matrix: AffinityMatrix) -> list[str]:
     """Return lines on what limits the evidence of a study.
 
-    The lines name collapsed runs, undertrained baselines, limits of the data, test sets that are too small, and
-    estimates of another study, which are not used.
+    The lines name collapsed runs, equal runs, undertrained baselines, limits of the data, test sets that are too small,
+    and estimates of another study, which are not used.
     """
     study = matrix.study
     return [
         *describe_collapsed_runs(study, matrix.collapsed_runs, untrained_tasks(matrix.undertrained)),
+        *describe_equal_runs(matrix.equal_runs, dict(zip(matrix.tasks, matrix.titles, strict=True))),
         *describe_undertrained(study, matrix.undertrained),
         *describe_data(study),
         *describe_cautions(matrix),

@@ -30,6 +30,7 @@ def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
         )
         if collapsed
     ]
+    notes += [f"{target} {one.words}" for one in matrix.equal_runs if one.task == target]
     for place in (t, s):
         card = matrix.study.tasks[place]
         notes += [f"{card.name} {fault.words}" for fault in matrix.undertrained if fault.task == card.name]
@@ -73,6 +74,12 @@ def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
         named = [titles[one.task] for one in matrix.undertrained if one.fault == fault]
         if named:
             parts.append(f"{', '.join(named) if len(named) <= _MOST_NAMED else plural(len(named), 'task')} {words}")
+    if matrix.equal_runs:
+        named = [titles[one.task] for one in matrix.equal_runs]
+        parts.append(
+            f"{', '.join(named) if len(named) <= _MOST_NAMED else plural(len(named), 'task')} "
+            f"{'has' if len(named) == 1 else 'have'} runs that repeat another run"
+        )
     from_dev = sum(leak.is_from_dev for leak in matrix.study.leaks)
     if from_training := len(matrix.study.leaks) - from_dev:
         parts.append(f"{plural(from_training, 'leak')} from training to evaluation examples")
