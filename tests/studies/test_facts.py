@@ -38,6 +38,13 @@ def read(rows: list[tuple[Any, ...]], **tables: Any) -> ta.PairwiseResults:
     )
 
 
+def test_a_leak_from_dev_is_read_back() -> None:
+    line = "leak: 90 texts of a test also in a dev"
+    found = read([("a", "leak", "a", line)])
+    assert f"{line}, so test examples choose the epoch: scores are too good" in found.advice
+    assert dict(found.to_frame().set_index("target").notes)["a"] == line
+
+
 def test_facts_give_titles_sizes_and_notes() -> None:
     found = read(
         [
@@ -109,6 +116,8 @@ def test_facts_say_metrics_and_kinds_and_an_option_counts_more() -> None:
         (("a", "leak", "b", "leak: 5 texts of b test also in b train"), "row 1: value: found another text; expected"),
         (("a", "leak", "b", "leak: 5 texts of a test also in b tests"), "row 1: value: found another text; expected"),
         (("a", "leak", "b", f"leak: {'9' * 5000} texts of a test also in b train"), "row 1: value: found another text"),
+        (("a", "leak", "b", "leak: 5 texts of a test also in b dev"), "row 1: value: found another text; expected"),
+        (("a", "leak", "a", "leak: 5 texts of a train also in a dev"), "row 1: value: found another text; expected"),
         (("a", "leak", "b", "buy this"), "row 1: value: found another text; expected the line of"),
         (("a", "leak", "c", "leak: 5 texts of a test also in c train"), "row 1: found task 'c'; expected a task"),
         (("a", "negative", "", ""), "row 1: value: found nothing; expected the class that F1 does not score"),

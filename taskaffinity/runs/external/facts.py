@@ -18,7 +18,7 @@ from taskaffinity.runs.studied_task import Leak, StudiedTask, Undertrained
 from taskaffinity.tasks.metrics import GIVEN_SCORE
 from taskaffinity.tasks.numbers import finite_number, whole_number
 from taskaffinity.tasks.reading import LEAST_LENGTH, MOST_LENGTH, Reading
-from taskaffinity.tasks.splits import SPLITS, split_of
+from taskaffinity.tasks.splits import SPLITS, is_test, split_of
 from taskaffinity.tasks.task import KINDS, METRICS_OF_KIND
 
 COLUMNS = ("task", "fact", "of", "value")
@@ -229,7 +229,9 @@ def _fault(where: str, task: str, of: str, value: str) -> float:
 
 def _leak(where: str, task: str, of: str, value: str) -> str:
     found = _LEAK.fullmatch(value)
-    if found is None or (found["task"], found["other"], found["other_split"]) != (task, of, "train"):
+    is_of_both = found is not None and (found["task"], found["other"]) == (task, of)
+    from_dev = found is not None and task == of and found["other_split"] == "dev" and is_test(found["split"])
+    if found is None or not is_of_both or not (from_dev or found["other_split"] == "train"):
         raise input_error(where, "another text", f"the line of `data inspect` on a leak between {task} and {of}")
     return value
 
