@@ -6,6 +6,7 @@ They are stored with the study.
 from __future__ import annotations
 
 import io
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from taskaffinity.analysis.cautions.few_updates import describe_few_updates
-from taskaffinity.analysis.cautions.of_data import describe_leaks, describe_long_rows, describe_used_sizes
+from taskaffinity.analysis.cautions.of_data import (
+    describe_leaks,
+    describe_long_rows,
+    describe_repeated,
+    describe_used_sizes,
+)
 from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning, unit_of
 from taskaffinity.regular_file import read_regular
 from taskaffinity.runs.files import cache_folder
@@ -22,6 +28,7 @@ from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.studied_task import Leak
 from taskaffinity.runs.study import Study, has_study
 from taskaffinity.tasks.catalog import LISTED
+from taskaffinity.tasks.compared_text import whole_input
 from taskaffinity.tasks.kinds import CLASS_KINDS
 from taskaffinity.tasks.secondary_metrics import documents_of
 from taskaffinity.tasks.splits import is_test, test_sets_of
@@ -57,6 +64,7 @@ def with_data_facts(study: Study, suite: Suite, encoder: Encoder, root: Path, le
                 card,
                 used=used_sizes(task, study.recipe),
                 long_rows=found or stored.get(card.name, {}),
+                repeated=repeated_texts(task, study.recipe),
                 has_negative=task.negative is not None if task.kind in CLASS_KINDS else None,
             )
         )
@@ -85,6 +93,7 @@ def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]
         *leaked,
         *describe_long_rows(study),
         *describe_used_sizes(study),
+        *describe_repeated(study, study.rule),
         *describe_few_updates(study),
         *few_documents_lines(suite, study),
     ]
@@ -108,6 +117,27 @@ def few_documents_lines(suite: Suite, study: Study) -> list[str]:
             name = " @ ".join([task.title, *test_sets_of([split])])
             effective[name] = effective_number(sizes), unit_of(len(sizes), len(examples))
     return few_documents_warning(effective)
+
+
+def repeated_texts(task: Task, recipe: Recipe) -> dict[str, float]:
+    """Return by test split how many times the standard error over examples grows if rows of one text are one unit.
+
+    Equal texts have equal predictions. So m copies of a row add m times its influence, as a document of m rows does.
+    Rows weigh by their gold items. Splits with documents are left out, and those of which a run uses a sample.
+    """
+    found = {}
+    for split in filter(is_test, task.splits):
+        examples = task.examples[split]
+        most = recipe.max_examples(split)
+        if any(example.document for example in examples) or (most is not None and most < len(examples)):
+            continue
+        numbers = documents_of("", [example.id for example in examples], [whole_input(one) for one in examples])
+        gold = [example.label for example in examples]
+        items = task.metric.items(task.metric.tally(gold, gold, task.scored))
+        if numbers is not None and items.any():
+            together = np.bincount(numbers, weights=items)
+            found[split] = round(max(1.0, math.sqrt(float((together**2).sum() / (items**2).sum()))), 4)
+    return found
 
 
 def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]:

@@ -38,6 +38,19 @@ def read(rows: list[tuple[Any, ...]], **tables: Any) -> ta.PairwiseResults:
     )
 
 
+def test_the_factor_of_repeated_texts_is_read_back() -> None:
+    found = read([("a", "repeated", "test", 2.236)], predictions=predictions(), metric="accuracy")
+    assert "a (2.2 on test)" in " ".join(found.advice)
+    assert found.matrix.study.tasks[0].repeated == {"test": 2.236}
+    assert dict(zip(*facts_columns(found), strict=True))["a", "repeated", "test"] == "2.236"
+    assert not any("Test rows" in line for line in read([("a", "repeated", "test", 2.236)]).advice)  # only scores
+
+
+def facts_columns(found: ta.PairwiseResults) -> tuple[list[tuple[str, str, str]], list[str]]:
+    table = found.to_facts()
+    return list(zip(table.task, table.fact, table.of, strict=True)), table.value.tolist()
+
+
 def test_a_leak_from_dev_is_read_back() -> None:
     line = "leak: 90 texts of a test also in a dev"
     found = read([("a", "leak", "a", line)])
@@ -105,6 +118,8 @@ def test_facts_say_metrics_and_kinds_and_an_option_counts_more() -> None:
         (("a", "used", "train", 5), "row 1: found 5 used of train, no size of it; expected fewer"),
         (("a", "long", "train", "nan"), "row 1: value: found .*; expected a share from 0 to 1"),
         (("a", "long", "train", 1.01), "row 1: value: found '1.01'; expected a share from 0 to 1"),
+        (("a", "repeated", "test", 0.9), "row 1: value: found '0.9'; expected a number from 1 to"),
+        (("a", "repeated", "tests", 2), "row 1: of: found split 'tests'; expected one of train, dev, test"),
         (("a", "long", "train", 0.5), "row 1: found long rows without a length; expected a row with .* of a"),
         (("a", "max_length", "", 7), "row 1: value: found '7'; expected a whole number from 8 to 1000000"),
         (("a", "kind", "", "nre"), r"row 1: value: found 'nre'; expected one of similarity, .*; did you mean ner\?"),

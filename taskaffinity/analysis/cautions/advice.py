@@ -24,7 +24,7 @@ def describe_advice(matrix: AffinityMatrix) -> list[str]:
         *describe_collapsed_runs(study, matrix.collapsed_runs, untrained_tasks(matrix.undertrained)),
         *describe_equal_runs(matrix.equal_runs, dict(zip(matrix.tasks, matrix.titles, strict=True))),
         *describe_undertrained(study, matrix.undertrained),
-        *describe_data(study),
+        *describe_data(study, matrix.rule),
         *describe_cautions(matrix),
         *[matrix.estimates_ignored] * bool(matrix.estimates_ignored),
     ]

@@ -6,7 +6,14 @@
 from __future__ import annotations
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.cautions.of_data import describe_long_rows, describe_used_sizes, long_rows_of, used_of
+from taskaffinity.analysis.cautions.of_data import (
+    describe_long_rows,
+    describe_repeated,
+    describe_used_sizes,
+    long_rows_of,
+    repeated_of,
+    used_of,
+)
 from taskaffinity.analysis.cautions.of_study import has_ceiling, is_error
 from taskaffinity.analysis.cautions.rare_classes import FEWEST_EXAMPLES
 from taskaffinity.analysis.statistics.documents import FEWEST_DOCUMENTS, unit_of
@@ -47,6 +54,8 @@ def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
     if matrix.rule.estimand == "population" and 0 < matrix.effective_documents[t] < FEWEST_DOCUMENTS:
         unit = unit_of(matrix.n_documents[t], matrix.n_test[t])
         notes.append(f"{target} has {matrix.effective_documents[t]:.3g} effective test {unit}s")
+    if matrix.rule.estimand == "population" and (words := repeated_of(matrix.study.tasks[t])):
+        notes.append(f"{target} has repeated test texts (standard error over examples too small by a factor: {words})")
     rare = [one for one in matrix.rare_classes if one.task == target and one.is_official]
     if rare:
         notes.append(
@@ -86,4 +95,5 @@ def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
     if from_dev:
         parts.append(f"{plural(from_dev, 'leak')} from dev to test examples")
     sentences = [f"Caution: {'; '.join(parts)}."] if parts else []
-    return [*sentences, *describe_long_rows(matrix.study), *describe_used_sizes(matrix.study)]
+    of_sizes = [*describe_long_rows(matrix.study), *describe_used_sizes(matrix.study)]
+    return [*sentences, *of_sizes, *describe_repeated(matrix.study, matrix.rule)]

@@ -1,4 +1,4 @@
-"""Describe limits of a study's data: leaks, long rows, sampled examples.
+"""Describe limits of a study's data: leaks, long rows, sampled examples, repeated test texts.
 
 Planning finds them, and the study stores them.
 
@@ -7,12 +7,16 @@ Commands say it before they train, so this module loads no library.
 
 from __future__ import annotations
 
+from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.studied_task import Leak, StudiedTask
 from taskaffinity.runs.study import Study
 from taskaffinity.tasks.splits import split_of
 
 MANY_LONG = 0.05
 """Share of the rows of a split with ``max_length`` tokens or more, from which it is said."""
+
+MUCH_REPEATED = 1.1
+"""Factor of the standard error over test examples, from which it is said that test rows repeat texts."""
 
 _MOST_LEAKS = 3
 _MOST_TASKS = 8
@@ -69,14 +73,36 @@ def used_of(card: StudiedTask) -> str:
     )
 
 
+def describe_repeated(study: Study, rule: Rule) -> list[str]:
+    """Return a sentence on tasks whose test rows repeat texts; none without one.
+
+    Errors on exactly this test set (``test-set``) have no such part.
+    """
+    named = [f"{card.title} ({repeated_of(card)})" for card in study.tasks if repeated_of(card)]
+    if not named or rule.estimand != "population":
+        return []
+    return [
+        "Test rows have the text of another test row and count as independent examples, so the standard error over "
+        f"test examples is too small by a factor: {_few(named)}. Name a document for each text (columns: document), or "
+        "leave the copies out."
+    ]
+
+
+def repeated_of(card: StudiedTask) -> str:
+    """Return ``2.2 on test`` for the test splits with many repeated texts; empty without one."""
+    factors = {split: card.repeated.get(split, 1.0) for split in _scored(card)}
+    return ", ".join(f"{factor:.1f} on {split}" for split, factor in factors.items() if factor >= MUCH_REPEATED)
+
+
 def _scored(card: StudiedTask) -> tuple[str, ...]:
     """Return the splits that are trained on or scored."""
     return "train", *map(split_of, ("", *card.test_sets))
 
 
-def describe_data(study: Study) -> list[str]:
-    """Return all sentences on the data."""
-    return [*describe_leaks(study), *describe_long_rows(study), *describe_used_sizes(study)]
+def describe_data(study: Study, rule: Rule | None = None) -> list[str]:
+    """Return all sentences on the data, by the rule of the study if none is given."""
+    of_sizes = [*describe_long_rows(study), *describe_used_sizes(study)]
+    return [*describe_leaks(study), *of_sizes, *describe_repeated(study, rule or study.rule)]
 
 
 def _few(named: list[str]) -> str:

@@ -30,6 +30,7 @@ FACTS: Mapping[str, str] = {
     "size": "split",
     "used": "split",
     "long": "split",
+    "repeated": "split",
     "max_length": "",
     "undertrained": "fault",
     "leak": "task",
@@ -121,6 +122,7 @@ class Facts:
             sizes=sizes | {split: size for split, size in card.sizes.items() if split not in sizes},
             used=used,
             long_rows=long_rows,
+            repeated=self._by_split(card.name, "repeated"),
             reading=Reading(max_length=max_length),
         )
 
@@ -217,6 +219,13 @@ def _share(where: str, task: str, of: str, value: str) -> float:
     return number
 
 
+def _factor(where: str, task: str, of: str, value: str) -> float:
+    number = finite_number(value)
+    if number is None or not 1 <= number <= MOST_EXAMPLES:
+        raise input_error(where, named(value, ()), f"a number from 1 to {MOST_EXAMPLES}")
+    return number
+
+
 def _fault(where: str, task: str, of: str, value: str) -> float:
     least, most = next((legal for fault, legal in _RANGES.items() if fault == of), (0, 0))
     if not most:
@@ -244,6 +253,7 @@ _PARSERS: Mapping[str, Callable[[str, str, str, str], Any]] = {
     "size": _whole(0, MOST_EXAMPLES),
     "used": _whole(0, MOST_EXAMPLES),
     "long": _share,
+    "repeated": _factor,
     "max_length": _whole(LEAST_LENGTH, MOST_LENGTH),
     "undertrained": _fault,
     "leak": _leak,
@@ -256,7 +266,7 @@ def facts_of(card: StudiedTask, max_length: int, negative: str | None) -> Iterat
     if card.metric in SCORED_HERE and card.kind in KINDS:
         rows += [("kind", "", card.kind), ("metric", "", card.metric)]
     rows += [("negative", "", negative)] * (negative is not None)
-    for fact, by_split in (("size", card.sizes), ("used", card.used), ("long", card.long_rows)):
-        rows += [(fact, split, value) for split, value in by_split.items()]
+    of_splits = {"size": card.sizes, "used": card.used, "long": card.long_rows, "repeated": card.repeated}
+    rows += [(fact, split, value) for fact, by_split in of_splits.items() for split, value in by_split.items()]
     rows += [("max_length", "", card.reading.max_length or max_length)] * bool(card.long_rows)
     return ((card.name, fact, of, str(value)) for fact, of, value in rows)
