@@ -122,12 +122,16 @@ def describe_seeds(matrix: AffinityMatrix) -> str:
     The text also says whether runs are missing.
     """
     study = matrix.study
+    is_matched = study.baseline == "compute-matched"
+    asked = f"{plural(len(study.seeds), 'seed')} per pair{' and per compute-matched baseline' * is_matched}"
+    single = f"{len(study.single_seeds)} per single task"
     if study.interim_seeds:
-        return f"Up to {len(study.seeds)} seeds per pair, {len(study.single_seeds)} per single task (sequential design)"
-    asked = f"{plural(len(study.seeds), 'seed')} per pair, {len(study.single_seeds)} per single task"
-    if len(study.single_seeds) == len(study.seeds):
-        asked = f"{plural(len(study.seeds), 'seed')} per pair and per single task"
-    against = study.seeds if study.baseline == "compute-matched" else study.single_seeds
+        return f"Up to {asked}, {single} (sequential design)"
+    if len(study.single_seeds) == len(study.seeds) and not is_matched:
+        asked += " and per single task"
+    else:
+        asked += f", {single}"
+    against = study.seeds if is_matched else study.single_seeds
     missing = any(
         matrix.seeds_single[arrow] < len(against) or matrix.seeds_pair[arrow] < len(study.seeds)
         for arrow in matrix.arrows
@@ -147,12 +151,6 @@ def describe_stage(matrix: AffinityMatrix) -> list[str]:
             "are too wide rather than too narrow."
         )
     return sentences
-
-
-def describe_circles(matrix: AffinityMatrix) -> list[str]:
-    """Return a sentence on the number in the circle of a task; none without a score."""
-    has_score = any(not math.isnan(mean) for mean in matrix.single_mean)
-    return ["The number in a circle is the mean score of the task's single-task runs."] * has_score
 
 
 def describe_metrics(matrix: AffinityMatrix) -> str:

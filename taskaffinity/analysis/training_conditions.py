@@ -14,10 +14,33 @@ from taskaffinity.runs.weights import BALANCED, class_weights, loss_weights
 
 AGAINST: dict[Baseline, str] = {
     "single": "a target gets as many updates in single-task training as in a pair",
-    "compute-matched": "a single-task run gets as many updates as both tasks of a pair",
+    "compute-matched": "gains are measured over compute-matched single-task runs, with as many updates as both tasks "
+    "of a pair",
     "paper-single": "single-task runs follow the recipes of the paper's single-task models, a pair follows another",
 }
 """The number of updates in the two models that an arrow compares."""
+
+
+def baseline_words(study: Study) -> str:
+    """Return the training that gains are measured over, for titles."""
+    return f"{'compute-matched ' * (study.baseline == 'compute-matched')}single-task training"
+
+
+def columns_of(study: Study) -> str:
+    """Return words on the columns "single-task" of a page's tables; empty if they are of single-task runs."""
+    return "; the columns single-task are of the compute-matched runs" * (study.baseline == "compute-matched")
+
+
+def describe_circles(matrix: AffinityMatrix) -> list[str]:
+    """Return sentences on the number in the circle of a task; none without a score."""
+    if all(math.isnan(mean) for mean in matrix.single_mean):
+        return []
+    study = matrix.study
+    is_tuned = study.stated.get("evaluated_after", study.evaluate_after) == "finetune"
+    words = f"The number in a circle is the mean score of the task's single-task runs{', fine-tuned' * is_tuned}"
+    if study.baseline == "compute-matched":
+        return [f"{words}, which have fewer updates than the compute-matched runs: gains are not measured over it."]
+    return [f"{words}."]
 
 
 def describe_training(matrix: AffinityMatrix) -> str:

@@ -17,7 +17,6 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import describe_circles
 from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
@@ -25,11 +24,11 @@ from taskaffinity.analysis.figures import arrows, labels
 from taskaffinity.analysis.figures.layout import (
     PLAIN_TEXT,
     SIGNIFICANT,
-    TITLE,
     estimate_handle,
     frame,
     line_legend,
     sheet,
+    title_of,
     verdict_legend,
 )
 from taskaffinity.analysis.figures.looks import Look, has_sign, looks_of
@@ -37,6 +36,7 @@ from taskaffinity.analysis.figures.order import circle_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
 from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED
 from taskaffinity.analysis.style import ABOUT, PALETTES, Palette, plural, shortened
+from taskaffinity.analysis.training_conditions import describe_circles
 
 ALL_ARROWS = 6
 """Up to this many tasks every arrow is drawn; with more, their labels would collide."""
@@ -112,7 +112,7 @@ def draw_graph(matrix: AffinityMatrix, ax: Axes | None = None, palette: PaletteN
     else:
         _counts_legend(ax, matrix, colours)
     below = (30 if size <= ALL_ARROWS else 52) + 15 * estimated
-    frame(ax, matrix, TITLE, below=below, note=_note(matrix, unwritten), palette=colours)
+    frame(ax, matrix, title_of(matrix), below=below, note=_note(matrix, unwritten), palette=colours)
     return ax
 
 

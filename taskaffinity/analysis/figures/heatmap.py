@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import Order, PaletteName
-from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, TITLE, enlarged, frame, sheet
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, enlarged, frame, sheet, title_of
 from taskaffinity.analysis.figures.looks import estimate_look, without_run
 from taskaffinity.analysis.figures.order import task_order
 from taskaffinity.analysis.statistics.gain_error import FloatArray
@@ -78,7 +78,7 @@ def draw_heatmap(
     frame(
         ax,
         matrix,
-        TITLE,
+        title_of(matrix),
         below=46 + 0.38 * font * max(map(len, titles)),
         left=-118 if own else 0,
         across=72 * (side + 2.6),

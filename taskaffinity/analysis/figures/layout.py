@@ -21,6 +21,7 @@ from taskaffinity.analysis.captions import SYNTHETIC, caption
 from taskaffinity.analysis.figures.arrows import outline
 from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import ABOUT, PALETTES, Palette
+from taskaffinity.analysis.training_conditions import baseline_words
 from taskaffinity.atomic import write_atomic
 
 DPI = 160
@@ -28,12 +29,16 @@ _MOST_PIXELS = 16e6
 KINDS = ("svg", "png", "pdf")
 FONT = "DejaVu Sans"
 """Font that comes with matplotlib: figures are the same everywhere, and it has all marks."""
-TITLE = "Gain over single-task training (points)"
 SIGNIFICANT: tuple[Verdict, ...] = ("improves", "degrades")
 PLAIN_TEXT = matplotlib.rc_context({"text.parse_math": False})
 """Decorates every function that draws: a dollar sign in a title starts no formula."""
 WIDE, LARGEST = 9.0, 1.6
 """Width in inches above which the text around a figure grows, because a page shrinks it; and the largest factor."""
+
+
+def title_of(matrix: AffinityMatrix, words: str = "") -> str:
+    """Return the title of a figure of gains: what they are measured over, and further words."""
+    return f"Gain over {baseline_words(matrix.study)}{words} (points)"
 
 
 def enlarged(points: float, most: float = LARGEST) -> float:

@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import describe_circles
 from taskaffinity.analysis.estimates.words import estimates_in_caption
 from taskaffinity.analysis.figure_options import PaletteName
 from taskaffinity.analysis.figures import arrows, labels
-from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, frame, verdict_legend
+from taskaffinity.analysis.figures.layout import FONT, PLAIN_TEXT, frame, title_of, verdict_legend
 from taskaffinity.analysis.figures.looks import Look, looks_of, without_run
 from taskaffinity.analysis.figures.small_multiples import small_multiples
 from taskaffinity.analysis.style import PALETTES, shortened
+from taskaffinity.analysis.training_conditions import describe_circles
 
 ROW = 0.21  # inches: height of a source
 NAME, GAIN, FOOT, REACH = 1.12, 1.66, 1.74, 0.45  # inches: right ends of names and gains, start of arrows, length
@@ -45,7 +45,7 @@ def draw_targets(matrix: AffinityMatrix, palette: PaletteName = "paper") -> Figu
         _into(ax, matrix, t, looks)
     note = estimates_in_caption(matrix, by="lines")
     verdict_legend(backdrop, colours, has_estimates=bool(note))
-    title, below = "Gain over single-task training, by target (points)", 45 if note else 30
+    title, below = title_of(matrix, ", by target"), 45 if note else 30
     frame(
         backdrop, matrix, title, below=below, note=" ".join([*describe_circles(matrix), note]).strip(), palette=colours
     )

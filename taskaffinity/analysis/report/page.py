@@ -52,7 +52,7 @@ from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS, Verdict
 from taskaffinity.analysis.style import style_of
 from taskaffinity.analysis.tables.frames import CONTROLS_COLUMNS, controls_frame, edges_frame
-from taskaffinity.analysis.training_conditions import AGAINST, encoder_name
+from taskaffinity.analysis.training_conditions import AGAINST, baseline_words, columns_of, encoder_name
 from taskaffinity.atomic import write_atomic
 from taskaffinity.garbage_collection import rare_collection
 from taskaffinity.runs.paper_protocol import departures_of, describe_protocol
@@ -197,7 +197,7 @@ def _by_size(matrix: AffinityMatrix, verdict: Verdict) -> list[tuple[int, int]]:
 
 
 def _arrows(edges: pd.DataFrame, study: Study) -> Sheet:
-    words = "All arrows: gain of pair training over single-task training, in points"
+    words = f"All arrows: gain of pair training over {baseline_words(study)}, in points{columns_of(study)}"
     return sheet_of(edges, ARROW_COLUMNS, "arrows", words, study.tasks)
 
 

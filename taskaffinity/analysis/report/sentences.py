@@ -63,7 +63,8 @@ def describe_untested(matrix: AffinityMatrix) -> list[str]:
 
 def _seeds(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
     pair, single = int(matrix.seeds_pair[arrow]), int(matrix.seeds_single[arrow])
-    return plural(pair, "seed") + ("" if pair == single else f" per pair, {single} per single task")
+    baseline = "compute-matched baseline" if matrix.study.baseline == "compute-matched" else "single task"
+    return plural(pair, "seed") + ("" if pair == single else f" per pair, {single} per {baseline}")
 
 
 def _points(shown: str) -> str:

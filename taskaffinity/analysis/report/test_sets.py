@@ -14,6 +14,7 @@ from taskaffinity.analysis.report.cells import ARROW_COLUMNS, sheet_of
 from taskaffinity.analysis.report.image import image, take_words
 from taskaffinity.analysis.report.sentences import describe_counts
 from taskaffinity.analysis.tables.frames import edges_frame
+from taskaffinity.analysis.training_conditions import baseline_words, columns_of
 from taskaffinity.runs.store import RunStore
 
 
@@ -28,7 +29,8 @@ def _shown(matrix: AffinityMatrix, store: RunStore) -> dict[str, Any]:
     drawn = draw_figure("forest", matrix, store, DEFAULT)
     words = take_words(drawn).removeprefix(caption(matrix)).strip()
     picture = image(drawn, alt=f"Gains of {study.suite} on test set {name}. The numbers are in the table.")
-    title = f"Arrows on test set {name}: gain of pair training over single-task training, in points"
+    over = f"{baseline_words(study)}, in points{columns_of(study)}"
+    title = f"Arrows on test set {name}: gain of pair training over {over}"
     return {
         "name": name,
         "counts": describe_counts(matrix),

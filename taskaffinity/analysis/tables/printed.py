@@ -26,6 +26,7 @@ from taskaffinity.analysis.cautions.of_study import COLLAPSED_MARK, collapsed_ar
 from taskaffinity.analysis.decisions import MOST_ARROWS, Arrow, decided_first
 from taskaffinity.analysis.statistics.verdicts import NOT_MEASURED, VERDICTS
 from taskaffinity.analysis.style import MINUS, plural, probability, signed, signed_plainly, style_of
+from taskaffinity.analysis.training_conditions import baseline_words
 
 _MOST_FAILURES = 3
 
@@ -103,7 +104,7 @@ def _q_of_verdict(matrix: AffinityMatrix, s: int, t: int) -> str:
 def _title(matrix: AffinityMatrix) -> str:
     stamp = f"\n{SYNTHETIC}: not real data" if matrix.study.synthetic else ""
     on = f", on test set {matrix.test_set}" * bool(matrix.test_set)
-    return f"Gain of training with the source over single-task training, in points{on}{stamp}"
+    return f"Gain of training with the source over {baseline_words(matrix.study)}, in points{on}{stamp}"
 
 
 def _caption(matrix: AffinityMatrix) -> str:

@@ -1,0 +1,70 @@
+"""Sentences on a study that are not true in every design, and what stands in their place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fake_studies import fill, latent_counts, make_study
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from rich.console import Console
+
+from taskaffinity.analysis.affinity import AffinityMatrix
+from taskaffinity.analysis.captions import caption
+from taskaffinity.analysis.figures import draw_graph, draw_heatmap, draw_targets
+from taskaffinity.analysis.measure import measure
+from taskaffinity.analysis.report.page import report
+from taskaffinity.analysis.tables.printed import edge_table
+from taskaffinity.analysis.training_conditions import describe_circles
+from taskaffinity.runs.recipe import FINETUNE
+from taskaffinity.runs.store import RunStore
+
+
+def printed(matrix: AffinityMatrix) -> str:
+    """Return the printed table with single blanks."""
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(edge_table(matrix))
+    return " ".join(captured.get().split())
+
+
+def words_in(figure: Figure) -> str:
+    """Return all texts of a figure; a line may end after a hyphen."""
+    texts = (text.get_text().replace("-\n", "-") for text in figure.findobj(Text))
+    return " ".join(" ".join(texts).split())
+
+
+@pytest.fixture(scope="module")
+def matched(tmp_path_factory: pytest.TempPathFactory) -> tuple[AffinityMatrix, RunStore]:
+    study = make_study(["a", "b", "c"], baseline="compute-matched", seeds=(0, 1), seeds_single=(0, 1, 2))
+    store = fill(study, tmp_path_factory.mktemp("matched"), latent_counts({}))
+    return measure(study, store), store
+
+
+def test_gains_over_compute_matched_runs_are_not_called_gains_over_the_number_in_the_circle(
+    matched: tuple[AffinityMatrix, RunStore],
+) -> None:
+    """The circle has the score of other runs, of other seeds, with fewer updates."""
+    matrix, store = matched
+    assert set(matrix.seeds_single[matrix.arrows[0]].flat) == {2}
+    assert int(matrix.runs_single[0]) == 3
+    seeds = "2 seeds per pair and per compute-matched baseline, 3 per single task"
+    over = "over compute-matched single-task training"
+    assert f"Gain of training with the source {over}, in points" in printed(matrix)
+    assert seeds in printed(matrix)
+    assert seeds in caption(matrix)
+    assert "gains are measured over compute-matched single-task runs" in caption(matrix)
+    for figure in (draw_graph(matrix).figure, draw_targets(matrix)):
+        assert f"Gain {over}" in words_in(figure)
+        assert "fewer updates than the compute-matched runs: gains are not measured over it" in words_in(figure)
+    assert f"Gain {over} (points)" in words_in(draw_heatmap(matrix).figure)
+    page = " ".join(report(matrix, store).split())
+    assert f"gain of pair training {over}, in points; the columns single-task are of the compute-matched runs" in page
+
+
+def test_the_number_in_a_circle_of_fine_tuned_runs_is_called_fine_tuned(tmp_path: Path) -> None:
+    study = make_study(["a", "b"], evaluate_after="finetune", finetune=dict.fromkeys(["a", "b"], FINETUNE))
+    matrix = measure(study, fill(study, tmp_path, latent_counts({})))
+    said = "The number in a circle is the mean score of the task's single-task runs, fine-tuned."
+    assert describe_circles(matrix) == [said]
