@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fake_studies import fill, latent_counts, make_study
 from matplotlib.figure import Figure
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.captions import caption
+from taskaffinity.analysis.cautions.advice import describe_runs, describe_runs_briefly
 from taskaffinity.analysis.figures import draw_graph, draw_heatmap, draw_targets
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.report.page import report
@@ -19,6 +21,10 @@ from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.analysis.training_conditions import describe_circles
 from taskaffinity.runs.recipe import FINETUNE
 from taskaffinity.runs.store import RunStore
+from taskaffinity.tasks.metrics import METRICS
+
+PEARSON = METRICS["pearson"].tally([0.0, 1.0, 2.0], [0.1, 1.2, 1.9], [])
+PEARSON_OF_ONE_VALUE = METRICS["pearson"].tally([0.0, 1.0, 2.0], [1.0, 1.0, 1.0], [])
 
 
 def printed(matrix: AffinityMatrix) -> str:
@@ -68,3 +74,35 @@ def test_the_number_in_a_circle_of_fine_tuned_runs_is_called_fine_tuned(tmp_path
     matrix = measure(study, fill(study, tmp_path, latent_counts({})))
     said = "The number in a circle is the mean score of the task's single-task runs, fine-tuned."
     assert describe_circles(matrix) == [said]
+
+
+@pytest.mark.parametrize("design", ["pairwise", "full"])
+def test_a_training_that_collapsed_on_several_tasks_is_counted_once(design: str, tmp_path: Path) -> None:
+    """15 trainings of 3 tasks gave "21 runs collapsed"."""
+    finetune = dict.fromkeys("abc", FINETUNE) if design == "full" else {}
+    study = make_study(
+        ["a", "b", "c"],
+        metrics=dict.fromkeys("abc", "pearson"),
+        design=design,
+        finetune=finetune,
+        seeds=(0, 1),
+        seeds_single=(0, 1, 2),
+    )
+    store = fill(study, tmp_path, lambda target, partners, seed: PEARSON_OF_ONE_VALUE)
+    lines = describe_runs(study, store)
+    scores = sum(len(spec.task_names) for spec in study.plan)
+    assert scores > len(study.plan)
+    assert lines[0].startswith(f"{len(study.plan)} runs collapsed, with {scores} test scores: ")
+    assert f"; and {scores - 10} more. " in lines[0]
+    if design == "full":
+        [brief] = describe_runs_briefly(study, store)
+        assert f"Caution: {len(study.plan)} runs collapsed and count in the means" in brief
+
+
+def test_one_collapsed_score_is_one_run(tmp_path: Path) -> None:
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        return PEARSON_OF_ONE_VALUE if (target, partners, seed) == ("a", "b", 1) else PEARSON
+
+    study = make_study(["a", "b"], metrics=dict.fromkeys("ab", "pearson"))
+    lines = describe_runs(study, fill(study, tmp_path, counts_of))
+    assert lines[0].startswith("1 run collapsed: A (pair with B, seed 1): 0.0 points, one value. ")

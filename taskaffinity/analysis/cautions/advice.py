@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.cautions.collapsed_runs import describe_collapsed_runs, find_collapsed_runs
+from taskaffinity.analysis.cautions.collapsed_runs import count_runs, describe_collapsed_runs, find_collapsed_runs
 from taskaffinity.analysis.cautions.equal_runs import describe_equal_runs
 from taskaffinity.analysis.cautions.of_data import describe_data
 from taskaffinity.analysis.cautions.of_study import describe_cautions
@@ -68,7 +68,7 @@ def describe_runs_briefly(study: Study, store: RunStore) -> list[str]:
     ValueError
         If a file of the store is broken.
     """
-    n_collapsed = len(find_collapsed_runs(study, store))
+    n_collapsed = count_runs(study, find_collapsed_runs(study, store))
     titles = {card.name: card.title for card in study.tasks}
     faults = [f"{titles[fault.task]} {fault.words}" for fault in find_undertrained(study, store)]
     collapsed = f"{plural(n_collapsed, 'run')} collapsed and {'counts' if n_collapsed == 1 else 'count'} in the means"

@@ -167,7 +167,9 @@ def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun], untraine
     if study.recipe.warmup_ratio < _WARMUP:
         settings.append(f"warmup_ratio={_WARMUP}")
     options = ", ".join(f"--set {setting}" for setting in settings)
-    lines = [f"{plural(len(runs), 'run')} collapsed: {named}{more}. {RULE}"]
+    number = count_runs(study, runs)
+    scores = f", with {plural(len(runs), 'test score')}" if number < len(runs) else ""
+    lines = [f"{plural(number, 'run')} collapsed{scores}: {named}{more}. {RULE}"]
     targets, few = {run.target for run in runs}, {} if study.is_external else few_updates(study)
     if trained := [card.title for card in study.tasks if card.name in targets - {*untrained, *few}]:
         whose = "" if len(trained) == len(targets) else f" of {', '.join(trained)}"
@@ -180,6 +182,22 @@ def describe_collapsed_runs(study: Study, runs: Sequence[CollapsedRun], untraine
     elif not targets & {*untrained}:  # else the line on these tasks has the advice
         lines.append(f"These tasks have few updates, so {ADVICE}.")
     return lines
+
+
+def count_runs(study: Study, runs: Sequence[CollapsedRun]) -> int:
+    """Return the number of trainings behind collapsed runs of tasks: a pair may have collapsed on both of its tasks.
+
+    Of runs that were trained elsewhere, it is not known which scores are of one training, so each counts.
+    """
+    if study.is_external:
+        return len(runs)
+    return len(
+        {
+            (run.arm, run.seed, *(sorted(names) if run.arm in ("pair", "full") else names))
+            for run in runs
+            if (names := [run.target, *run.source.split("+")])
+        }
+    )
 
 
 def _name(study: Study, run: CollapsedRun) -> str:
