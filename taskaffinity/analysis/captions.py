@@ -28,7 +28,7 @@ from taskaffinity.analysis.style import plural, signed
 from taskaffinity.analysis.training_conditions import describe_training
 from taskaffinity.tasks.metrics import METRICS
 
-SEQUENTIAL_LEVEL = "at the level of the interim analysis that decided the arrow"
+SEQUENTIAL_LEVEL = "at the level of the interim analysis that decided or last tested the arrow"
 """Level of the intervals of a sequential design; it differs between arrows."""
 
 SYNTHETIC = "synthetic text"
