@@ -24,7 +24,7 @@ from taskaffinity.analysis.estimates.words import describe_estimates
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.sequential import DEFERRED
 from taskaffinity.analysis.statistics.verdicts import CORRECTIONS, NOT_MEASURED, TESTS, Verdict
-from taskaffinity.analysis.style import plural, signed
+from taskaffinity.analysis.style import percent, plural, signed
 from taskaffinity.analysis.training_conditions import describe_training
 from taskaffinity.tasks.metrics import METRICS
 
@@ -226,7 +226,7 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
         return []
     size, most = len(matrix.tasks), state.interim_seeds[-1]
     fixed = size * (size - 1) // 2 * most
-    saved = f": {100 * (1 - state.pair_runs / fixed):.0f}% of the pair runs saved." if fixed else "."  # 0 for one task
+    saved = f": {percent(1 - state.pair_runs / fixed)} of the pair runs saved." if fixed else "."  # 0 for one task
     saved = saved if state.finished else ", so far."
     is_matched = matrix.study.baseline == "compute-matched"  # one such run per arrow and seed of its pair
     matched = f", {2 * state.pair_runs} compute-matched runs" if is_matched else ""
@@ -238,15 +238,15 @@ def describe_sequential(matrix: AffinityMatrix) -> list[str]:
     ]
     if simulated:
         wrong = (
-            "none had no effect"
+            'no arrow had the verdict "no effect"'
             if math.isnan(simulated.false_equivalence)
             else f'{100 * simulated.false_equivalence:.1f}% of the "no effect" verdicts were wrong'
         )
         lines.append(
             f"Of {simulated.simulations} simulations of this design with gains of zero, "
             f"{100 * simulated.false_significance:.1f}% had a significant arrow. With the gains of this study, "
-            f"{100 * simulated.decided:.0f}% of the {'measured ' * bool(matrix.study.admission)}arrows were decided "
-            f"with {100 * simulated.pair_runs:.0f}% of the pair runs, and {wrong}."
+            f"{percent(simulated.decided)} of the {'measured ' * bool(matrix.study.admission)}arrows were decided "
+            f"with {percent(simulated.pair_runs)} of the pair runs, and {wrong}."
         )
     return lines
 

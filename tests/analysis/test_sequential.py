@@ -23,7 +23,7 @@ from taskaffinity.analysis.statistics.sequential import (
     required_runs,
     sequential_design,
 )
-from taskaffinity.analysis.statistics.sequential_simulation import _World, simulate_design
+from taskaffinity.analysis.statistics.sequential_simulation import SimulatedRates, _World, simulate_design
 from taskaffinity.analysis.statistics.standard_errors import VarianceComponents
 from taskaffinity.analysis.tables.printed import edge_table
 from taskaffinity.runs.plan import default_single_seeds
@@ -245,7 +245,21 @@ def test_without_a_verdict_of_no_effect_none_is_called_wrong(tmp_path: Path) -> 
     simulated = simulate_design(read_arms(study, store), INTERIM_SEEDS, margins_of(study, rule), rule, n=5)
     assert np.isnan(simulated.false_equivalence)
     matrix = replace(measure(study, store), simulated=simulated)
-    assert describe_sequential(matrix)[-1].endswith(" of the pair runs, and none had no effect.")
+    assert describe_sequential(matrix)[-1].endswith(' of the pair runs, and no arrow had the verdict "no effect".')
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.0, "0%"), (0.0008, "<1%"), (0.5, "50%"), (0.9992, ">99%"), (1.0, "100%")]
+)
+def test_shares_of_a_sequential_design_are_0_or_100_percent_only_if_they_are(
+    share: float, shown: str, tmp_path: Path
+) -> None:
+    """With 200 simulations of 6 arrows, one decided arrow is 0.08%, which was printed as 0%."""
+    study = sequential_study("ab")
+    matrix = measure(study, run_design(study, tmp_path, Rule()))
+    rates = SimulatedRates(200, 0.02, 0.0, share, share)
+    last = describe_sequential(replace(matrix, simulated=rates))[-1]
+    assert f" {shown} of the arrows were decided with {shown} of the pair runs" in last
 
 
 def test_an_arrow_shows_the_collapsed_runs_of_its_analysis(tmp_path: Path) -> None:
