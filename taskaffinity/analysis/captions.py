@@ -212,7 +212,10 @@ def describe_controls(matrix: AffinityMatrix) -> list[str]:
         )
     if positive:
         seen = sum(control.p <= matrix.rule.alpha and control.gain > 0 for control in positive)
-        lines.append(f"Positive controls: {seen} of {len(positive)} targets gain from the other half of their data.")
+        lines.append(
+            f"Positive controls: the gain from the other half of the data is significant at p <= {matrix.rule.alpha:g} "
+            f"for {seen} of {plural(len(positive), 'target')}."
+        )
     return lines
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study
+from fake_studies import fill, latent_counts, make_study, right, seeded
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import caption
+from taskaffinity.analysis.captions import caption, describe_controls
 from taskaffinity.analysis.cautions.advice import describe_runs, describe_runs_briefly
 from taskaffinity.analysis.figures import draw_graph, draw_heatmap, draw_targets
 from taskaffinity.analysis.measure import measure
@@ -106,3 +106,18 @@ def test_one_collapsed_score_is_one_run(tmp_path: Path) -> None:
     study = make_study(["a", "b"], metrics=dict.fromkeys("ab", "pearson"))
     lines = describe_runs(study, fill(study, tmp_path, counts_of))
     assert lines[0].startswith("1 run collapsed: A (pair with B, seed 1): 0.0 points, one value. ")
+
+
+def test_a_positive_control_that_is_not_significant_may_gain(tmp_path: Path) -> None:
+    """The line said that so many targets "gain"; the others may gain too, and too little for this study to show."""
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        more = {"a": 0.2, "b": 0.02}[target] * (partners == "~halves")
+        return right(seeded(target, partners, seed).random(400) < 0.6 + more)
+
+    study = make_study(["a", "b"], controls=True)
+    matrix = measure(study, fill(study, tmp_path, counts_of))
+    gains = {one.target: (one.gain > 0, one.p <= 0.05) for one in matrix.controls if one.kind == "positive"}
+    assert gains == {"a": (True, True), "b": (True, False)}
+    said = "Positive controls: the gain from the other half of the data is significant at p <= 0.05 for 1 of 2 targets."
+    assert describe_controls(matrix)[-1] == said
