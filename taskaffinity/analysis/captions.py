@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 
 from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.gpu_models import describe_gpu_models
@@ -20,6 +19,7 @@ from taskaffinity.analysis.cautions.of_study import (
 )
 from taskaffinity.analysis.decisions import MOST_ARROWS, cheapest_decisions, decided_first
 from taskaffinity.analysis.estimates.admission import describe_admission
+from taskaffinity.analysis.estimates.of_matrix import estimated_arrows
 from taskaffinity.analysis.estimates.words import describe_estimates
 from taskaffinity.analysis.statistics.controls import false_positives
 from taskaffinity.analysis.statistics.sequential import DEFERRED
@@ -70,7 +70,9 @@ def caption(matrix: AffinityMatrix) -> str:
         ]
     sentences += [*collapse_in_caption(matrix), *notes_in_caption(matrix), *describe_gpu_models(matrix.gpu_models)]
     if matrix.failed:
-        sentences.append(f"{plural(len(matrix.failed), 'run')} failed and {_is(matrix.failed)} left out.")
+        sentences.append(
+            f"{plural(len(matrix.failed), 'run')} failed and {'is' if len(matrix.failed) == 1 else 'are'} left out."
+        )
     deferred = matrix.select(NOT_MEASURED)
     reasons = sorted({str(matrix.untested_reason[arrow]) for arrow in {*matrix.arrows} - {*deferred}} - {""})
     if reasons:
@@ -101,7 +103,8 @@ def describe(matrix: AffinityMatrix) -> str:
     if counts:
         words = ", ".join(f"{counts[verdict]} {verdict}" for verdict in DECIDED if counts[verdict])
         lines.append(f"And {plural(len(decided) - MOST_ARROWS, 'more arrow')}, all in {matrix.table}: {words}.")
-    open_arrows = matrix.select("inconclusive")
+    estimated = estimated_arrows(matrix)  # they have lines of their own
+    open_arrows = [arrow for arrow in matrix.select("inconclusive") if arrow not in estimated]
     if open_arrows:
         pairs = ", ".join(f"{matrix.titles[s]} → {matrix.titles[t]}" for s, t in open_arrows)
         names = f": {pairs}" if len(open_arrows) <= MOST_ARROWS else ""
@@ -264,10 +267,6 @@ def _sentence(matrix: AffinityMatrix, arrow: tuple[int, int]) -> str:
         f"Training with {source} {verb} {target}: {signed(matrix.gain[arrow])} points "
         f"({interval} {signed(matrix.low[arrow])} to {signed(matrix.high[arrow])})."
     )
-
-
-def _is(many: Sequence[object]) -> str:
-    return "is" if len(many) == 1 else "are"
 
 
 def _intervals(matrix: AffinityMatrix) -> str:

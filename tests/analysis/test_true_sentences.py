@@ -6,14 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_studies import fill, latent_counts, make_study, right, seeded
+from fake_studies import arrows, fill, latent_counts, make_study, right, seeded, write_estimates
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from rich.console import Console
 
 from taskaffinity.analysis.affinity import AffinityMatrix
-from taskaffinity.analysis.captions import caption, describe_controls
+from taskaffinity.analysis.captions import caption, describe, describe_controls
 from taskaffinity.analysis.cautions.advice import describe_runs, describe_runs_briefly
+from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figures import draw_graph, draw_heatmap, draw_targets
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.report.page import report
@@ -121,3 +122,16 @@ def test_a_positive_control_that_is_not_significant_may_gain(tmp_path: Path) -> 
     assert gains == {"a": (True, True), "b": (True, False)}
     said = "Positive controls: the gain from the other half of the data is significant at p <= 0.05 for 1 of 2 targets."
     assert describe_controls(matrix)[-1] == said
+
+
+def test_an_arrow_is_not_called_inconclusive_and_not_measured_at_once(tmp_path: Path) -> None:
+    """Of three tasks, one pair is trained, and the four other arrows have estimates."""
+    study = make_study(["a", "b", "c"])
+    store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: set(spec.task_names) in ({"a", "c"}, {"b", "c"}))
+    write_estimates(tmp_path, {arrow: {} for arrow in arrows(["a", "b", "c"]) if "c" in arrow}, study)
+    text = describe(with_estimates(measure(study, store), tmp_path))
+    [inconclusive] = [line for line in text.splitlines() if line.startswith("Inconclusive, ")]
+    assert inconclusive == "Inconclusive, 2 of 6 arrows: A → B, B → A."
+    [estimated] = [line for line in text.splitlines() if line.startswith("Not measured, ")]
+    assert estimated.startswith("Not measured, estimated as positive, 4 arrows: A → C ")
+    assert "4 arrows without a test: no pair run." in text
