@@ -385,8 +385,11 @@ def test_rare_classes_of_macro_f1_are_a_warning(examples: dict[str, int], named:
     keep_predictions(study, store, gold)
     matrix = publish(study, store, tmp_path)
     for text in (caption(matrix), (tmp_path / "affinity.txt").read_text()):
-        found = re.findall(r"Macro-F1 of A has classes with fewer than 10 test examples: ([^.]*)\.", text)
-        assert found == ([named] if named else [])
+        found = re.findall(
+            r"Macro-F1 of A has (\d class\w*) with fewer than 10 test examples \(number of examples: (.*?)\)\.", text
+        )
+        number = (named or "").count(",") + 1
+        assert found == ([("1 class" if number == 1 else f"{number} classes", named)] if named else [])
 
 
 def test_rare_classes_of_a_secondary_metric_do_not_enter_the_caption(tmp_path: Path) -> None:
@@ -396,7 +399,7 @@ def test_rare_classes_of_a_secondary_metric_do_not_enter_the_caption(tmp_path: P
     store = fill(study, tmp_path, accuracy, further={"macro_f1": counts_of})
     matrix = publish(study, store, tmp_path)
     assert "Macro-F1" not in caption(matrix)
-    line = "Macro-F1 of A (other_metrics.csv) has classes with fewer than 10 test examples: 9."
+    line = "Macro-F1 of A (other_metrics.csv) has 1 class with fewer than 10 test examples (number of examples: 9)."
     assert line in (tmp_path / "affinity.txt").read_text()
     assert any(line in advice for advice in advice_of(study, store))
 
@@ -408,7 +411,7 @@ def test_a_rare_class_of_a_task_with_several_classes_per_text_has_its_own_name(t
     counts = METRICS["macro_f1"].tally(gold, gold, ["x", "y", "z", "u", "v"])
     store = fill(study, tmp_path, lambda target, partners, seed: counts)
     keep_predictions(study, store, ["|".join(labels) for labels in gold])
-    line = "Macro-F1 of A has classes with fewer than 10 test examples: y 3, 2, 2."
+    line = "Macro-F1 of A has 3 classes with fewer than 10 test examples (number of examples: y 3, 2, 2)."
     assert line in caption(measure(study, store))
 
 

@@ -149,9 +149,10 @@ def describe_rare_classes(matrix: AffinityMatrix, *, official: bool) -> list[str
         if rare:
             named = ", ".join(f"{one.label} {one.examples}".strip() for one in rare)
             where = "" if official else " (other_metrics.csv)"
+            classes = "1 class" if len(rare) == 1 else f"{len(rare)} classes"
             lines.append(
-                f"Macro-F1 of {title}{where} has classes with fewer than {FEWEST_EXAMPLES} test examples: {named}. A "
-                "few examples decide it, and its intervals tend to be too wide."
+                f"Macro-F1 of {title}{where} has {classes} with fewer than {FEWEST_EXAMPLES} test examples (number of "
+                f"examples: {named}). A few examples decide it, and its intervals tend to be too wide."
             )
     return lines
 
