@@ -179,7 +179,7 @@ def _estimates_line(found: dict[str, Any]) -> str:
 def _outlook_of_estimate(now: Status) -> str:
     """Return what would train the runs that a folder of estimates lacks."""
     to_do = now.count("to do") + now.count("failed")
-    return f"nothing is running; `taskaffinity pairwise` would train {to_do} more runs"
+    return f"nothing is running; `taskaffinity pairwise` would train {to_do} more {'run' if to_do == 1 else 'runs'}"
 
 
 def _running_line(now: Status, spec: RunSpec) -> str:
@@ -223,7 +223,7 @@ def _table(now: Status) -> Table:
 
 def _outlook(now: Status) -> str:
     to_do, running, failed = now.count("to do"), now.count("running"), now.count("failed")
-    again = "run the same command again to train them" if to_do or failed else ""
+    again = f"run the same command again to train {'it' if to_do + failed == 1 else 'them'}"
     if not to_do and not running:
         return f"nothing is running; {failed} failed: {again}" if failed else "all done"
     time_left = "the time left is unknown until a run has finished"

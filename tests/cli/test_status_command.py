@@ -20,7 +20,7 @@ from command_line import WITHOUT_TORCH, command, process
 from fake_studies import fill, latent_counts, make_study, write_estimates
 
 from taskaffinity.analysis.estimates.design_file import write_design
-from taskaffinity.cli.status import _outlook
+from taskaffinity.cli.status import _outlook, _outlook_of_estimate
 from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.status import Status, status_of
@@ -197,6 +197,18 @@ def test_the_time_left_of_a_large_study_asks_for_the_cost_of_each_run_a_few_time
         take(store, spec, 20)
     assert current_status(study, store).seconds_left == pytest.approx(20 * len(pairs[::2]))
     assert len(study.plan) <= len(asked) <= 3 * len(study.plan)
+
+
+def test_the_outlook_speaks_of_one_run_in_the_singular(tmp_path: Path) -> None:
+    study = make_study(["a", "b"])
+    last = study.plan.specs[-1]
+    store = fill(study, tmp_path, COUNTS, skip=lambda spec: spec == last)
+    assert _outlook(current_status(study, store)).endswith("; run the same command again to train it")
+    assert _outlook_of_estimate(current_status(study, store)).endswith("would train 1 more run")
+    store.fail(last, "diverged")
+    assert _outlook(current_status(study, store)) == (
+        "nothing is running; 1 failed: run the same command again to train it"
+    )
 
 
 def test_without_a_finished_run_no_time_is_reported(tmp_path: Path) -> None:
