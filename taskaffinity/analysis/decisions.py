@@ -61,20 +61,23 @@ def cheapest_decisions(matrix: AffinityMatrix, at_most: int = _MOST_DECISIONS) -
     }
     reachable = sorted((arrow for arrow in seeds if seeds[arrow] <= MOST_SEEDS), key=seeds.__getitem__)
     named, counted = reachable[:at_most], reachable[at_most:]
-    lines = [f"To decide {_name(matrix, arrow)}: {matrix.recommendation[arrow]}." for arrow in named]
+    on = _test_set(matrix)
+    lines = [f"To decide {_name(matrix, arrow)}{on}: {matrix.recommendation[arrow]}." for arrow in named]
     if counted:
         fewest, most = seeds[counted[0]], seeds[counted[-1]]
         span = plural(most, "more seed") if fewest == most else f"{fewest:.0f} to {most:.0f} more seeds"
-        lines.append(f"To decide {plural(len(counted), 'further arrow')}: {span} each.")
+        lines.append(
+            f"To decide {plural(len(counted), 'further arrow')}{on}: {span} each, in the better of the two cases."
+        )
     more = sum(MOST_SEEDS < value < math.inf for value in seeds.values())
     if more:
-        lines.append(f"To decide {plural(more, 'further arrow')}: more than {MOST_SEEDS} more seeds each.")
+        lines.append(f"To decide {plural(more, 'further arrow')}{on}: more than {MOST_SEEDS} more seeds each.")
     never = [arrow for arrow in seeds if math.isinf(seeds[arrow])]
     if never:
         into = [matrix.titles[t] for t in sorted({t for _, t in never})]
         targets = ", ".join(into) if len(into) <= _MOST_TARGETS else plural(len(into), "target")
         lines.append(
-            f"To decide {plural(len(never), 'arrow')} into {targets}: no number of seeds with these test sets."
+            f"To decide {plural(len(never), 'arrow')} into {targets}{on}: no number of seeds with these test sets."
         )
     return lines
 
@@ -83,10 +86,18 @@ def _name(matrix: AffinityMatrix, arrow: Arrow) -> str:
     return f"{matrix.titles[arrow[0]]} → {matrix.titles[arrow[1]]}"
 
 
+def _test_set(matrix: AffinityMatrix) -> str:
+    """Return on which test set the arrows are open; empty if the study has only one."""
+    if not matrix.study.test_sets:
+        return ""
+    return f" on test set {matrix.test_set}" if matrix.test_set else " on the main test set"
+
+
 def describe_needs(matrix: AffinityMatrix) -> list[str]:
     """One line for each recommendation, with the arrows that it would decide."""
     by_need: dict[str, list[str]] = {}
     for s, t in matrix.arrows:
         if matrix.recommendation[s, t]:
             by_need.setdefault(matrix.recommendation[s, t], []).append(_name(matrix, (s, t)))
-    return [f"To decide {', '.join(arrows)}: {need}." for need, arrows in by_need.items()]
+    on = _test_set(matrix)
+    return [f"To decide {', '.join(arrows)}{on}: {need}." for need, arrows in by_need.items()]

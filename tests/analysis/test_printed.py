@@ -87,7 +87,7 @@ def test_the_cheapest_decisions_are_named_and_the_others_counted(many: AffinityM
     assert [float(seeds[arrow]) for arrow in named] == cheapest
     counted = sum(int(re.search(r"(\d+)(?: further)? arrows?\b", line)[1]) for line in lines[10:])  # type: ignore[index]
     assert len(others) > 1
-    span = f"{others[0]:.0f} to {others[-1]:.0f} more seeds each"
+    span = f"{others[0]:.0f} to {others[-1]:.0f} more seeds each, in the better of the two cases"
     assert lines[10] == f"To decide {len(others)} further arrows: {span}."
     assert counted == len(open_arrows) - 10
     assert len(lines) <= 13

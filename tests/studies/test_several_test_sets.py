@@ -315,6 +315,26 @@ COLUMNS = ["target", "source", "seed", "score", "test_set"]
 
 
 @pytest.mark.usefixtures("no_figures_here")
+def test_what_would_decide_an_arrow_names_its_test_set(tmp_path: Path) -> None:
+    """An arrow can be decided on one test set and open on another; the lines stand below the tables of all."""
+    rows = [(*row[:4], row[4].replace("news", "")) for row in external()]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "scores.csv", index=False)
+    done = command("verdicts", "scores.csv", "--results", "out", cwd=tmp_path)
+    said = "rte: edges.csv and the graph show the test set without a name; further test sets: notes, mail"
+    assert said in done.stderr
+    loaded = ta.PairwiseResults.load(tmp_path / "out")
+    expected = set()
+    on = {"the main test set": loaded, **{f"test set {name}": loaded.on(name) for name in ("notes", "mail")}}
+    for where, results in on.items():
+        found = results.to_frame().query("verdict == 'inconclusive'")
+        expected |= {f"{row.source} → {row.target} on {where}" for row in found.itertuples()}
+    assert {"mnli → rte on test set mail"} <= expected
+    assert "mnli → rte on test set notes" not in expected
+    lines = [line for line in done.stdout.splitlines() if line.startswith("To decide ")]
+    assert {line.removeprefix("To decide ").partition(": ")[0] for line in lines} == expected
+
+
+@pytest.mark.usefixtures("no_figures_here")
 def test_tables_of_runs_may_have_several_test_sets(tmp_path: Path) -> None:
     pd.DataFrame(external(), columns=COLUMNS).to_csv(tmp_path / "scores.csv", index=False)
     done = command("verdicts", "scores.csv", "--results", "out", cwd=tmp_path)

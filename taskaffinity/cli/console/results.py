@@ -121,14 +121,16 @@ def print_matrix(matrix: AffinityMatrix, results: Path, figure_options: FigureOp
 
     console, store = Console(highlight=False, soft_wrap=True, markup=False), RunStore(results)
     console.print(edge_table(matrix))
-    for one in measure_further(matrix.study, store, matrix.rule):
+    further = measure_further(matrix.study, store, matrix.rule)
+    for one in further:
         console.print(edge_table(one))
     for line in describe_all_together(matrix, store):
         console.print(line)
     if matrix.study.groups:
         _print_group_arrows(console, matrix, results)
     designs = (*describe_controls(matrix), *describe_sequential(matrix))
-    for line in (*cheapest_decisions(matrix), *describe_advice(matrix), *designs):
+    needs = [line for one in (matrix, *further) for line in cheapest_decisions(one)]
+    for line in (*needs, *describe_advice(matrix), *designs):
         console.print(line)
     drawn = figure_options.files(OF_PAIRS)
     tables = "edges.csv, test_sets.csv and scores.csv" if matrix.study.test_sets else "edges.csv and scores.csv"

@@ -217,8 +217,9 @@ def _describe_test_sets(targets: Collection[str], first: Mapping[str, str]) -> I
     for task in dict.fromkeys(map(target_of, targets)):
         further = [test_set_of(name) for name in targets if target_of(name) == task and test_set_of(name)]
         if further:
-            name = test_set_of(first[task]) or "the one without a name"
-            yield f"{task}: edges.csv and the graph show test set {name}; further test sets: {', '.join(further)}"
+            name = test_set_of(first[task])
+            shown = f"test set {name}" if name else "the test set without a name"
+            yield f"{task}: edges.csv and the graph show {shown}; further test sets: {', '.join(further)}"
 
 
 def _describe_names(keys: Iterable[Key]) -> Iterator[str]:
