@@ -16,6 +16,8 @@ from taskaffinity.analysis.captions import caption, describe, describe_controls
 from taskaffinity.analysis.cautions.advice import describe_runs, describe_runs_briefly
 from taskaffinity.analysis.estimates.of_matrix import with_estimates
 from taskaffinity.analysis.figures import draw_graph, draw_heatmap, draw_targets
+from taskaffinity.analysis.figures.groups import draw_groups
+from taskaffinity.analysis.groups.chosen import chosen_groups
 from taskaffinity.analysis.measure import measure
 from taskaffinity.analysis.report.page import report
 from taskaffinity.analysis.tables.printed import edge_table
@@ -66,6 +68,9 @@ def test_gains_over_compute_matched_runs_are_not_called_gains_over_the_number_in
         assert f"Gain {over}" in words_in(figure)
         assert "fewer updates than the compute-matched runs: gains are not measured over it" in words_in(figure)
     assert f"Gain {over} (points)" in words_in(draw_heatmap(matrix).figure)
+    assert f"its predicted gain {over} in points" in words_in(
+        draw_groups(chosen_groups(matrix, None, models=2, draws=0))
+    )
     page = " ".join(report(matrix, store).split())
     assert f"gain of pair training {over}, in points; the columns single-task are of the compute-matched runs" in page
 

@@ -21,7 +21,7 @@ from taskaffinity.analysis.statistics.verdicts import Verdict
 from taskaffinity.analysis.style import ABOUT, NODE_EDGE, NODE_FILL, PALETTES, Palette, percent, signed, style_of
 from taskaffinity.analysis.tables.groups import describe_groups
 from taskaffinity.analysis.tables.predictions import describe_measured
-from taskaffinity.analysis.training_conditions import encoder_name
+from taskaffinity.analysis.training_conditions import baseline_words, encoder_name
 
 SIDE, SMALL, NODE, LARGE = 3.2, 2.6, 51.0, 6
 """Inches, of a graph, also if all have two members or one; points, of a node; members above which graphs grow."""
@@ -151,8 +151,8 @@ def _caption(chosen: ChosenGroups) -> str:
     if chosen.risk is not None:
         counted = f"the lower bound of their mean ({100 * chosen.risk:g}% risk)"
     sentences = [
-        "One graph per model. A grey node is a task that the model serves, with its predicted gain over single-task "
-        "training in points: the mean of the gains of the arrows into it, which were measured in pairs"
+        "One graph per model. A grey node is a task that the model serves, with its predicted gain over "
+        f"{baseline_words(study)} in points: the mean of the gains of the arrows into it, which were measured in pairs"
         f"{' unless they are hollow' if any(chosen.estimated) else ''}. A white node only helps. Each task is served "
         "by one model.",
         *_model(chosen),
