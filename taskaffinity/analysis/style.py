@@ -142,8 +142,11 @@ _MOST_DIGITS = 16
 
 
 def signed(points: float) -> str:
-    """``+1.2``, ``−0.4``: one decimal, always a sign, a true minus; ``+0.0`` for a value that rounds to zero."""
-    text = f"{points:+.1f}"
+    """``+1.2``, ``−0.4``: one decimal, always a sign, a true minus; ``+0.0`` for a value that rounds to zero.
+
+    The value is that of a CSV file, with six digits: else -5.45 would be shown as −5.4 or −5.5, by the order of sums.
+    """
+    text = f"{float(f'{points:.6g}'):+.1f}"
     return "+0.0" if text == "-0.0" else text.replace("-", MINUS)
 
 

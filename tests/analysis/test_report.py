@@ -178,9 +178,9 @@ def test_columns_that_are_in_no_table_are_said_once(page: Page) -> None:
 
 def test_verdicts_are_sentences_with_amounts(rich: tuple[Study, RunStore], page: Page) -> None:
     matrix = measure(*rich)
-    gain, low, high = (getattr(matrix, name)[1, 0] for name in ("gain", "low", "high"))
+    gain, low, high = (float(f"{getattr(matrix, name)[1, 0]:.6g}") for name in ("gain", "low", "high"))
     assert f"A improves B by {gain:.1f} points [{low:.1f}, {high:.1f}]; 4 seeds" in page.words
-    gain, low, high = (-getattr(matrix, name)[2, 0] for name in ("gain", "high", "low"))
+    gain, low, high = (-float(f"{getattr(matrix, name)[2, 0]:.6g}") for name in ("gain", "high", "low"))
     assert f"C degrades B by {gain:.1f} points [{low:.1f}, {high:.1f}]; 4 seeds" in page.words
     for arrow in matrix.arrows:
         assert describe_arrow(matrix, arrow) in page.words

@@ -140,3 +140,21 @@ def test_an_arrow_is_not_called_inconclusive_and_not_measured_at_once(tmp_path: 
     [estimated] = [line for line in text.splitlines() if line.startswith("Not measured, ")]
     assert estimated.startswith("Not measured, estimated as positive, 4 arrows: A → C ")
     assert "4 arrows without a test: no pair run." in text
+
+
+def test_a_gain_is_rounded_alike_in_sentences_and_in_the_cells_of_a_page(tmp_path: Path) -> None:
+    """Cells show the value of the CSV file: a page had a loss of 5.4 points in a sentence, and -5.5 in its table."""
+    right_of_1000 = {("a", "", 0): 731, ("a", "", 1): 724, ("a", "b", 0): 677, ("a", "b", 1): 669}
+
+    def counts_of(target: str, partners: str, seed: int) -> np.ndarray:
+        return right(np.arange(1000) < right_of_1000.get((target, partners, seed), 500 + seed))
+
+    study = make_study(["a", "b"], seeds=(0, 1))
+    store = fill(study, tmp_path, counts_of)
+    matrix = measure(study, store)
+    assert float(matrix.gain[1, 0]) == pytest.approx(-5.45)
+    assert f"{float(matrix.gain[1, 0]):.1f}" == "-5.4"
+    assert "B A -5.5 [" in printed(matrix)
+    page = report(matrix, store)
+    assert 'data-value="-5.45">−5.5</td>' in page
+    assert "5.4 points" not in page
