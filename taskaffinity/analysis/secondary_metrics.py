@@ -8,7 +8,7 @@ from itertools import zip_longest
 import pandas as pd
 
 from taskaffinity.analysis.affinity import POINTS
-from taskaffinity.analysis.paper.stages import STAGES, StageScore, stage_scores
+from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, stage_scores
 from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.standard_errors import standard_error
 from taskaffinity.analysis.tables.columns import COLUMNS
@@ -87,7 +87,7 @@ def secondary_metrics_by_stage(study: Study, store: RunStore) -> tuple[StageScor
 def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> str:
     """Return a line with the scores by secondary metrics; empty if none.
 
-    An example is ``By other metrics (single, refine, finetune): DDI, macro-F1: 35.1, 35.9, 36.4``.
+    An example is ``By other metrics (single-task, multi-task, fine-tuned): DDI, macro-F1: 35.1, 35.9, 36.4``.
     """
     cards = {card.name: card for card in study.tasks}
     means: dict[tuple[str, str], list[str]] = {}
@@ -97,4 +97,4 @@ def describe_secondary_metrics(study: Study, scores: Sequence[StageScore]) -> st
     parts = [
         f"{cards[task].title}, {cards[task].title_of(metric)}: {', '.join(m)}" for (task, metric), m in means.items()
     ]
-    return f"By other metrics ({', '.join(STAGES)}): {'; '.join(parts)}." if parts else ""
+    return f"By other metrics ({', '.join(TITLES[stage] for stage in STAGES)}): {'; '.join(parts)}." if parts else ""

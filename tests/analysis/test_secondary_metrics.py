@@ -56,7 +56,9 @@ def test_stages_by_another_metric(tmp_path: Path) -> None:
         assert other.scores == pytest.approx(one.scores)
         assert (other.gain, other.low, other.p) == pytest.approx((one.gain, one.low, one.p), nan_ok=True)
     words = describe_secondary_metrics(study, further)
-    assert words.startswith("By other metrics (single, refine, finetune): A, micro-F1 without the negative class: ")
+    assert words.startswith(
+        "By other metrics (single-task, multi-task, fine-tuned): A, micro-F1 without the negative class: "
+    )
     assert f"{further[0].mean:.1f}, {further[1].mean:.1f}, {further[2].mean:.1f}" in words
     publish_stages(study, store, tmp_path)
     assert len(pd.read_csv(tmp_path / "stages_other_metrics.csv")) == 9
