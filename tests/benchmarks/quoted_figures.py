@@ -57,10 +57,19 @@ def rate(column: str, cell: str, decimals: int = 1, **wanted: object) -> str:
     return percents(rows("error_rates", cell=cell, **wanted)[column].dropna(), decimals)
 
 
+def both_rates(found: pd.DataFrame) -> str:
+    """Return how often null arrows of these rows have p < .05, and p < .001 in parentheses."""
+    return f"{percents(found.type1.dropna())} ({percents(found.type1_001.dropna(), 2)})"
+
+
+def errors(cell: str, **wanted: object) -> str:
+    """Return both type I errors within a cell of error_rates.csv."""
+    return both_rates(rows("error_rates", cell=cell, **wanted))
+
+
 def without_limit(documents: int) -> str:
     """Return both type I errors if arrows with few effective documents are tested, too."""
-    found = rows("error_rates", cell="few documents", documents=documents)
-    return f"{percents(found.type1)} ({percents(found.type1_001, 2)})"
+    return errors("few documents", documents=documents)
 
 
 def of_kind(kind: str, metric: str) -> str:
@@ -84,7 +93,7 @@ def unequal(ratio: float) -> str:
     """Return type I errors where one arm's SD over seeds is ``ratio`` times the other's."""
     found = rows("error_rates", cell="heteroscedastic")
     larger, smaller = (getattr(found[["sd_pair", "sd_single"]], name)(axis=1) for name in ("max", "min"))
-    return percents(found[(larger / smaller - ratio).abs() < 0.01].type1)
+    return both_rates(found[(larger / smaller - ratio).abs() < 0.01])
 
 
 def family(design: str, cell: str, arrows: int) -> str:
@@ -197,27 +206,27 @@ TABLES: dict[str, dict[str, Figure]] = {
         "2 to 4 points": partial(exaggeration, "2_to_4"),
         "below 2 points": partial(exaggeration, "below_2"),
         "20 to 150 documents of unequal size": partial(
-            rate, "type1", "documents", documents=[20, 30, 50, 150], sizes="dirichlet"
+            errors, "documents", documents=[20, 30, 50, 150], sizes="dirichlet"
         ),
         "6 effective documents of very unequal size": partial(
-            rate, "type1", "documents", documents=6, sizes=["large", "geometric"]
+            errors, "documents", documents=6, sizes=["large", "geometric"]
         ),
         "1 large document, if it were tested": partial(without_limit, 1),
         **{f"{number} large documents, if they were tested": partial(without_limit, number) for number in (2, 3, 4)},
         **{f"{number} large documents": partial(without_limit, number) for number in (5, 6, 8)},
-        "5 to 150 documents of equal size": partial(rate, "type1", "documents", sizes="equal"),
+        "5 to 150 documents of equal size": partial(errors, "documents", sizes="equal"),
         "seeds move one arm 3 times as much as the other": partial(unequal, 3.0),
         "seeds move one arm 5 times as much as the other": partial(unequal, 5.0),
-        "two tasks, 3 seeds": partial(rate, "type1", "two tasks"),
+        "two tasks, 3 seeds": partial(errors, "two tasks"),
         "arrows into one task whose seeds vary 2 or 3 times as much as those of the others": partial(
-            rate, "type1", "noisy target"
+            errors, "noisy target"
         ),
-        "up to half of all runs collapse": partial(rate, "type1", "collapse"),
+        "up to half of all runs collapse": partial(errors, "collapse"),
         "macro-F1 on 56 examples, on exactly this test set": partial(
-            rate, "type1", "macro-F1", metric="macro_f1", n_test=56, estimand="test-set"
+            errors, "macro-F1", metric="macro_f1", n_test=56, estimand="test-set"
         ),
-        "macro-F1 on 500 examples": partial(rate, "type1", "macro-F1", metric="macro_f1", n_test=500),
-        "scores alone, on exactly this test set": partial(rate, "type1", "scores alone"),
+        "macro-F1 on 500 examples": partial(errors, "macro-F1", metric="macro_f1", n_test=500),
+        "scores alone, on exactly this test set": partial(errors, "scores alone"),
         **{
             f"`{kind}`, {words}": partial(of_kind, kind, metric)
             for kind, metric, words in (
