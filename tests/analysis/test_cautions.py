@@ -21,6 +21,7 @@ from taskaffinity.analysis.cautions.collapsed_runs import RULE, find_collapsed_r
 from taskaffinity.analysis.cautions.of_study import (
     EXAGGERATION,
     describe_collapse,
+    describe_no_effect,
     describe_winners_curse,
     low_to_high,
 )
@@ -243,6 +244,24 @@ def test_no_effect_says_its_condition_and_what_the_runs_can_exclude(n_seeds: int
     # at this rate n runs without a collapse have a probability of 5%
     assert (1 - int(rate[1]) / 100) ** n_seeds == pytest.approx(0.05, abs=0.02)
     assert "Significant gains are too large" not in describe(matrix)
+
+
+@pytest.mark.parametrize(
+    ("collapsed", "fewest"), [((), 3), ((("c", "", 1),), 3), ((("a", "", 0), ("b", "", 0), ("c", "", 0)), 8)]
+)
+def test_the_fewest_runs_of_either_arm_limit_what_can_be_excluded(
+    collapsed: tuple[tuple[str, str, int], ...], fewest: int, tmp_path: Path
+) -> None:
+    """A baseline of 3 runs excludes less than pairs of 8; an arm in which a run collapsed excludes nothing."""
+    study = make_study(["a", "b", "c"], seeds=range(8), seeds_single=range(3))
+    matrix = measure(study, fill(study, tmp_path, latent_counts({}, n=20_000, seed_noise=0.001)))
+    has_collapsed = matrix.collapsed_single.copy()
+    for target, _, _ in collapsed:
+        has_collapsed[:, matrix.tasks.index(target)] = 1
+    found = " ".join(describe_no_effect(replace(matrix, collapsed_single=has_collapsed)))
+    runs, rate = re.findall(r"(\d+) runs without a collapse cannot exclude a collapse rate of up to (\d+)%", found)[0]
+    assert int(runs) == fewest
+    assert (1 - int(rate) / 100) ** fewest == pytest.approx(0.05, abs=0.02)
 
 
 def test_the_condition_is_said_only_beside_such_a_verdict(usual: tuple[Study, RunStore]) -> None:

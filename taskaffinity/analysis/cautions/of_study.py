@@ -81,11 +81,15 @@ def collapse_in_caption(matrix: AffinityMatrix) -> list[str]:
 
 
 def describe_no_effect(matrix: AffinityMatrix) -> list[str]:
-    """A sentence on the condition of "no effect"; none without such an arrow."""
+    """A sentence on the condition of "no effect"; none without such an arrow.
+
+    The number of runs is that of the smallest arm, of a pair or of a baseline, in which no run collapsed.
+    """
     found = matrix.select("no effect")
     if not found:
         return []
-    seeds = [int(matrix.seeds_pair[arrow]) for arrow in found if not matrix.collapsed_pair[arrow]]
+    arms = ((matrix.seeds_pair, matrix.collapsed_pair), (matrix.seeds_single, matrix.collapsed_single))
+    seeds = [int(runs[arrow]) for runs, collapsed in arms for arrow in found if not collapsed[arrow]]
     holds = '"No effect" holds for runs that train normally'
     if not seeds:
         return [f"{holds}."]
