@@ -12,7 +12,13 @@ from typing import Any
 import pytest
 
 from taskaffinity.runs.departures import DEPARTURES, Departure
-from taskaffinity.runs.paper_protocol import FILE, departures_of, describe_protocol, write_departures
+from taskaffinity.runs.paper_protocol import (
+    FILE,
+    departures_of,
+    describe_departures,
+    describe_protocol,
+    write_departures,
+)
 from taskaffinity.runs.recipe import PAPER_REFINE, REFINE
 from taskaffinity.runs.spec import EncoderRef
 from taskaffinity.runs.study import StudiedTask, Study
@@ -102,6 +108,31 @@ def test_the_papers_protocol_is_never_named_without_them() -> None:
     assert describe_protocol(HONEST) == "dev scores choose the epoch, and test is scored once"
     n = len(departures_of(PAPER))
     assert describe_protocol(PAPER) == f"paper protocol ({n} departures from the released code: see departures.txt)"
+
+
+def test_settings_that_leave_the_protocol_are_named_too(tmp_path: Path) -> None:
+    short = replace(PAPER, recipe=replace(PAPER_REFINE, num_train_epochs=1, train_on_dev=False, threads=4))
+    write_departures(tmp_path, [short])
+    *lines, last = (tmp_path / FILE).read_text().splitlines()
+    assert lines[1:] == [f"* {one}" for one in departures_of(PAPER)]
+    assert (
+        last == "Settings of this study that differ from the protocol's: num_train_epochs=1 (100), train_on_dev=false"
+    )
+    words = f"{len(departures_of(PAPER))} departures from the released code, and other settings: see {FILE}"
+    assert describe_protocol(short) == f"paper protocol ({words})"
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"reversed_pairs": True, "released_classes": True, "encoder_dropout": 0.1},
+        {"reversed_pairs": False, "train_on_dev": True},
+    ],
+)
+def test_settings_of_the_released_code_or_of_no_effect_do_not_leave_the_protocol(settings: Mapping[str, Any]) -> None:
+    study = replace(PAPER, recipe=replace(PAPER_REFINE, **settings))
+    assert not any(line.startswith("Settings of") for line in describe_departures(study))
+    assert "other settings" not in describe_protocol(study)
 
 
 def test_the_size_of_strict_scoring_is_that_of_the_committed_studies() -> None:
