@@ -193,6 +193,20 @@ def test_the_caption_says_that_the_papers_single_task_row_is_of_another_code_bas
     assert "--baseline" not in by_recipes
 
 
+def test_one_epoch_of_the_single_recipes_is_one_epoch() -> None:
+    one = replace(PAPER_REFINE, num_train_epochs=1)
+    study = replace(staged("ab"), recipe=one, protocol="paper", baseline="paper-single")
+    words = describe_stages(replace(study, single_recipes=dict.fromkeys("ab", one)))
+    assert "single-task models, 1 epoch at learning rate" in words
+
+
+def test_the_sentence_on_ddi_stands_in_the_tables_that_have_it() -> None:
+    clinical = replace(staged(("clinicalsts", "mednli")), suite="clinical")
+    biomedical = replace(staged(("ddi2013-type", "chemprot")), suite="biomedical")
+    assert "DDI" not in describe_stages(clinical)
+    assert "DDI is probably macro-F1." in describe_stages(biomedical)
+
+
 def test_a_wide_table_is_turned(store: RunStore) -> None:
     many = staged([f"t{i}" for i in range(8)])
     table = stages_table(many, stage_scores(many, RunStore(store.root / "nothing")))

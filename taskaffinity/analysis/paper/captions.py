@@ -15,8 +15,9 @@ from taskaffinity.runs.study import Study
 _PAPERS_ROWS = (
     " The paper's rows have one seed, with the epoch selected on test. Its single-task row comes from another code"
     " base. That code trains 30 epochs for tagging and similarity, and 10 for relations and inference. Only its taggers"
-    " are trained on dev too; their losses are summed over padding. Its DDI is probably macro-F1."
+    " are trained on dev too; their losses are summed over padding."
 )
+_DDI = " Its DDI is probably macro-F1."
 _ALL_TASKS = " Its multi-task models have all {} tasks of the table."
 _OFFER = " --baseline paper-single trains single tasks by these recipes."
 
@@ -66,13 +67,15 @@ def _epochs(study: Study) -> str:
         return f"{joint}, single-task and multi-task"
     lengths = sorted({recipe.num_train_epochs for recipe in study.single_recipes.values()})
     rates = sorted({recipe.learning_rate for recipe in study.single_recipes.values()})
-    alone = f"{' or '.join(map(str, lengths))} epochs at learning rate {_range(rates)}"
+    epochs = "1 epoch" if lengths == [1] else f"{' or '.join(map(str, lengths))} epochs"
+    alone = f"{epochs} at learning rate {_range(rates)}"
     return f"single-task by the recipes of the paper's single-task models, {alone}; multi-task {joint}"
 
 
 def _papers_rows(study: Study, number: int) -> str:
     more = _ALL_TASKS.format(len(paper_table(number).columns) - 1) if lacks_tasks(study, number) else ""
-    return _PAPERS_ROWS + more + ("" if study.baseline == "paper-single" else _OFFER)
+    ddi = _DDI if any(card.name == "ddi2013-type" for card in study.tasks) else ""
+    return _PAPERS_ROWS + ddi + more + ("" if study.baseline == "paper-single" else _OFFER)
 
 
 def _range(values: Sequence[float]) -> str:
