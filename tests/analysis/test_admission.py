@@ -32,7 +32,7 @@ from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.sequential import follow, required_runs
 from taskaffinity.analysis.statistics.sequential_simulation import simulate_design
 from taskaffinity.analysis.tables.frames import edges_frame, scores_frame
-from taskaffinity.analysis.tables.printed import edge_table
+from taskaffinity.analysis.tables.printed import arrow_table, edge_table
 from taskaffinity.errors import InputError
 from taskaffinity.runs.plan import default_single_seeds
 from taskaffinity.runs.rule import Rule
@@ -181,6 +181,7 @@ def test_every_output_says_not_measured_and_none_says_inconclusive(done: tuple[S
     shown = StringIO()
     Console(file=shown, width=120).print(edge_table(matrix, at_most=4))
     assert "6 not measured" in " ".join(shown.getvalue().split())
+    assert sorted(arrow_table(matrix).verdict).count("not measured") == 6  # `taskaffinity table edges`
     n_open = len(matrix.select("inconclusive"))
     for text in (caption(matrix), draw_graph(matrix).texts[-1].get_text()):
         assert "6 arrows not measured: deferred by estimates." in " ".join(text.split())

@@ -75,7 +75,9 @@ def arrow_table(matrix: AffinityMatrix) -> pd.DataFrame:
     for s, t in matrix.arrows:
         ends = [signed(end) for end in (matrix.low[s, t], matrix.high[s, t]) if not math.isnan(end)]
         gain = "" if math.isnan(matrix.gain[s, t]) else signed(matrix.gain[s, t])
-        q, verdict = _q_of_verdict(matrix, s, t), matrix.untested_reason[s, t] or matrix.verdict[s, t]
+        q, verdict = _q_of_verdict(matrix, s, t), matrix.verdict[s, t]
+        if verdict != NOT_MEASURED:  # the caption says why it is not
+            verdict = matrix.untested_reason[s, t] or verdict
         names.append(f"{matrix.titles[s]} → {matrix.titles[t]}")
         rows.append((gain, " to ".join(ends), q, verdict))
     level = "" if matrix.sequential else f"{describe_level(matrix)} "
