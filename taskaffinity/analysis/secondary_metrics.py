@@ -10,6 +10,7 @@ import pandas as pd
 from taskaffinity.analysis.affinity import POINTS
 from taskaffinity.analysis.paper.stages import STAGES, TITLES, StageScore, stage_scores
 from taskaffinity.analysis.statistics.read_arms import read_arms
+from taskaffinity.analysis.statistics.sequential import DEFERRED
 from taskaffinity.analysis.statistics.standard_errors import standard_error
 from taskaffinity.analysis.tables.columns import COLUMNS
 from taskaffinity.runs.rule import Rule
@@ -55,6 +56,7 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
             for t, target in enumerate(study.tasks):
                 if s == t or target.name not in by:
                     continue
+                is_deferred = study.admission is not None and study.admission.defers(source.name, target.name)
                 gain, single = POINTS * evidence.gain[s, t], POINTS * evidence.mean_single[s, t]
                 rows.append(
                     (
@@ -65,7 +67,7 @@ def secondary_metrics_frame(study: Study, store: RunStore, rule: Rule) -> pd.Dat
                             evidence.n_single[s, t],
                             single,
                             single + gain,
-                            evidence.untested_reason[s, t],
+                            DEFERRED if is_deferred else evidence.untested_reason[s, t],
                         ),
                         *(rule.alpha, rule.estimand, study.synthetic),
                     )

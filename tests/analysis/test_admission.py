@@ -13,7 +13,7 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
-from fake_studies import fill, latent_counts, make_study, write_estimates
+from fake_studies import Counts, fill, latent_counts, make_study, write_estimates
 from matplotlib.figure import Figure
 from rich.console import Console
 from scipy.stats import false_discovery_control
@@ -28,6 +28,7 @@ from taskaffinity.analysis.figures.seeds import draw_seeds
 from taskaffinity.analysis.graph import affinity_graph
 from taskaffinity.analysis.measure import margins_of, measure
 from taskaffinity.analysis.report import report
+from taskaffinity.analysis.secondary_metrics import secondary_metrics_frame
 from taskaffinity.analysis.statistics.read_arms import read_arms
 from taskaffinity.analysis.statistics.sequential import follow, required_runs
 from taskaffinity.analysis.statistics.sequential_simulation import simulate_design
@@ -163,6 +164,22 @@ def test_deferred_arrows_are_not_measured_and_no_test_counts_them(done: tuple[St
 def words_of(drawn: object) -> list[str]:
     axes = drawn.axes if isinstance(drawn, Figure) else [drawn]
     return [text.get_text() for ax in axes for text in ax.texts]  # type: ignore[attr-defined]
+
+
+def test_gains_by_other_metrics_name_the_reason_of_deferred_arrows(tmp_path: Path) -> None:
+    study = by_estimates(tmp_path)
+    counts = latent_counts(GAINS, n=40)
+
+    def as_f1(target: str, partners: str, seed: int) -> Counts:
+        right = counts(target, partners, seed)[:, 0]
+        return np.stack([right, 1 - right, 1 - right], axis=1)
+
+    store = fill(study, tmp_path, counts, further={"micro_f1": as_f1})
+    frame = secondary_metrics_frame(study, store, study.rule)
+    of_d = (frame.source == "d") | (frame.target == "d")
+    assert len(frame) == 12
+    assert set(frame[of_d].untested_reason) == {"deferred by estimates"}
+    assert set(frame[~of_d].untested_reason) == {""}
 
 
 def test_every_output_says_not_measured_and_none_says_inconclusive(done: tuple[Study, Path, AffinityMatrix]) -> None:
