@@ -159,8 +159,13 @@ def test_estimates_whose_source_was_not_learned_serve_nobody(tmp_path: Path) -> 
     store = fill(study, tmp_path, latent_counts({}), skip=lambda spec: len(spec.task_names) > 1)
     write_estimates(tmp_path, {(s, t): {"source_learned": False} for s in NAMES for t in NAMES if s != t}, study)
     matrix = with_estimates(measure(study, store), tmp_path)
-    with pytest.raises(InputError, match="no group serves all 3 tasks; 6 of 6 gains have no bound"):
-        chosen_groups(matrix, None, models=1)
+    for risk, lack in ((0.05, "have no bound"), (None, "are not known")):
+        with pytest.raises(InputError) as fault:
+            chosen_groups(matrix, None, models=1, risk=risk)
+        assert str(fault.value) == (
+            f"groups 1: no group serves all 3 tasks; 6 of 6 gains {lack}, and no task is served by a group that needs "
+            "one: train their pairs"
+        )
     assert chosen_groups(matrix, None, models=3, draws=0).grouping.groups == ((0,), (1,), (2,))
 
 

@@ -178,7 +178,7 @@ def chosen_groups(
     try:
         grouping = choose_groups(gains.worth, budget)
     except NoGrouping as error:
-        fault = str(_too_little(gains, price, models, hours))
+        fault = str(_too_little(gains, price, models, hours, risk))
         ignored = matrix.estimates_ignored.removesuffix(".")
         raise InputError("; ".join(filter(None, [fault, ignored]))) from error
     others = {name: choose(gains.worth) for name, choose in ALTERNATIVES.items() if name in compare}
@@ -195,15 +195,21 @@ def _budget(size: int, price: Price | None, models: int | None, hours: float | N
     return Budget(price, hours)
 
 
-def _too_little(gains: GroupGains, price: Price | None, models: int | None, hours: float | None) -> InputError:
+def _too_little(
+    gains: GroupGains, price: Price | None, models: int | None, hours: float | None, risk: float | None
+) -> InputError:
     unknown = int(gains.unknown.sum())
     because = ""
     if unknown:
+        untrained = int((gains.unknown & np.isnan(gains.gain)).sum())
+        lack = ("is", "are", "not known") if risk is None else ("has", "have", "no bound")
+        ways = ["train their pairs"] * bool(untrained)
+        if untrained < unknown:  # pairs of one seed
+            ways += ["train more seeds", "choose without risk (`group --risk none`, in Python risk=None)"]
         because = (
-            f"; {unknown} of {int(gains.arrows.sum())} gains {'has' if unknown == 1 else 'have'} no bound, and no task "
-            "is served by a group that "
+            f"; {unknown} of {int(gains.arrows.sum())} gains {lack[unknown > 1]} {lack[2]}, and no task is served by "
+            f"a group that needs one: {', or '.join(ways)}"
         )
-        because += "needs one: train more seeds, or choose without risk (`group --risk none`, in Python risk=None)"
     if models is not None:
         serve = "no group serves" if models == 1 else f"no {models} groups serve"
         return InputError(f"groups {models}: {serve} all {gains.size} tasks{because}")
