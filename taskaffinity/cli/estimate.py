@@ -132,8 +132,10 @@ def _validate(results: Path | None, *, as_json: bool) -> None:
 
     if results is None:
         raise InputError("--validate: give --results, a folder with estimates and measured pairs")
-    found, ceiling = EstimateResults.load(results).validate()
+    estimated = EstimateResults.load(results)
+    found, ceiling = estimated.validate()
     if as_json:
-        print_json({"estimators": [asdict(one) for one in found], "noise_ceiling": ceiling})
+        of_estimators = [asdict(one) for one in found]
+        print_json({"estimators": of_estimators, "noise_ceiling": ceiling, "share": estimated.share})
     else:
-        print_agreement(found, ceiling)
+        print_agreement(found, ceiling, estimated.share)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,10 @@ from command_line import command
 
 import taskaffinity as ta
 from taskaffinity.analysis.estimates.probes import Estimate
+from taskaffinity.analysis.estimates.results import EstimateResults
+from taskaffinity.analysis.estimates.validation import Agreement
 from taskaffinity.cli.console.estimates import print_estimates
+from taskaffinity.cli.estimate import _validate
 from taskaffinity.errors import InputError
 from taskaffinity.studies.estimates.options import share_of
 from taskaffinity.tasks.planted import VOCABULARY
@@ -77,6 +82,24 @@ def test_an_arrow_is_printed_with_its_sign_or_counted_once(tmp_path: Path, capsy
         "arrows without a sign: 1 of 6, their interval holds 0",
         "arrows without a sign: 1 of 6, their source was not learned in the probe",
     ]
+
+
+def test_a_comparison_with_measured_gains_names_the_cost_and_a_known_ceiling(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    nothing = dict.fromkeys([field.name for field in fields(Agreement)], math.nan)
+    found = [Agreement(**(nothing | {"estimator": "probes", "arrows": 6}))]
+    for ceiling, limit in ((0.84, "; the noise of the measured gains limits it to 0.84"), (math.nan, "")):
+        result = SimpleNamespace(validate=lambda known=ceiling: (found, known), share=0.0654)
+        monkeypatch.setattr(EstimateResults, "load", lambda root, result=result: result)
+        _validate(tmp_path, as_json=False)
+        assert capsys.readouterr().out.splitlines()[-1] == (
+            "6 arrows. AUROC: probability that an arrow with this verdict ranks before one without it. Right signs and "
+            f"base rate are of decided arrows. Within target: mean rank correlation over the sources of a "
+            f"target{limit}. Cost of the probes: 6.5% of the training of all pairs, besides single-task training."
+        )
+        _validate(tmp_path, as_json=True)
+        assert json.loads(capsys.readouterr().out)["share"] == 0.0654
 
 
 @pytest.mark.slow

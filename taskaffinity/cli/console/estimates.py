@@ -34,7 +34,7 @@ def print_estimates(result: EstimateResults) -> None:
         "no verdict; `taskaffinity pairwise` measures gains."
     )
     lines += result.cautions
-    lines.append(f"cost: {100 * result.share:.2g}% of the training of all pairs, besides single-task training")
+    lines.append(f"cost: {_cost(result.share)}")
     lines.append(f"{result.root / ESTIMATES}, affinity.png, heatmap.png and forest.png beside it")
     for line in lines:
         console.print(line)
@@ -74,8 +74,20 @@ def _table(rows: list[Estimate], titles: dict[str, str]) -> Table:
     return table
 
 
-def print_agreement(found: Sequence[Agreement], ceiling: float) -> None:
-    """Print how well each estimator agrees with the measured gains."""
+def _cost(share: float) -> str:
+    return f"{100 * share:.2g}% of the training of all pairs, besides single-task training"
+
+
+def print_agreement(found: Sequence[Agreement], ceiling: float, share: float) -> None:
+    """Print how well each estimator agrees with the measured gains, and what the probes cost.
+
+    Parameters
+    ----------
+    ceiling : float
+        Correlation within targets to which noise limits every estimator; NaN if unknown.
+    share : float
+        Cost of the probes, as a share of the training of all pairs.
+    """
     table = Table(box=None, pad_edge=False)
     table.add_column("estimator")
     for name in ("AUROC improves", "AUROC degrades", "right signs", "base rate", "within target", "in interval"):
@@ -89,10 +101,11 @@ def print_agreement(found: Sequence[Agreement], ceiling: float) -> None:
         )
     console = Console(highlight=False, soft_wrap=True, markup=False)
     console.print(table)
+    limit = "" if math.isnan(ceiling) else f"; the noise of the measured gains limits it to {_number(ceiling)}"
     console.print(
         f"{found[0].arrows} arrows. AUROC: probability that an arrow with this verdict ranks before one without it. "
         "Right signs and base rate are of decided arrows. Within target: mean rank correlation over the sources of a "
-        f"target; the noise of the measured gains limits it to {_number(ceiling)}."
+        f"target{limit}. Cost of the probes: {_cost(share)}."
     )
 
 
