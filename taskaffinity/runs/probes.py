@@ -84,12 +84,16 @@ class Costs:
         )
         return len(self._study.seeds) * of_one_seed
 
-    def of_probe(self, target: str, source: str | None, updates: int) -> float:
+    def of_probe(self, target: str, source: str | None, updates: int, rounds: int = 1) -> float:
         """Return the cost of a probe with this number of updates in all.
 
-        It has two readouts of the target, and one of the source.
+        It has two readouts of the target, and one of the source per round.
         """
-        return updates + 2 * self.evaluation(target) + (self.evaluation(source) if source else 0.0)
+        return updates + 2 * self.evaluation(target) + (rounds * self.evaluation(source) if source else 0.0)
+
+    def most_rounds(self, target: str, source: str, steps: int) -> int:
+        """Return the rounds of the longest probe of an arrow, with ``steps`` updates of each task per round."""
+        return max(1, int(LONGEST * self.updates((target, source)) / (2 * steps)))
 
     def of_probes(self, steps: int, repeats: int) -> float:
         """Return the cost of one round of all probes of a study, baselines included."""
@@ -116,6 +120,22 @@ def design_of(study: Study, budget: float) -> ProbeDesign | None:
             if share <= budget:
                 return ProbeDesign(steps, repeats, share)
     return None
+
+
+def longest_probes(study: Study, design: ProbeDesign) -> tuple[int, float]:
+    """Return the rounds of the longest probe, and a bound of the cost of all probes.
+
+    The cost is a share of the cost of all pairs, as if no source was learned early. It exceeds a budget that only
+    pays for one round. Probes of several rounds may each need a baseline of their own.
+    """
+    costs, cost = Costs(study), 0.0
+    arrows = list(permutations([task.name for task in study.tasks], 2))
+    rounds = {arrow: costs.most_rounds(*arrow, design.steps) for arrow in arrows}
+    if max(rounds.values()) == 1:
+        return 1, design.share
+    for (target, source), n in rounds.items():
+        cost += costs.of_probe(target, source, 2 * n * design.steps, n) + costs.of_probe(target, None, n * design.steps)
+    return max(rounds.values()), design.repeats * cost / costs.of_pairs()
 
 
 def least_budget(study: Study) -> float:
@@ -152,7 +172,7 @@ def probes_of(
         for source in refs:
             if source == target or (source, seed) not in dev or (target, seed) not in dev:
                 continue
-            rounds = max(1, int(LONGEST * costs.updates((target, source)) / (2 * design.steps)))
+            rounds = costs.most_rounds(target, source, design.steps)
             probe = Probe(
                 target_steps=design.steps,
                 source_steps=design.steps,

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import combinations, permutations
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from taskaffinity.analysis.estimates.gather import Gathered
 from taskaffinity.runs.probes import (
     Costs,
     design_of,
     least_budget,
+    longest_probes,
     probes_of,
     singles_to_probe,
     target_only,
@@ -19,9 +23,11 @@ from taskaffinity.runs.probes import (
 )
 from taskaffinity.runs.recipe import Recipe
 from taskaffinity.runs.spec import EncoderRef, Probe, RunSpec
+from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.stored.json_files import parse_model
 from taskaffinity.runs.studied_task import StudiedTask
 from taskaffinity.runs.study import Study
+from taskaffinity.studies.estimates.train import describe_design
 
 SIZES = {"a": (320, 64), "b": (640, 32), "c": (330, 33)}
 RECIPE = Recipe(num_train_epochs=10, batch_size=32)
@@ -83,6 +89,46 @@ def test_a_study_with_one_seed_has_one_probe_for_each_arrow() -> None:
     found = design_of(study_of(seeds=(0,), seeds_single=()), 1.0)
     assert found is not None
     assert found.repeats == 1
+
+
+def test_probes_of_a_long_training_name_their_rounds_and_what_they_cost_at_most() -> None:
+    short = study_of()
+    design = design_of(short, 1.0)
+    assert design is not None
+    assert longest_probes(short, design) == (1, design.share)
+    assert "round" not in describe_design(short, design)
+    long = study_of(recipe=replace(RECIPE, num_train_epochs=200))
+    design = design_of(long, 0.05)
+    assert design is not None
+    assert (design.steps, design.repeats) == (40, 2)
+    train, dev = {"a": 10, "b": 20, "c": 11}, {"a": 2 / 3, "b": 1 / 3, "c": 2 / 3}
+    whole = 3 * sum(200 * (train[x] + train[y] + dev[x] + dev[y]) for x, y in combinations("abc", 2))
+    cost, longest = 0.0, 0
+    for t, s in permutations("abc", 2):
+        rounds = (200 * (train[t] + train[s]) // 10) // 80
+        cost += 2 * rounds * (80 + dev[s] + 40) + 2 * 4 * dev[t]
+        longest = max(longest, rounds)
+    assert longest_probes(long, design) == (longest, pytest.approx(cost / whole))
+    words = describe_design(long, design)
+    assert f"as many of the source, in up to {longest} rounds until the source is learned; " in words
+    assert f" of the cost of all pairs (at most {100 * cost / whole:.2g}% in all rounds) (3 seeds)" in words
+
+
+def test_the_source_of_a_probe_is_evaluated_and_paid_after_every_round(tmp_path: Path) -> None:
+    study = study_of(recipe=replace(RECIPE, num_train_epochs=200))
+    design = design_of(study, 0.05)
+    assert design is not None
+    gathered = Gathered(study, RunStore(tmp_path), design)
+    singles = singles_to_probe(study, 1)
+    [probe] = [
+        spec
+        for spec in probes_of(study, design, singles, dict.fromkeys(singles, 0.9))
+        if (spec.task_names[0], spec.partner and spec.partner[0]) == ("a", "b")
+    ]
+    vars(gathered)["found"] = {probe: SimpleNamespace(scores=SimpleNamespace(rounds=3))}
+    paid = 3 * (40 + 40) + 2 * 2 / 3 + 3 * 1 / 3  # updates, two evaluations of a, three of b
+    baseline = 3 * 40 + 2 * 2 / 3
+    assert gathered.share() * Costs(study).of_pairs() == pytest.approx(paid + baseline)
 
 
 def test_every_arrow_has_a_probe_for_each_seed_from_the_single_task_run_of_its_target() -> None:

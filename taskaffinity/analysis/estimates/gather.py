@@ -91,8 +91,9 @@ class Gathered:
         costs, total = Costs(self.study), 0.0
         for spec, result in self.found.items():
             if spec.probe and spec.partner:
-                n = updates_of(spec.probe, result.scores.rounds)
-                total += costs.of_probe(spec.task_names[0], spec.partner[0], n)
+                rounds = result.scores.rounds
+                n = updates_of(spec.probe, rounds)
+                total += costs.of_probe(spec.task_names[0], spec.partner[0], n, rounds)
         for spec in set(self.baselines.values()):
             if spec.probe:
                 total += costs.of_probe(spec.task_names[0], None, updates_of(spec.probe, spec.probe.most_rounds))

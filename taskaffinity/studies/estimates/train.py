@@ -17,7 +17,7 @@ from taskaffinity.errors import InputError, as_user_error
 from taskaffinity.output_file import writing_results
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.plan import Plan
-from taskaffinity.runs.probes import Costs, ProbeDesign, design_of, least_budget
+from taskaffinity.runs.probes import Costs, ProbeDesign, design_of, least_budget, longest_probes
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
@@ -102,9 +102,12 @@ def design_probes(study: Study, budget: float) -> ProbeDesign:
 
 def describe_design(study: Study, design: ProbeDesign) -> str:
     """What the probes will do, and what they cost."""
+    rounds, most = longest_probes(study, design)
+    again = f", in up to {rounds} rounds until the source is learned" * (rounds > 1)
+    at_most = f" (at most {100 * most:.2g}% in all rounds)" * (rounds > 1)
     return (
-        f"probes: {design.repeats} per arrow, each {design.steps} updates of the target and as many of the source; "
-        f"{100 * design.share:.2g}% of the cost of all pairs "
+        f"probes: {design.repeats} per arrow, each {design.steps} updates of the target and as many of the source"
+        f"{again}; {100 * design.share:.2g}% of the cost of all pairs{at_most} "
         f"({len(study.seeds)} seeds)"
     )
 
