@@ -14,6 +14,8 @@ from fake_studies import fill, latent_counts, make_study, right, with_history
 import taskaffinity as ta
 from taskaffinity.analysis.cautions.collapsed_runs import CollapsedRun, describe_collapsed_runs
 from taskaffinity.analysis.cautions.undertrained import describe_undertrained, find_undertrained, untrained_tasks
+from taskaffinity.analysis.estimates.gather import Gathered
+from taskaffinity.runs.probes import ProbeDesign
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.studied_task import Undertrained
 from taskaffinity.runs.study import Study
@@ -57,6 +59,21 @@ def test_a_task_whose_loss_hardly_fell_is_named_first(tmp_path: Path) -> None:
         "These tasks were still improving at the end of single-task training (dev points over the last half): "
         "B (+5.5).",
     ]
+
+
+def test_tasks_whose_loss_hardly_fell_take_part_in_no_probe(tmp_path: Path) -> None:
+    study = make_study(["a", "b", "c"])
+    cautions_of(tmp_path, study, {"a": ([1.0, 0.95, 0.91], [0.3, 0.3, 0.35]), "b": LEARNED, "c": LEARNED})
+    gathered = Gathered(study, RunStore(tmp_path), ProbeDesign(40, 2, 0.1))
+    assert {(spec.partner and spec.partner[0], spec.task_names[0]) for spec in gathered.probes} == {
+        ("b", "c"),
+        ("c", "b"),
+    }
+    reasons = {(row.source, row.target): row.reason for row in gathered.rows()}
+    hardly = "hardly learned its task in single-task training: its training loss fell by less than 10%"
+    assert reasons["a", "b"] == reasons["a", "c"] == f"the source {hardly}"
+    assert reasons["b", "a"] == reasons["c", "a"] == f"the target {hardly}"
+    assert reasons["b", "c"] == reasons["c", "b"] == "a probe is missing or failed"
 
 
 def test_a_loss_that_rises_by_less_than_half_a_percent_has_no_fall_of_minus_zero(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ More seeds cannot repair a baseline that is not trained to its end, or that is n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
-from typing import get_args
+from typing import Any, get_args
 
 from taskaffinity.runs.external.scores import negated_tasks
 from taskaffinity.runs.result import RunResult
@@ -65,19 +66,31 @@ def _fault(name: str, metric: str, runs: Sequence[RunResult], *, is_error: bool)
     if tests and not any(tests) and not is_error:
         return Undertrained(name, "zero", 0.0)
     histories = [list(run.history) for run in runs]
-    losses, scores = (
-        [[epoch[what][name] for epoch in history if name in epoch.get(what, {})] for history in histories]
-        for what in ("loss", "dev")
-    )
-    fell = [1 - of_run[-1] / of_run[0] for of_run in losses if len(of_run) > 1 and of_run[0] > 0]
+    scores = [_course(history, "dev", name) for history in histories]
+    fell = loss_drop(name, runs)
     climbs = [100 * (of_run[-1] - of_run[(len(of_run) - 1) // 2]) for of_run in scores if len(of_run) > 1]
-    if fell and fmean(fell) < MIN_LOSS_DROP:
-        return Undertrained(name, "hardly", 100 * fmean(fell))
+    if fell < MIN_LOSS_DROP:
+        return Undertrained(name, "hardly", 100 * fell)
     if tests and metric == "accuracy" and fmean(tests) <= (largest := _largest_class(name, runs[0])):
         return Undertrained(name, "majority", 100 * largest)
     if climbs and fmean(climbs) >= MIN_CLIMB:
         return Undertrained(name, "climbing", fmean(climbs))
     return None
+
+
+def loss_drop(name: str, runs: Sequence[RunResult]) -> float:
+    """Return the share by which the training loss of a task fell from the first to the last epoch.
+
+    It is the mean over the runs with at least two epochs; NaN if there are none.
+    """
+    losses = [_course(list(run.history), "loss", name) for run in runs]
+    fell = [1 - of_run[-1] / of_run[0] for of_run in losses if len(of_run) > 1 and of_run[0] > 0]
+    return fmean(fell) if fell else math.nan
+
+
+def _course(history: Sequence[Mapping[str, Any]], what: str, name: str) -> list[float]:
+    """Return the losses or dev scores of a task by epoch."""
+    return [epoch[what][name] for epoch in history if name in epoch.get(what, {})]
 
 
 def _largest_class(name: str, run: RunResult) -> float:

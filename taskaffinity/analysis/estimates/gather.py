@@ -7,14 +7,17 @@ from functools import cached_property
 from itertools import permutations
 
 from taskaffinity.analysis.cautions.collapsed_runs import is_constant
+from taskaffinity.analysis.cautions.undertrained import MIN_LOSS_DROP, loss_drop
 from taskaffinity.analysis.estimates.probes import Estimate, Probed, estimates
 from taskaffinity.runs.probe_result import ProbeResult, read_probe
 from taskaffinity.runs.probes import Costs, ProbeDesign, probes_of, singles_to_probe, target_only, updates_of
+from taskaffinity.runs.result import RunResult
 from taskaffinity.runs.spec import RunSpec
 from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 NOT_LEARNED = "the {} has not learned its task in single-task training: a run predicts the same for every example"
+HARDLY = "the {} hardly learned its task in single-task training: its training loss fell by less than 10%"
 NO_SINGLE = "a single-task run of the {} is missing or failed"
 NO_PROBE = "a probe is missing or failed"
 
@@ -39,13 +42,16 @@ class Gathered:
         The text has a placeholder for the role of the task.
         """
         faults = {}
+        runs: dict[str, list[RunResult]] = {}
         for (name, _), spec in self.singles.items():
             result = self.store.get(spec)
+            runs.setdefault(name, []).extend([result] if result else [])
             if result is None:
                 faults[name] = NO_SINGLE
             elif is_constant(result, name, result.outcomes[name].metric):
                 faults[name] = NOT_LEARNED
-        return faults
+        hardly = {name: HARDLY for name, of_task in runs.items() if loss_drop(name, of_task) < MIN_LOSS_DROP}
+        return hardly | faults
 
     @cached_property
     def probes(self) -> list[RunSpec]:
