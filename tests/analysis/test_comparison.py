@@ -87,6 +87,11 @@ def test_verdicts_that_changed_are_named(matrices: tuple[AffinityMatrix, Affinit
     assert "share" not in words
 
 
+def of_six_digits(points: float) -> float:
+    """A number as ``edges.csv`` has it."""
+    return float(f"{points:.6g}")
+
+
 def test_the_printed_table_calls_the_adjusted_p_value_p_adj(matrices: tuple[AffinityMatrix, AffinityMatrix]) -> None:
     comparison = compare_studies(*matrices)
     columns = {
@@ -100,9 +105,10 @@ def test_the_printed_table_calls_the_adjusted_p_value_p_adj(matrices: tuple[Affi
     ]
     for name, matrix in zip(("first", "second"), matrices, strict=True):
         gains = [matrix.gain[matrix.tasks.index(tasks[s]), matrix.tasks.index(tasks[t])] for s, t in arrows]
-        assert [cell.split()[0] for cell in columns[name]] == [f"{gain:+z.1f}" for gain in gains]
+        assert [cell.split()[0] for cell in columns[name]] == [f"{of_six_digits(gain):+z.1f}" for gain in gains]
     change, low, high = (
-        [f"{getattr(comparison, name)[arrow]:+z.1f}" for arrow in arrows] for name in ("change", "low", "high")
+        [f"{of_six_digits(getattr(comparison, name)[arrow]):+z.1f}" for arrow in arrows]
+        for name in ("change", "low", "high")
     )
     assert columns["change"] == change
     assert columns["95% interval"] == [f"[{ends[0]}, {ends[1]}]" for ends in zip(low, high, strict=True)]

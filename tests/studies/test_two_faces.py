@@ -218,7 +218,8 @@ def test_a_whole_study_by_the_papers_protocol(tmp_path: Path, encoder: str) -> N
     assert list(metrics[mentions]) == ["span_f1_conlleval"]
     beside = (tmp_path / "results/stages_other_metrics.csv").read_text().splitlines()
     assert [line for line in beside if line.startswith(f"{mentions},") and ",span_f1," in line]
-    title, *lines = (tmp_path / "results/departures.txt").read_text().splitlines()
+    title, *lines, last = (tmp_path / "results/departures.txt").read_text().splitlines()
+    assert last.startswith("Settings of this study that differ from the protocol's: num_train_epochs=1 (")
     assert title.startswith(f"--protocol paper: {len(lines)} departures")
     assert not [line for line in lines if "reversed_pairs" in line or "released_classes" in line]
     assert {spec.recipe.trains_on_dev for spec in result.study.plan if spec.task_names == (mentions,)} == {True}
