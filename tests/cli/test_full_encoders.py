@@ -68,7 +68,7 @@ def test_one_table_has_a_row_an_encoder_in_the_order_given(home: Path, first: Do
     assert len(of_all) == 3 * 4 * 3  # each over single-task training, and the second over the first
     assert [row["encoder"].split()[0] for row in of_all if row["over"].startswith("Wide")] == ["narrow"] * 12
     assert "paper" not in first.stdout  # scores on synthetic text are never shown beside the paper's
-    above, cautions, _ = first.stdout.partition("Runs use a sample of the examples")
+    above, cautions, _ = " ".join(first.stdout.split()).partition("Runs use a sample of the examples")
     assert cautions  # those of the studies, each of which may name its single-task runs
     assert "single-task" not in above  # one table, not one a study
 
