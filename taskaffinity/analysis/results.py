@@ -119,7 +119,8 @@ class PairwiseResults(Results):
     def to_facts(self) -> pd.DataFrame:
         """Return what is known of the tasks besides the runs, as ``taskaffinity.verdicts`` reads it with ``facts``.
 
-        Metrics, negative classes, sizes, long rows, leaks, and tasks that were not trained to their end.
+        Metrics, negative classes, sizes, long rows, unknown tokens, leaks, and tasks that were not trained to their
+        end.
 
         Raises
         ------

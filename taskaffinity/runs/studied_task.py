@@ -40,6 +40,9 @@ class StudiedTask:
     """Examples per split that a run uses; empty in studies of older versions."""
     long_rows: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict, compare=False)
     """Share of the rows of each split that have ``max_length`` tokens or more; empty if unknown, 0 with windows."""
+    unknown_tokens: Mapping[str, Annotated[float, Field(ge=0, le=1)]] = field(default_factory=dict, compare=False)
+    """Share of the tokens of each split, without special tokens, that are the tokenizer's unknown token; empty if not
+    known, 0 without such a token."""
     repeated: Mapping[str, Annotated[float, Field(ge=1, le=MOST_EXAMPLES)]] = field(default_factory=dict, compare=False)
     """Test split -> factor by which the standard error over its examples grows if rows of one text are one unit. Splits
     without such rows, with documents or with sampled examples are left out."""

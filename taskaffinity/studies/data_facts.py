@@ -1,4 +1,4 @@
-"""Find facts about the data of a study: sizes in use, long rows, leaks.
+"""Find facts about the data of a study: sizes in use, long rows, unknown tokens, leaks.
 
 They are stored with the study.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import io
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,14 @@ from taskaffinity.analysis.cautions.of_data import (
     describe_leaks,
     describe_long_rows,
     describe_repeated,
+    describe_unknown_tokens,
     describe_used_sizes,
 )
 from taskaffinity.analysis.statistics.documents import effective_number, few_documents_warning, unit_of
-from taskaffinity.regular_file import read_regular
+from taskaffinity.regular_file import open_regular, read_regular
 from taskaffinity.runs.files import cache_folder
 from taskaffinity.runs.recipe import Recipe
-from taskaffinity.runs.studied_task import Leak
+from taskaffinity.runs.studied_task import Leak, StudiedTask
 from taskaffinity.runs.study import Study, has_study
 from taskaffinity.tasks.catalog import LISTED
 from taskaffinity.tasks.compared_text import whole_input
@@ -35,7 +37,7 @@ from taskaffinity.tasks.splits import is_test, test_sets_of
 from taskaffinity.tasks.suite import Suite
 from taskaffinity.tasks.survey import leaks
 from taskaffinity.tasks.task import Task
-from taskaffinity.training.encoders.load import Encoder
+from taskaffinity.training.encoders.load import Encoder, load_tokenizer
 from taskaffinity.training.setup import encoded_folder
 
 
@@ -52,18 +54,20 @@ def find_leaks(suite: Suite, suite_file: Path | None) -> tuple[Leak, ...]:
 def with_data_facts(study: Study, suite: Suite, encoder: Encoder, root: Path, leaked: Sequence[Leak] = ()) -> Study:
     """Return the study with facts about its data.
 
-    Lengths are read from the cache of tokenized tasks. If no run is pending, the cache may lack a task. Then they are
-    the lengths stored in the results folder.
+    Lengths and unknown tokens are read from the cache of tokenized tasks. If no run is pending, the cache may lack a
+    task. Then the lengths are those stored in the results folder. Stored shares of unknown tokens are always used,
+    because to count them takes the tokenizer.
     """
-    stored = _stored_lengths(study, root)
+    stored = _stored_cards(study, root)
     cards = []
     for card, task in zip(study.tasks, suite.tasks, strict=True):
-        found = _long_rows(task, encoder, study.recipe)
+        known = stored.get(card.name)
         cards.append(
             replace(
                 card,
                 used=used_sizes(task, study.recipe),
-                long_rows=found or stored.get(card.name, {}),
+                long_rows=_long_rows(task, encoder, study.recipe) or (known.long_rows if known else {}),
+                unknown_tokens=(known and known.unknown_tokens) or _unknown_tokens(task, encoder, study.recipe),
                 repeated=repeated_texts(task, study.recipe),
                 has_negative=task.negative is not None if task.kind in CLASS_KINDS else None,
             )
@@ -92,6 +96,7 @@ def data_lines(study: Study, suite: Suite, suite_file: Path | None) -> list[str]
     return [
         *leaked,
         *describe_long_rows(study),
+        *describe_unknown_tokens(study),
         *describe_used_sizes(study),
         *describe_repeated(study, study.rule),
         *describe_few_updates(study),
@@ -155,12 +160,42 @@ def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]
     return shares
 
 
-def _stored_lengths(study: Study, root: Path) -> dict[str, Mapping[str, float]]:
-    """Return the stored ``long_rows`` of the same data, encoder and lengths, by task."""
+def _unknown_tokens(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]:
+    """Return the share of tokens of each split that the encoder does not know; empty if the cache lacks the task."""
+    folder = encoded_folder(cache_folder(), task.fingerprint, encoder.ref.fingerprint, recipe)
+    shares = dict[str, float]()
+    for split in task.splits:
+        try:
+            with open_regular(folder / split / "pieces.npy") as file:
+                tokens = np.load(file)
+        except (OSError, ValueError, EOFError):  # training will report a broken cache
+            return {}
+        unknown, special = _unknown_and_special(encoder)
+        n_unknown = 0 if unknown is None else int(np.count_nonzero(tokens == unknown))
+        n_read = tokens.size - sum(int(np.count_nonzero(tokens == number)) for number in special)
+        shares[split] = round(n_unknown / max(n_read, 1), 4)
+    return shares
+
+
+@lru_cache(maxsize=8)
+def _unknown_and_special(encoder: Encoder) -> tuple[int | None, frozenset[int]]:
+    """Return the ids of the tokenizer's unknown token and of its other special tokens.
+
+    The first is None if there is no unknown token, or if it also has another role.
+    """
+    tokenizer = load_tokenizer(encoder.folder)
+    unknown = tokenizer.unk_token_id
+    roles = {getattr(tokenizer, f"{role}_token_id") for role in ("bos", "eos", "cls", "sep", "pad", "mask")}
+    special = frozenset(tokenizer.all_special_ids)
+    return (None, special) if unknown is None or unknown in roles else (unknown, special - {unknown})
+
+
+def _stored_cards(study: Study, root: Path) -> dict[str, StudiedTask]:
+    """Return the stored tasks of the same data, encoder and lengths, by name."""
     if not has_study(root, study.design):
         return {}
     stored, recipe = Study.load(root, study.design), study.recipe
     same = (recipe.max_length, recipe.max_words, study.encoder.fingerprint)
     if (stored.recipe.max_length, stored.recipe.max_words, stored.encoder.fingerprint) != same:
         return {}
-    return {card.name: card.long_rows for card in stored.tasks if card.ref in study.refs}
+    return {card.name: card for card in stored.tasks if card.ref in study.refs}

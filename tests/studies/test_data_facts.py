@@ -107,15 +107,19 @@ def test_a_study_keeps_what_was_found(encoder: Encoder, tmp_path: Path, monkeypa
     assert known.tasks[0].long_rows == {"train": round(4 / 12, 4), "dev": 0.0, "test": 0.0}
     assert [card.has_negative for card in known.tasks] == [True, False]
     of_data = data_lines(known, SUITE, Path("suite.yaml"))
-    assert of_data[4].startswith("Few updates at a learning rate of 5e-05, so models may hardly learn: a 10, b 10.")
-    assert [line.partition(":")[0] for line in of_data[5:]] == [
+    assert of_data[5].startswith("Few updates at a learning rate of 5e-05, so models may hardly learn: a 10, b 10.")
+    assert [line.partition(":")[0] for line in of_data[6:]] == [
         f"Fewer than {fewest} effective test examples" for fewest in (20, 5)
     ]
-    assert of_data[:4] == [
+    # of a, train rows have 8 unknown numbers in 4 * 14 + 8 * 3 tokens; of b, 5 * 2 + 1 of 18 test tokens are unknown
+    assert of_data[:5] == [
         "leak: 1 text of b test also in a train, which can look like transfer",
         "all leaks: taskaffinity data inspect suite.yaml",
         "Many rows have 16 tokens or more, and the encoder reads the first 16 (max_length): a (33% of train), b (33% "
         "of train).",
+        "Many tokens are not in the vocabulary of the encoder, which reads the same unknown token for all of them: a "
+        "(10% of train, 67% of test), b (10% of train, 61% of test). Take an encoder of the language and the symbols "
+        "of these texts.",
         "Runs use a sample of the examples: a (8 of 12 train), b (8 of 12 train).",
     ]
     known.write(tmp_path / "results")

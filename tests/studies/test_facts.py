@@ -118,6 +118,8 @@ def test_facts_say_metrics_and_kinds_and_an_option_counts_more() -> None:
         (("a", "used", "train", 5), "row 1: found 5 used of train, no size of it; expected fewer"),
         (("a", "long", "train", "nan"), "row 1: value: found .*; expected a share from 0 to 1"),
         (("a", "long", "train", 1.01), "row 1: value: found '1.01'; expected a share from 0 to 1"),
+        (("a", "unknown", "train", 1.01), "row 1: value: found '1.01'; expected a share from 0 to 1"),
+        (("a", "unknown", "tests", 0.5), "row 1: of: found split 'tests'; expected one of train, dev, test"),
         (("a", "repeated", "test", 0.9), "row 1: value: found '0.9'; expected a number from 1 to"),
         (("a", "repeated", "tests", 2), "row 1: of: found split 'tests'; expected one of train, dev, test"),
         (("a", "long", "train", 0.5), "row 1: found long rows without a length; expected a row with .* of a"),

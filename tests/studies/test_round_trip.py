@@ -26,6 +26,7 @@ def with_notes(study: Any) -> Any:
     """The same runs of a study that has every note on its data."""
     first, second, *more = study.study.tasks
     sampled = {"used": {"train": 64, "test": 50}, "long_rows": {"train": 0.255, "test": 0.049}}
+    sampled |= {"unknown_tokens": {"train": 0.615, "test": 0.049}}
     cards = (replace(first, **sampled), replace(second, reading=Reading(max_length=64), long_rows={"test": 0.1}), *more)
     leaks = [
         Leak(task, other, f"leak: {words} of {task} test {is_also} {other} train")
@@ -60,7 +61,13 @@ def test_notes_are_read_back_too(tiny_study: Callable[..., Any], tmp_path: Path)
     expected = study.edges(tmp_path / "trained")
     trained = ta.PairwiseResults.load(tmp_path / "trained")
     notes = " ".join(trained.to_frame().notes)
-    for note in ("is sampled (64 of 1,000 train", "long rows (26% of train)", "leak: 1,000 texts", "learned in single"):
+    for note in (
+        "is sampled (64 of 1,000 train",
+        "long rows (26% of train)",
+        "unknown tokens (62% of train)",
+        "leak: 1,000 texts",
+        "learned in single",
+    ):
         assert note in notes
     check_read_back(trained, tmp_path, expected)
     read = ta.PairwiseResults.load(tmp_path / "read")

@@ -9,9 +9,11 @@ from taskaffinity.analysis.affinity import AffinityMatrix
 from taskaffinity.analysis.cautions.of_data import (
     describe_long_rows,
     describe_repeated,
+    describe_unknown_tokens,
     describe_used_sizes,
     long_rows_of,
     repeated_of,
+    unknown_tokens_of,
     used_of,
 )
 from taskaffinity.analysis.cautions.of_study import has_ceiling, is_error
@@ -43,6 +45,8 @@ def arrow_notes(matrix: AffinityMatrix, arrow: tuple[int, int]) -> list[str]:
         notes += [f"{card.name} {fault.words}" for fault in matrix.undertrained if fault.task == card.name]
         if words := long_rows_of(card):
             notes.append(f"{card.name} has long rows ({words})")
+        if words := unknown_tokens_of(card):
+            notes.append(f"{card.name} has unknown tokens ({words})")
         if words := used_of(card):
             notes.append(f"{card.name} is sampled ({words})")
     notes += [
@@ -95,5 +99,6 @@ def notes_in_caption(matrix: AffinityMatrix) -> list[str]:
     if from_dev:
         parts.append(f"{plural(from_dev, 'leak')} from dev to test examples")
     sentences = [f"Caution: {'; '.join(parts)}."] if parts else []
-    of_sizes = [*describe_long_rows(matrix.study), *describe_used_sizes(matrix.study)]
-    return [*sentences, *of_sizes, *describe_repeated(matrix.study, matrix.rule)]
+    study = matrix.study
+    of_sizes = [*describe_long_rows(study), *describe_unknown_tokens(study), *describe_used_sizes(study)]
+    return [*sentences, *of_sizes, *describe_repeated(study, matrix.rule)]

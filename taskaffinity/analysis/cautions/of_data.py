@@ -1,4 +1,4 @@
-"""Describe limits of a study's data: leaks, long rows, sampled examples, repeated test texts.
+"""Describe limits of a study's data: leaks, long rows, unknown tokens, sampled examples, repeated test texts.
 
 Planning finds them, and the study stores them.
 
@@ -7,6 +7,8 @@ Commands say it before they train, so this module loads no library.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from taskaffinity.runs.rule import Rule
 from taskaffinity.runs.studied_task import Leak, StudiedTask
 from taskaffinity.runs.study import Study
@@ -14,6 +16,9 @@ from taskaffinity.tasks.splits import split_of
 
 MANY_LONG = 0.05
 """Share of the rows of a split with ``max_length`` tokens or more, from which it is said."""
+
+MANY_UNKNOWN = 0.05
+"""Share of the tokens of a split that are the unknown token, from which it is said."""
 
 MUCH_REPEATED = 1.1
 """Factor of the standard error over test examples, from which it is said that test rows repeat texts."""
@@ -52,8 +57,28 @@ def describe_long_rows(study: Study) -> list[str]:
 
 def long_rows_of(card: StudiedTask) -> str:
     """Return ``34% of train, 30% of test`` for the splits with many long rows; empty without one."""
-    shares = {split: card.long_rows.get(split, 0.0) for split in _scored(card)}
-    return ", ".join(f"{100 * share:.0f}% of {split}" for split, share in shares.items() if share >= MANY_LONG)
+    return _shares(card, card.long_rows, MANY_LONG)
+
+
+def describe_unknown_tokens(study: Study) -> list[str]:
+    """Return a sentence on tasks with many tokens that the encoder does not know; none without one."""
+    named = [f"{card.title} ({unknown_tokens_of(card)})" for card in study.tasks if unknown_tokens_of(card)]
+    if not named:
+        return []
+    return [
+        "Many tokens are not in the vocabulary of the encoder, which reads the same unknown token for all of them: "
+        f"{_few(named)}. Take an encoder of the language and the symbols of these texts."
+    ]
+
+
+def unknown_tokens_of(card: StudiedTask) -> str:
+    """Return ``62% of train, 60% of test`` for the splits with many unknown tokens; empty without one."""
+    return _shares(card, card.unknown_tokens, MANY_UNKNOWN)
+
+
+def _shares(card: StudiedTask, shares: Mapping[str, float], least: float) -> str:
+    of_splits = {split: shares.get(split, 0.0) for split in _scored(card)}
+    return ", ".join(f"{100 * share:.0f}% of {split}" for split, share in of_splits.items() if share >= least)
 
 
 def describe_used_sizes(study: Study) -> list[str]:
@@ -101,7 +126,7 @@ def _scored(card: StudiedTask) -> tuple[str, ...]:
 
 def describe_data(study: Study, rule: Rule | None = None) -> list[str]:
     """Return all sentences on the data, by the rule of the study if none is given."""
-    of_sizes = [*describe_long_rows(study), *describe_used_sizes(study)]
+    of_sizes = [*describe_long_rows(study), *describe_unknown_tokens(study), *describe_used_sizes(study)]
     return [*describe_leaks(study), *of_sizes, *describe_repeated(study, rule or study.rule)]
 
 

@@ -30,6 +30,7 @@ FACTS: Mapping[str, str] = {
     "size": "split",
     "used": "split",
     "long": "split",
+    "unknown": "split",
     "repeated": "split",
     "max_length": "",
     "undertrained": "fault",
@@ -122,6 +123,7 @@ class Facts:
             sizes=sizes | {split: size for split, size in card.sizes.items() if split not in sizes},
             used=used,
             long_rows=long_rows,
+            unknown_tokens=self._by_split(card.name, "unknown"),
             repeated=self._by_split(card.name, "repeated"),
             reading=Reading(max_length=max_length),
         )
@@ -253,6 +255,7 @@ _PARSERS: Mapping[str, Callable[[str, str, str, str], Any]] = {
     "size": _whole(0, MOST_EXAMPLES),
     "used": _whole(0, MOST_EXAMPLES),
     "long": _share,
+    "unknown": _share,
     "repeated": _factor,
     "max_length": _whole(LEAST_LENGTH, MOST_LENGTH),
     "undertrained": _fault,
@@ -266,7 +269,8 @@ def facts_of(card: StudiedTask, max_length: int, negative: str | None) -> Iterat
     if card.metric in SCORED_HERE and card.kind in KINDS:
         rows += [("kind", "", card.kind), ("metric", "", card.metric)]
     rows += [("negative", "", negative)] * (negative is not None)
-    of_splits = {"size": card.sizes, "used": card.used, "long": card.long_rows, "repeated": card.repeated}
+    of_splits = {"size": card.sizes, "used": card.used, "long": card.long_rows}
+    of_splits |= {"unknown": card.unknown_tokens, "repeated": card.repeated}
     rows += [(fact, split, value) for fact, by_split in of_splits.items() for split, value in by_split.items()]
     rows += [("max_length", "", card.reading.max_length or max_length)] * bool(card.long_rows)
     return ((card.name, fact, of, str(value)) for fact, of, value in rows)
