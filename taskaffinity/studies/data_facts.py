@@ -154,7 +154,7 @@ def _long_rows(task: Task, encoder: Encoder, recipe: Recipe) -> dict[str, float]
     for split in task.splits:
         try:
             lengths = np.diff(np.load(io.BytesIO(read_regular(folder / split / "bounds.npy"))))
-        except (OSError, ValueError):  # training will report a broken cache
+        except (OSError, ValueError, EOFError):  # training will report a broken cache
             return {}
         shares[split] = round(float((lengths >= longest).mean()), 4) if len(lengths) else 0.0
     return shares

@@ -120,8 +120,9 @@ def test_a_broken_cache_is_left_to_training(encoder: Encoder, content: bytes) ->
     prepare(SUITE.tasks, encoder, recipe, cache_folder())
     one = SUITE.tasks[0]
     folder = encoded_folder(cache_folder(), one.fingerprint, encoder.ref.fingerprint, recipe)
-    (folder / "test" / "pieces.npy").write_bytes(content)
-    assert data_facts._unknown_tokens(one, encoder, recipe) == {}
+    for name, count in (("pieces", data_facts._unknown_tokens), ("bounds", data_facts._long_rows)):
+        (folder / "test" / f"{name}.npy").write_bytes(content)
+        assert count(one, encoder, recipe) == {}
 
 
 @pytest.mark.parametrize("unknown", [{}, {"unk_token": "<pad>"}, {"unk_token": "<unk>"}])

@@ -107,8 +107,8 @@ _EDGES = {
     "no number is enough with this test set. Also why a sequential design trains no more seeds for it. Empty for "
     "other verdicts.",
     "notes": "What limits the evidence for the arrow, separated by semicolons: a task that hardly learned in "
-    "single-task training or still improved, collapsed runs, leaks, long rows, unknown tokens, sampled examples, "
-    "few documents, rare classes.",
+    "single-task training or still improved, collapsed runs, runs that repeat another run, leaks, long rows, unknown "
+    "tokens, sampled examples, repeated test texts, few documents, rare classes.",
     "alpha_spent": "Level that q is compared with: alpha, or the share of it that the interim analysis spends.",
     "decided_at_seeds": "Seeds per pair at the interim analysis that decided the arrow; empty for a fixed design.",
     "alpha": _ALPHA,
