@@ -17,7 +17,9 @@ from taskaffinity.runs.store import RunStore
 from taskaffinity.runs.study import Study
 
 NOT_LEARNED = "the {} has not learned its task in single-task training: a run predicts the same for every example"
-HARDLY = "the {} hardly learned its task in single-task training: its training loss fell by less than 10%"
+HARDLY = (
+    f"the {{}} hardly learned its task in single-task training: its training loss fell by less than {MIN_LOSS_DROP:.0%}"
+)
 NO_SINGLE = "a single-task run of the {} is missing or failed"
 NO_PROBE = "a probe is missing or failed"
 
